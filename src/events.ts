@@ -1,0 +1,200 @@
+/**
+ * The vocabulary: every event that a command, the connection helper, the broker or a lesson can emit.
+ * Fields that have no value are null, never absent, so that a reader of JSON lines finds them all.
+ * Imports nothing.
+ */
+
+export type QoS = 0 | 1 | 2;
+
+/** A last will as CONNECT carries it (MQTT 3.1.1, 3.1.2.5). */
+export interface Will {
+  topic: string;
+  payload: string;
+  qos: QoS;
+  retain: boolean;
+}
+
+/** How a message came: see delivery.ts for the rule and its evidence. */
+export type Delivery = "live" | "retained" | "queued" | "redelivered";
+
+/** What a machine's status topic says: "Sensor Online", "Sensor Offline", "Sensor Stopped". */
+export type MachineState = "online" | "offline" | "stopped";
+
+/** How `pub-lwt --fail` ends a connection. */
+export type FailCause = "network" | "keep-alive" | "no-disconnect" | "protocol-error" | "crash" | "graceful";
+
+/** Why a connection ended, as the broker saw it. */
+export type EndCause =
+  | "graceful"
+  | "connection-closed"
+  | "network-error"
+  | "keep-alive-timeout"
+  | "protocol-error"
+  | "taken-over"
+  | "limit"
+  | "broker-stopped";
+
+export interface ReceivedSummary {
+  machine: string | null;
+  received: number;
+  live: number;
+  retained: number;
+  queued: number;
+  redelivered: number;
+  duplicate: number;
+  missing: number;
+  outOfOrder: number;
+  runs: number;
+  firstSeq: number | null;
+  lastSeq: number | null;
+}
+
+export interface SentSummary {
+  machine: string;
+  sent: number;
+  acknowledged: number;
+  notAcknowledged: number;
+}
+
+interface ClientEvents {
+  connecting: { broker: string; clientId: string };
+  connected: {
+    broker: string;
+    clientId: string;
+    cleanSession: boolean;
+    sessionPresent: boolean;
+    /** Seconds. */
+    keepAlive: number;
+    protocolVersion: string;
+    will: Will | null;
+  };
+  refused: { returnCode: number; reason: string };
+  reconnecting: { attempt: number; inSeconds: number; reason: string };
+  disconnected: { graceful: boolean; reason: string };
+  subscribed: { topicFilter: string; qos: QoS; grantedQos: QoS };
+  published: {
+    topic: string;
+    payload: string;
+    qos: QoS;
+    retain: boolean;
+    packetId: number | null;
+    run: string | null;
+    seq: number | null;
+  };
+  acknowledged: {
+    packetId: number | null;
+    topic: string;
+    run: string | null;
+    seq: number | null;
+    milliseconds: number;
+  };
+  message: {
+    topic: string;
+    /** Text, or null when the payload is not UTF-8: then `payloadBase64` has it. */
+    payload: string | null;
+    payloadBase64: string | null;
+    qos: QoS;
+    retain: boolean;
+    dup: boolean;
+    packetId: number | null;
+    delivery: Delivery;
+    evidence: string;
+    machine: string | null;
+    run: string | null;
+    seq: number | null;
+  };
+  status: {
+    machine: string | null;
+    state: MachineState;
+    topic: string;
+    payload: string;
+    delivery: Delivery;
+  };
+  failing: {
+    cause: FailCause;
+    /** ISO 8601: when 1.5 × keep alive has passed; null for every other cause. */
+    keepAliveDeadline: string | null;
+  };
+  witnessed: {
+    cause: FailCause;
+    /** true: the will came; false: it did not. */
+    will: boolean;
+    /** From `failing` to the will, to the marker, or to giving up. */
+    milliseconds: number;
+  };
+  warning: { code: string; message: string; hint: string };
+  summary: { machines: ReceivedSummary[] | SentSummary[] };
+  error: { code: string; message: string; hint: string };
+  /** With --debug only: a packet on the wire, described without its password. */
+  packet: { direction: "sent" | "received"; description: string };
+}
+
+interface BrokerEvents {
+  listening: { url: string; pid: number };
+  "client-connected": {
+    clientId: string;
+    address: string;
+    cleanSession: boolean;
+    sessionPresent: boolean;
+    keepAlive: number;
+    protocolVersion: string;
+  };
+  "client-refused": { clientId: string | null; address: string; reason: string };
+  "will-stored": { clientId: string; topic: string; qos: QoS; retain: boolean };
+  "will-published": { clientId: string; topic: string; cause: EndCause; clause: string };
+  "will-discarded": { clientId: string; topic: string; cause: EndCause; clause: string };
+  "client-disconnected": { clientId: string; cause: EndCause };
+  unsubscribed: { clientId: string; topicFilter: string; qos: QoS | null };
+  "session-stored": { clientId: string; queued: number };
+  "session-resumed": { clientId: string; queued: number };
+  "session-ended": { clientId: string; queued: number };
+  "message-queued": QueueEvent;
+  "message-delivered": QueueEvent;
+  "message-acknowledged": QueueEvent;
+  "message-dropped": QueueEvent;
+  "message-retained": { topic: string };
+  "retained-cleared": { topic: string };
+}
+
+interface QueueEvent {
+  clientId: string;
+  topic: string;
+  packetId: number | null;
+  queued: number;
+}
+
+/** The broker's `subscribed` tells whose it is; a client's tells what was granted. */
+interface BrokerSubscribed {
+  clientId: string;
+  topicFilter: string;
+  qos: QoS;
+}
+
+interface LessonEvents {
+  lesson: { name: string; claims: string[] };
+  step: { number: number; say: string };
+  process: { name: string; pid: number; command: string };
+  observed: { what: string; held: boolean; clause: string | null };
+  expected: { what: string; held: boolean; clause: string | null };
+  result: { lesson: string; passed: boolean; held: number; failed: number; skipped: string | null };
+}
+
+type Named<Events> = { [Name in keyof Events]: { event: Name } & Events[Name] }[keyof Events];
+
+/** What the clients (pub-lwt, sub-lwt, `connect`) emit. */
+export type ClientEvent = Named<ClientEvents>;
+/** What lwt-broker and `startBroker` emit. */
+export type BrokerEvent = Named<BrokerEvents> | ({ event: "subscribed" } & BrokerSubscribed) | SharedEvent;
+/** What lwt-demo and `runLesson` emit of their own. */
+export type LessonEvent = Named<LessonEvents> | SharedEvent;
+type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;
+export type Event = ClientEvent | BrokerEvent | LessonEvent;
+
+/** An event with the moment it happened, as JSON lines carry it. */
+export type Timed<E extends Event = Event> = { time: string } & E;
+
+/**
+ * Takes events in order. When it returns a promise, the emitter stops reading from its socket until that is kept:
+ * a slow terminal slows the sender and never fills the heap.
+ */
+export type Sink<E extends Event = Event> = (event: E) => void | Promise<void>;
