@@ -39,31 +39,27 @@ const installed = name => {
   }
 };
 
-if (
-  process.argv.includes("--if-possible") &&
-  !(installed("esbuild") && installed("typescript/package.json"))
-) {
-  process.exitCode = 0;
+const ready = installed("esbuild") && installed("typescript/package.json");
+if (ready || !process.argv.includes("--if-possible")) await buildAll();
+
+async function buildAll() {
+  const { build } = await import("esbuild");
+  const shared = { bundle: true, platform: "node", target: "node20", outdir: "dist", logLevel: "warning" };
+  rmSync("dist", { recursive: true, force: true });
+  await Promise.all([
+    build({
+      ...shared,
+      entryPoints: bundles,
+      format: "cjs",
+      outExtension: { ".js": ".cjs" },
+      plugins: [roomsOnDemand],
+      // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
+      supported: { "dynamic-import": false },
+      define: { "import.meta.url": "bundleUrl" },
+      banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    }),
+    build({ ...shared, entryPoints: { index: "src/index.ts" }, format: "esm", packages: "external" }),
+  ]);
+  const tsc = path.join(path.dirname(resolve("typescript/package.json")), "bin", "tsc");
+  process.exitCode = spawnSync(process.execPath, [tsc, "-p", "src"], { stdio: "inherit" }).status ?? 1;
 }
-
-const { build } = await import("esbuild");
-const shared = { bundle: true, platform: "node", target: "node20", outdir: "dist", logLevel: "warning" };
-
-rmSync("dist", { recursive: true, force: true });
-await Promise.all([
-  build({
-    ...shared,
-    entryPoints: bundles,
-    format: "cjs",
-    outExtension: { ".js": ".cjs" },
-    plugins: [roomsOnDemand],
-    // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
-    supported: { "dynamic-import": false },
-    define: { "import.meta.url": "bundleUrl" },
-    banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
-  }),
-  build({ ...shared, entryPoints: { index: "src/index.ts" }, format: "esm", packages: "external" }),
-]);
-
-const tsc = path.join(path.dirname(resolve("typescript/package.json")), "bin", "tsc");
-process.exitCode = spawnSync(process.execPath, [tsc, "-p", "src"], { stdio: "inherit" }).status ?? 1;
