@@ -1,0 +1,92 @@
+import { Aedes } from "aedes";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { pid } from "node:process";
+import { setTimeout } from "node:timers/promises";
+import type { BrokerEvent, Sink } from "../events.js";
+import type { AedesBroker } from "./aedes-parts.js";
+import type { Connection } from "./connection.js";
+import { Connections } from "./connections.js";
+import { listenFailure } from "./listen-failure.js";
+import { Pace } from "./pace.js";
+
+export interface BrokerSettings {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+}
+
+export interface RunningBroker {
+  url: string;
+  port: number;
+  /** Sends the wills of connected clients to those who watch them, closes every connection, and then resolves. */
+  close(): Promise<void>;
+}
+
+/** How long a client may take to read what the closing broker still has for it, in milliseconds. */
+const FAREWELL = 1000;
+
+/**
+ * Starts a broker that keeps everything in memory, and tells the sink what it does and why.
+ * @throws UserError when it can't listen there
+ */
+export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
+  const pace = new Pace(sink);
+  const aedes = (await Aedes.createBroker()) as AedesBroker;
+  const connections = new Connections(aedes, pace);
+  // Nagle's algorithm would hold acknowledgments back for 40 ms.
+  const server = createServer({ noDelay: true }, socket => connections.add(socket));
+  const { address, port } = await listen(server, settings).catch(async error => {
+    await closeAedes(aedes);
+    throw listenFailure(error, settings.host, settings.port);
+  });
+  aedes.on("error", error => pace.emit(failure(error)));
+  server.on("error", error => pace.emit(failure(error)));
+
+  const url = `mqtt://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${port}`;
+  pace.emit({ event: "listening", url, pid });
+  if (!isLoopback(address)) pace.emit(OPEN_TO_NETWORK);
+  let closing: Promise<void> | undefined;
+  return { url, port, close: () => (closing ??= stop(server, aedes, connections)) };
+}
+
+async function listen(server: Server, { host, port }: BrokerSettings): Promise<AddressInfo> {
+  server.listen(port, host);
+  await once(server, "listening");
+  return server.address() as AddressInfo;
+}
+
+const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";
+
+const OPEN_TO_NETWORK: BrokerEvent = {
+  event: "warning",
+  code: "open-to-network",
+  message: "anyone on this computer's network can read, publish and take over sessions here.",
+  hint: "Leave --host away to serve this computer alone.",
+};
+
+const failure = (error: Error): BrokerEvent => ({
+  event: "error",
+  code: "broker-failure",
+  message: `the broker failed at something: ${error.message}.`,
+  hint: "Stop it and start it again; what it had stored is gone then.",
+});
+
+async function stop(server: Server, aedes: AedesBroker, connections: Connections): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  const all = connections.all();
+  for (const connection of all) connection.ending("broker-stopped");
+  await Promise.race([farewell(aedes, all), setTimeout(FAREWELL, undefined, { ref: false })]);
+  await closeAedes(aedes);
+  for (const connection of all) connection.destroy();
+  await closed;
+}
+
+/** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
+async function farewell(aedes: AedesBroker, all: Connection[]): Promise<void> {
+  await Promise.all(all.map(connection => connection.publishWill(aedes)));
+  await Promise.all(all.map(connection => connection.finish()));
+}
+
+const closeAedes = (aedes: AedesBroker) => new Promise<void>(resolve => aedes.close(resolve));

@@ -1,0 +1,34 @@
+import type { ConnectPacket } from "aedes";
+
+/** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
+const RETURN_CODES: Record<number, string> = {
+  1: "unacceptable protocol version",
+  2: "client identifier rejected",
+  3: "server unavailable",
+  4: "bad user name or password",
+  5: "not authorized",
+};
+
+/** Why CONNACK refused that CONNECT. */
+export function refusalReason(returnCode: number, connect: ConnectPacket): string {
+  const words = `${RETURN_CODES[returnCode] ?? "refused"} (return code ${returnCode})`;
+  if (connect.protocolVersion === 5) return `${words}: the client speaks MQTT 5, this broker 3.1.1`;
+  if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
+  return words;
+}
+
+/** Words for what a client sent before it was connected. */
+export const notMqttReason = (error: Error): string => `no valid CONNECT: ${error.message}`;
+
+/** aedes' limit for the levels of a topic. */
+const MAX_TOPIC_LEVELS = 100;
+
+/** What is wrong with a will's topic, found while the client can still be told; aedes would find out too late. */
+export function willTopicFault(topic: string): string | null {
+  if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
+  if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
+  if (topic.startsWith("$SYS/")) return "the will's topic is the broker's own ($SYS)";
+  if (topic.split("/").length > MAX_TOPIC_LEVELS)
+    return `the will's topic has over ${MAX_TOPIC_LEVELS} levels`;
+  return null;
+}
