@@ -171,12 +171,20 @@ interface BrokerSubscribed {
 }
 
 interface LessonEvents {
-  lesson: { name: string; claims: string[] };
+  lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
   step: { number: number; say: string };
   process: { name: string; pid: number; command: string };
+  /** Something waited for that claims nothing by itself. */
   observed: { what: string; held: boolean; clause: string | null };
-  expected: { what: string; held: boolean; clause: string | null };
+  /** A claim; `instead` says what came where it did not hold. */
+  expected: { what: string; held: boolean; clause: string | null; instead: string | null };
   result: { lesson: string; passed: boolean; held: number; failed: number; skipped: string | null };
+}
+
+/** A process of a lesson, by the name that the lesson gives it. */
+export interface Participant {
+  name: string;
+  command: string;
 }
 
 type Named<Events> = { [Name in keyof Events]: { event: Name } & Events[Name] }[keyof Events];
@@ -189,6 +197,8 @@ export type BrokerEvent = Named<BrokerEvents> | ({ event: "subscribed" } & Broke
 export type LessonEvent = Named<LessonEvents> | SharedEvent;
 type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;
 export type Event = ClientEvent | BrokerEvent | LessonEvent;
+/** What a process of a lesson said, with that process's name. */
+export type ProcessEvent = Timed<ClientEvent | BrokerEvent> & { process: string };
 
 /** An event with the moment it happened, as JSON lines carry it. */
 export type Timed<E extends Event = Event> = { time: string } & E;

@@ -1,0 +1,75 @@
+import type { Journal } from "./journal.js";
+import { type End, type LessonProcess, type ProcessSettings, startProcess, stopOrKill } from "./process.js";
+import { COMMANDS } from "./vocabulary.js";
+
+/** Milliseconds that a process has to stop gracefully, what is in flight included. */
+const PATIENCE = 5_000;
+
+/**
+ * The processes of one run. One that ends with a failure, or a broker that ends at all, without the lesson having
+ * asked for it, ends the run: `over` is aborted with an error that says which, and how.
+ */
+export class Cast {
+  readonly #journal: Journal;
+  readonly #over: AbortController;
+  readonly #running = new Map<string, LessonProcess>();
+  /** Those that were asked to end. */
+  readonly #leaving = new Set<LessonProcess>();
+
+  constructor(journal: Journal, over: AbortController) {
+    this.#journal = journal;
+    this.#over = over;
+  }
+
+  async start(settings: ProcessSettings): Promise<void> {
+    const { name } = settings;
+    if (this.#running.has(name)) throw new Error(`${name} is still running: stop or kill it first`);
+    this.#journal.started(name);
+    const running = await startProcess(settings);
+    this.#running.set(name, running);
+    running.ended.then(
+      end => this.#ended(running, end),
+      (error: unknown) => this.#over.abort(error),
+    );
+  }
+
+  async stop(name: string): Promise<void> {
+    const leaving = this.#leave(name);
+    if (leaving && !(await stopOrKill(leaving, PATIENCE)))
+      throw new Error(`${name} had not stopped after ${PATIENCE / 1_000} s, and was killed`);
+  }
+
+  async kill(name: string): Promise<void> {
+    const leaving = this.#leave(name);
+    leaving?.kill();
+    await leaving?.ended;
+  }
+
+  /** Ends all that still run, the brokers last, so that no client finds its broker gone. */
+  async dismiss(): Promise<void> {
+    for (const role of ["client", "broker"]) {
+      const names = [...this.#running.values()].filter(({ command }) => COMMANDS[command] === role);
+      // oxlint-disable-next-line no-await-in-loop -- one role after the other
+      await Promise.allSettled(names.map(({ name }) => this.stop(name)));
+    }
+  }
+
+  /** One that has ended by itself already has nothing left to do. */
+  #leave(name: string): LessonProcess | undefined {
+    const leaving = this.#running.get(name);
+    if (leaving) this.#leaving.add(leaving);
+    return leaving;
+  }
+
+  #ended(gone: LessonProcess, end: End): void {
+    this.#running.delete(gone.name);
+    const expected = end.code === 0 && COMMANDS[gone.command] === "client";
+    if (!expected && !this.#leaving.has(gone)) this.#over.abort(new Error(obituary(gone, end)));
+    this.#journal.ended(gone.name);
+  }
+}
+
+function obituary({ name, command, pid }: LessonProcess, { code, signal, complaint }: End): string {
+  const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
+  return `${name} (${command}, pid ${pid}) ${how}${complaint ? `: ${complaint}` : ""}`;
+}

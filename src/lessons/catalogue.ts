@@ -1,0 +1,27 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { usageError } from "../errors.js";
+import { loadLesson } from "./load.js";
+import type { Lesson } from "./schema.js";
+
+const EXTENSION = ".yaml";
+
+/** The names of the lessons in that folder: their files' names without `.yaml`. */
+export async function lessonNames(folder: string): Promise<string[]> {
+  const files = await readdir(folder);
+  const lessons = files.filter(file => file.endsWith(EXTENSION));
+  return lessons.map(file => path.basename(file, EXTENSION)).toSorted();
+}
+
+/** A built-in lesson; the name is one of `lessonNames`. */
+export const builtInLesson = (folder: string, name: string): Promise<Lesson> =>
+  lessonFromFile(path.join(folder, name + EXTENSION));
+
+/** A lesson from any file. Throws a usage error if it can't be read, or isn't one. */
+export async function lessonFromFile(file: string): Promise<Lesson> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    const message = `the lesson ${file} can't be read (${error.code ?? error.message}).`;
+    throw usageError("no-lesson-file", message, "lwt-demo list shows the built-in lessons.");
+  });
+  return loadLesson(text, file);
+}

@@ -1,0 +1,94 @@
+import { isDeepStrictEqual } from "node:util";
+import type { ProcessEvent } from "../events.js";
+
+/** An event by its name, and the fields in which it must be exactly so. */
+export interface Pattern {
+  event: string;
+  where: Record<string, unknown>;
+}
+
+export interface Wanted {
+  from: string;
+  pattern: Pattern;
+  /** None of these may come before what is wanted. */
+  never: Pattern | undefined;
+}
+
+/** What became of waiting for an event; `heard` is what that process said meanwhile. */
+export type Outcome = { is: "found" | "forbidden" | "ended" | "late"; heard: readonly ProcessEvent[] };
+
+/**
+ * What the processes of a lesson said, in order. Each process has a place up to which it has been read: what was
+ * found is not found again, and what came earlier than it is not found any more, so that order can be expected.
+ */
+export class Journal {
+  readonly #said = new Map<string, ProcessEvent[]>();
+  readonly #ended = new Set<string>();
+  readonly #watchers = new Set<() => void>();
+
+  started(name: string): void {
+    this.#ended.delete(name);
+  }
+
+  record(event: ProcessEvent): void {
+    const said = this.#said.get(event.process);
+    if (said) said.push(event);
+    else this.#said.set(event.process, [event]);
+    this.#wake();
+  }
+
+  /** Nothing more will come from it. */
+  ended(name: string): void {
+    this.#ended.add(name);
+    this.#wake();
+  }
+
+  /** Waits so many milliseconds at most. Rejects with the signal's reason when that is aborted first. */
+  find(wanted: Wanted, milliseconds: number, signal: AbortSignal): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", giveUp);
+        this.#watchers.delete(look);
+        settle();
+      };
+      const look = () => {
+        const outcome = this.#read(wanted);
+        if (outcome) finish(() => resolve(outcome));
+      };
+      const giveUp = () => finish(() => reject(signal.reason as Error));
+      const late = () => finish(() => resolve({ is: "late", heard: this.#unread(wanted.from) }));
+      const timer = setTimeout(late, milliseconds);
+      signal.addEventListener("abort", giveUp);
+      this.#watchers.add(look);
+      look();
+      if (signal.aborted) giveUp();
+    });
+  }
+
+  #read({ from, pattern, never }: Wanted): Outcome | null {
+    const unread = this.#unread(from);
+    const end = unread.findIndex(event => matches(event, pattern) || (never && matches(event, never)));
+    const last = unread[end];
+    if (!last) return this.#ended.has(from) ? { is: "ended", heard: unread } : null;
+    // What was read is dropped: the next look begins behind it.
+    this.#said.set(from, unread.slice(end + 1));
+    return { is: matches(last, pattern) ? "found" : "forbidden", heard: unread.slice(0, end + 1) };
+  }
+
+  #unread(name: string): ProcessEvent[] {
+    return this.#said.get(name) ?? [];
+  }
+
+  #wake(): void {
+    for (const look of this.#watchers) look();
+  }
+}
+
+function matches(event: ProcessEvent, { event: name, where }: Pattern): boolean {
+  const fields: Record<string, unknown> = { ...event };
+  return (
+    event.event === name &&
+    Object.entries(where).every(([key, value]) => isDeepStrictEqual(fields[key], value))
+  );
+}

@@ -1,0 +1,60 @@
+import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import type { z } from "zod";
+import { usageError } from "../errors.js";
+import { type Lesson, lessonSchema } from "./schema.js";
+
+/** A lesson from its YAML. Throws a usage error that names file, line and column. */
+export function loadLesson(text: string, fileName: string): Lesson {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const fail = (offset: number, what: string) => {
+    const { line, col } = lines.linePos(offset);
+    const message = `${fileName}:${line}:${col}: ${what}`;
+    return usageError(
+      "bad-lesson",
+      message,
+      "The built-in lessons in examples/lessons show every kind of step.",
+    );
+  };
+
+  const [broken] = document.errors;
+  if (broken) throw fail(broken.pos[0], broken.message);
+  const parsed = lessonSchema.safeParse(plainData(document, fail), { error: wording });
+  if (parsed.success) return parsed.data;
+  const { path, message } = firstOf(parsed.error);
+  const key = path.at(-1);
+  throw fail(offsetOf(document, path), typeof key === "string" ? `${key}: ${message}` : message);
+}
+
+/** Aliases that multiply without end are refused by the parser here: lesson files get passed around. */
+function plainData(document: Document.Parsed, fail: (offset: number, what: string) => Error): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw fail(0, error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Where the schema doesn't word a problem itself. */
+const wording: z.core.$ZodErrorMap = issue => {
+  if (issue.code === "unrecognized_keys") return `there is no key ${issue.keys.join(", ")} here`;
+  if (issue.input === undefined) return "this is missing";
+  return issue.code === "invalid_type" ? `this must be ${issue.expected}` : undefined;
+};
+
+/** The first problem, as a path that exists for the reader: `kind` is ours, and an unknown key is named. */
+function firstOf(error: z.ZodError): { path: PropertyKey[]; message: string } {
+  const issue = error.issues[0];
+  if (!issue) throw error;
+  const unknown = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
+  return { path: [...issue.path.filter(key => key !== "kind"), ...unknown], message: issue.message };
+}
+
+/** Where the thing at that path begins; for a missing one, where what should hold it begins. */
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}

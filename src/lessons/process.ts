@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ProcessEvent } from "../events.js";
+import { linesOf } from "./lines.js";
+import type { Command } from "./vocabulary.js";
+
+export interface ProcessSettings {
+  /** As the lesson calls it. */
+  name: string;
+  command: Command;
+  args: string[];
+  /** Where the committed bin/*.cjs are. */
+  binDir: string;
+  /** Its working directory: the run's own, so that no .env of the reader's has a say. */
+  folder: string;
+  /** Comes before any of its output. */
+  onStart(pid: number): void | Promise<void>;
+  /** Its output, in order; while a promise is kept waiting, nothing more is read. */
+  onEvent(event: ProcessEvent): void | Promise<void>;
+}
+
+/** How a process ended, after all of its output was taken. */
+export interface End {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** What it complained of last on stderr, or null. */
+  complaint: string | null;
+}
+
+/** One of our commands as a real process: its events out, `stop` and death in. */
+export interface LessonProcess {
+  readonly name: string;
+  readonly command: Command;
+  readonly pid: number;
+  readonly ended: Promise<End>;
+  /** The first Ctrl-C, over IPC: the one way that works on every system. */
+  stop(): void;
+  /** SIGKILL. */
+  kill(): void;
+}
+
+/** Starts it, without a shell. Rejects if the system can't. */
+export async function startProcess(settings: ProcessSettings): Promise<LessonProcess> {
+  const { name, command, args, binDir, folder } = settings;
+  const child = spawn(process.execPath, [path.join(binDir, `${command}.cjs`), ...args, "--json"], {
+    cwd: folder,
+    env: withoutOurs(process.env),
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // A Ctrl-C in the terminal is for lwt-demo, which then stops its clients before their broker.
+    detached: process.platform !== "win32",
+    windowsHide: true,
+  });
+  await once(child, "spawn");
+  const { pid, stdout, stderr } = child;
+  if (pid === undefined || !stdout || !stderr) throw new Error(`${command} was started without pid or pipes`);
+  return {
+    name,
+    command,
+    pid,
+    ended: endOf(child, takeEvents(stdout, pid, settings), lastComplaint(stderr)),
+    // A process that is just ending has no channel any more; `ended` tells of that.
+    stop: () => void (child.connected && child.send("stop", () => {})),
+    kill: () => void child.kill("SIGKILL"),
+  };
+}
+
+/** Asks it to stop, and kills it if it hasn't after so many milliseconds. True if it stopped by itself. */
+export async function stopOrKill(running: LessonProcess, patience: number): Promise<boolean> {
+  running.stop();
+  const givenUp = new AbortController();
+  const late = delay(patience, "late" as const, { signal: givenUp.signal }).catch(() => "late" as const);
+  const stopped = (await Promise.race([running.ended, late])) !== "late";
+  givenUp.abort();
+  if (!stopped) running.kill();
+  await running.ended;
+  return stopped;
+}
+
+/** The reader's own LWT_ settings would change what a lesson shows. */
+const withoutOurs = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(environment).filter(([key]) => !/^((PUB|SUB)_)?LWT_/i.test(key)));
+
+async function takeEvents(output: Readable, pid: number, settings: ProcessSettings): Promise<void> {
+  const { name, onStart, onEvent } = settings;
+  await onStart(pid);
+  // Our own commands keep to the vocabulary (contract.md), so that a line is taken for what it says it is.
+  for await (const line of linesOf(output))
+    await onEvent({ ...(JSON.parse(line) as ProcessEvent), process: name });
+}
+
+/** Errors are a line on what is wrong, then an indented one on what to do; Node signs a crash with its version. */
+async function lastComplaint(output: Readable): Promise<string | null> {
+  let last: string | null = null;
+  for await (const line of linesOf(output)) if (/^(?!Node\.js v)\S/.test(line)) last = line;
+  return last;
+}
+
+async function endOf(
+  child: ChildProcess,
+  events: Promise<void>,
+  complaint: Promise<string | null>,
+): Promise<End> {
+  const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
+  await events.catch((error: unknown) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
+  const [code, signal] = await exited;
+  return { code, signal, complaint: await complaint };
+}
