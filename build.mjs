@@ -2,7 +2,6 @@
 // ES module, and its types. With --if-possible (npm's prepare) a missing development tool is no failure, so that
 // `npm ci --omit=dev` works.
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -45,7 +44,6 @@ if (ready || !process.argv.includes("--if-possible")) await buildAll();
 async function buildAll() {
   const { build } = await import("esbuild");
   const shared = { bundle: true, platform: "node", target: "node20", outdir: "dist", logLevel: "warning" };
-  rmSync("dist", { recursive: true, force: true });
   await Promise.all([
     build({
       ...shared,

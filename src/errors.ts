@@ -28,3 +28,19 @@ export const isUserError = (error: unknown): error is UserError =>
 /** The command was used wrongly: exit code 2, and nothing was started. */
 export const usageError = (code: string, message: string, hint: string) =>
   new UserError(code, message, hint, ExitCode.usage);
+
+/** The `error` event that tells of a failure; one that nobody foresaw says so. */
+export function errorEvent(error: unknown): { event: "error"; code: string; message: string; hint: string } {
+  if (isUserError(error))
+    return { event: "error", code: error.code, message: error.message, hint: error.hint };
+  const message = `something went wrong that should not have: ${error instanceof Error ? error.message : String(error)}`;
+  return {
+    event: "error",
+    code: "unexpected",
+    message,
+    hint: "Run it again with --debug, and report what it prints.",
+  };
+}
+
+export const exitCodeOf = (error: unknown): ExitCode =>
+  isUserError(error) ? error.exitCode : ExitCode.failed;

@@ -1,0 +1,32 @@
+/** Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more. */
+export type StopReason = "interrupted" | "timeout" | "output-gone";
+
+/** What the world outside tells a running client. */
+export interface Control {
+  /** Aborted, with a StopReason, when it is time to end gracefully. */
+  stop: AbortSignal;
+  /** Kept when Enter is pressed. */
+  enter(): Promise<void>;
+  /** Kills this process as a crash would, once what it said has been written; never returns. */
+  crash(): Promise<never>;
+}
+
+/** Kept when the signal is aborted. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
+/** Milliseconds, or until the signal is aborted. */
+export const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    if (signal.aborted) done();
+    else signal.addEventListener("abort", done);
+  });

@@ -1,0 +1,44 @@
+import type { Connection } from "../connection/connect.js";
+import { ExitCode } from "../errors.js";
+import type { ClientEvent, FailCause, Sink } from "../events.js";
+import type { PubSettings } from "../settings.js";
+import { machineTopics } from "../topics.js";
+import type { Control } from "./control.js";
+import type { Witness } from "./witness.js";
+
+/**
+ * Ends the connection by the cause, and tells what a witness saw of the will. Done when the will came, or, for
+ * `graceful`, when it is proved that it did not; failed otherwise. A crash tells nothing more.
+ */
+export async function failOnPurpose(
+  cause: FailCause,
+  settings: PubSettings,
+  connection: Connection,
+  witness: Witness | null,
+  { sink, control }: { sink: Sink<ClientEvent>; control: Control },
+): Promise<ExitCode> {
+  const { keepAlive = 60, will } = settings.connection;
+  if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
+    warnShared(will.topic, sink);
+  const deadline = cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
+  sink({ event: "failing", cause, keepAliveDeadline: deadline });
+  if (cause === "crash") return control.crash();
+  const verdict = witness?.watch(cause, connection.closed);
+  if (cause === "graceful") await connection.end();
+  else connection.drop(cause);
+  const { will: came = false, marker = false, milliseconds = 0 } = (await verdict) ?? {};
+  sink({ event: "witnessed", cause, will: came, milliseconds });
+  connection.destroy();
+  await connection.closed;
+  const asItShould = cause === "graceful" ? marker && !came : came;
+  return asItShould ? ExitCode.done : ExitCode.failed;
+}
+
+function warnShared(topic: string, sink: Sink<ClientEvent>): void {
+  sink({
+    event: "warning",
+    code: "shared-will-topic",
+    message: `the witness can't tell whose will it sees on ${topic}: other machines may use that topic too.`,
+    hint: "Leave --will-topic out to have one for this machine alone.",
+  });
+}

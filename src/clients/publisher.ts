@@ -1,0 +1,161 @@
+import { type Connection, connect } from "../connection/connect.js";
+import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
+import type { ClientEvent, Sink } from "../events.js";
+import { makeReading, newRun } from "../reading.js";
+import type { PubSettings } from "../settings.js";
+import { STATUS_PAYLOAD } from "../status.js";
+import { aborted, type Control, pause } from "./control.js";
+import { failOnPurpose } from "./failing.js";
+import { type Witness, startWitness } from "./witness.js";
+
+/** Messages that may await their acknowledgment at once; at 20, mqtt.js falls to a tenth of its speed. */
+const WINDOW = 1000;
+
+/** The work of pub-lwt: publishes readings until something says stop, then ends as asked. */
+export const publishReadings = (
+  settings: PubSettings,
+  sink: Sink<ClientEvent>,
+  control: Control,
+): Promise<ExitCode> => new Publisher(settings, sink, control).run();
+
+class Publisher {
+  readonly #run = newRun();
+  readonly #waiting = new Set<Promise<void>>();
+  /** No further readings: because of `control.stop`, Enter, or the connection's end. */
+  readonly #enough = new AbortController();
+  #connection: Connection | null = null;
+  #sent = 0;
+  #acknowledged = 0;
+  #announced: Promise<void> = Promise.resolve();
+  #whenSettled: (() => void) | null = null;
+
+  constructor(
+    private readonly settings: PubSettings,
+    readonly sink: Sink<ClientEvent>,
+    readonly control: Control,
+  ) {}
+
+  async run(): Promise<ExitCode> {
+    let witness: Witness | null = null;
+    let exitCode: ExitCode;
+    try {
+      if (this.settings.fail && this.settings.fail.cause !== "crash")
+        witness = await startWitness(this.settings);
+      exitCode = await this.#publish(witness);
+    } catch (error) {
+      this.sink(errorEvent(error));
+      exitCode = exitCodeOf(error);
+      this.#connection?.destroy();
+    }
+    await Promise.all([...this.#waiting, witness?.end()]);
+    this.#summarise();
+    return exitCode;
+  }
+
+  async #publish(witness: Witness | null): Promise<ExitCode> {
+    const { connection: settings, fail } = this.settings;
+    const { stop } = this.control;
+    const connection = await connect(settings, this.#hear, { signal: stop });
+    this.#connection = connection;
+    this.#announce();
+    const lost = connection.closed.then(error => {
+      this.#enough.abort();
+      return error;
+    });
+    stop.addEventListener("abort", () => this.#enough.abort());
+    if (stop.aborted) this.#enough.abort();
+    if (fail && fail.after === null) void this.control.enter().then(() => this.#enough.abort());
+    await this.#announced;
+    await this.#publishAll(connection);
+    await Promise.race([lost, this.#allAcknowledged(), aborted(stop)]);
+    const error = await Promise.race([lost, null]);
+    if (error) throw error;
+    if (fail && this.#dueToFail()) return failOnPurpose(fail.cause, this.settings, connection, witness, this);
+    this.#announceStop(connection);
+    await connection.end();
+    const reached = this.settings.qos === 0 ? this.#sent : this.#acknowledged;
+    return reached >= (this.#most() ?? this.#sent) ? ExitCode.done : ExitCode.failed;
+  }
+
+  /** After so many readings, or else when Enter or Ctrl-C was pressed; not for a time-out or a closed stdout. */
+  #dueToFail(): boolean {
+    const { after } = this.settings.fail ?? {};
+    if (typeof after === "number") return this.#sent >= after;
+    return !this.control.stop.aborted || this.control.stop.reason === "interrupted";
+  }
+
+  /** How many messages this run is to publish; null: until it is stopped. */
+  #most(): number | null {
+    const { count, message, fail } = this.settings;
+    return fail ? fail.after : (count ?? (message === null ? null : 1));
+  }
+
+  /** The connection's events, on their way out: each CONNACK is followed by "Sensor Online". */
+  readonly #hear: Sink<ClientEvent> = event => {
+    const taken = this.sink(event);
+    if (event.event === "connected") this.#announce();
+    return taken;
+  };
+
+  #announce(): void {
+    const { statusTopic: topic } = this.settings;
+    if (topic === null || !this.#connection) return;
+    const online = { topic, payload: STATUS_PAYLOAD.online, qos: 1, retain: true } as const;
+    this.#announced = this.#connection.publish(online).catch(() => {});
+  }
+
+  async #publishAll(connection: Connection): Promise<void> {
+    const most = this.#most() ?? Number.POSITIVE_INFINITY;
+    const interval = this.settings.message === null ? this.settings.interval * 1000 : 0;
+    let due = performance.now();
+    while (this.#sent < most && !this.#enough.signal.aborted) {
+      this.#publishOne(connection);
+      if (this.#waiting.size >= WINDOW) await this.#oneAcknowledged();
+      due = Math.max(due + interval, performance.now());
+      if (this.#sent < most && interval > 0) await pause(due - performance.now(), this.#enough.signal);
+      else if (this.#sent % WINDOW === 0) await new Promise(setImmediate); // Ctrl-C and the socket get their turn
+    }
+  }
+
+  #publishOne(connection: Connection): void {
+    const { readingsTopic: topic, qos, retain, message } = this.settings;
+    this.#sent += 1;
+    const marks = message === null ? { run: this.#run, seq: this.#sent } : {};
+    const payload = message ?? JSON.stringify(makeReading(this.#run, this.#sent));
+    const done: Promise<void> = connection.publish({ topic, payload, qos, retain, ...marks }).then(
+      () => {
+        if (qos > 0) this.#acknowledged += 1;
+        this.#settle(done);
+      },
+      () => this.#settle(done),
+    );
+    this.#waiting.add(done);
+  }
+
+  #settle(done: Promise<void>): void {
+    this.#waiting.delete(done);
+    this.#whenSettled?.();
+  }
+
+  #oneAcknowledged(): Promise<void> {
+    return new Promise(resolve => (this.#whenSettled = resolve));
+  }
+
+  async #allAcknowledged(): Promise<void> {
+    await Promise.all(this.#waiting);
+  }
+
+  #announceStop(connection: Connection): void {
+    const { statusTopic: topic } = this.settings;
+    if (topic === null) return;
+    const stopped = { topic, payload: STATUS_PAYLOAD.stopped, qos: 1, retain: true } as const;
+    connection.publish(stopped).catch(() => {}); // end() waits for its acknowledgment
+  }
+
+  #summarise(): void {
+    const { qos, machine } = this.settings;
+    const notAcknowledged = qos === 0 ? 0 : this.#sent - this.#acknowledged;
+    const sent = { machine, sent: this.#sent, acknowledged: this.#acknowledged, notAcknowledged };
+    this.sink({ event: "summary", machines: [sent] });
+  }
+}

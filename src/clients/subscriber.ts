@@ -1,0 +1,134 @@
+import { type Connection, connect } from "../connection/connect.js";
+import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
+import type { ClientEvent, Sink } from "../events.js";
+import type { SubSettings } from "../settings.js";
+import { Tally } from "../tally.js";
+import { topicMatches } from "../topics.js";
+import { aborted, type Control, pause } from "./control.js";
+
+/** Milliseconds without a message after which --retained has seen what there is. */
+const QUIET = 500;
+
+/** The work of sub-lwt: subscribes, passes on every message, and stops when it has what was asked for. */
+export const followTopics = (
+  settings: SubSettings,
+  sink: Sink<ClientEvent>,
+  control: Control,
+): Promise<ExitCode> => new Subscriber(settings, sink, control).run();
+
+class Subscriber {
+  readonly #tally = new Tally();
+  /** Aborted when --count or --until has been reached. */
+  readonly #reached = new AbortController();
+  #connection: Connection | null = null;
+  #accepted = 0;
+  #counted = 0;
+  #failure: unknown = null;
+
+  constructor(
+    private readonly settings: SubSettings,
+    private readonly sink: Sink<ClientEvent>,
+    private readonly control: Control,
+  ) {}
+
+  async run(): Promise<ExitCode> {
+    let exitCode: ExitCode;
+    try {
+      exitCode = await this.#follow();
+    } catch (error) {
+      this.sink(errorEvent(error));
+      exitCode = exitCodeOf(error);
+      this.#connection?.destroy();
+    }
+    if (this.settings.mode === "follow") this.sink({ event: "summary", machines: this.#tally.summary() });
+    return exitCode;
+  }
+
+  async #follow(): Promise<ExitCode> {
+    const { mode, count, until } = this.settings;
+    const { stop } = this.control;
+    const accept = (topic: string) => this.#accept(topic);
+    const connection = await connect(this.settings.connection, this.#hear, { accept, signal: stop });
+    this.#connection = connection;
+    const lost = connection.closed;
+    await Promise.race([this.#subscribe(connection), lost, aborted(stop)]);
+    const enough = [lost, aborted(stop), aborted(this.#reached.signal)];
+    if (mode === "follow") await Promise.race(enough);
+    if (mode === "retained") await Promise.race([...enough, this.#quiet()]);
+    const error = this.#failure ?? (await Promise.race([lost, null]));
+    if (error) throw error;
+    await connection.end();
+    const wanted = mode !== "follow" || count !== null || until !== null;
+    return !wanted || this.#reached.signal.aborted || (mode !== "follow" && !stop.aborted)
+      ? ExitCode.done
+      : ExitCode.failed;
+  }
+
+  /** Every time: a stored session keeps filters, but which ones is not ours to see. */
+  async #subscribe(connection: Connection): Promise<void> {
+    const { filters, qos } = this.settings;
+    const granted = await connection.subscribe(filters, qos);
+    for (const [i, grantedQos] of granted.entries())
+      if (grantedQos < qos)
+        this.sink({
+          event: "warning",
+          code: "lower-qos",
+          message: `asked for QoS ${qos} on ${filters[i]}, the broker granted ${grantedQos}.`,
+          hint: grantedQos === 0 ? "At QoS 0 nothing is stored while this subscriber is away." : "",
+        });
+  }
+
+  /** Asked at each PUBLISH, before it is acknowledged: what is beyond --count is left for the next connection. */
+  #accept(topic: string): boolean {
+    const { mode, count, filters } = this.settings;
+    if (mode === "subscribe-only" || this.#reached.signal.aborted) return false;
+    if (count === null) return true;
+    if (this.#accepted >= count) return false;
+    if (matchesAny(filters, topic)) this.#accepted += 1;
+    return true;
+  }
+
+  readonly #hear: Sink<ClientEvent> = event => {
+    if (event.event === "message" && this.settings.mode === "retained" && !event.retain) return undefined;
+    const taken = this.sink(event);
+    if (event.event === "message") this.#count(event);
+    if (event.event === "status" && event.state === this.settings.until && event.delivery !== "retained")
+      this.#reached.abort();
+    if (event.event === "connected" && this.#connection) this.#resubscribe(this.#connection);
+    return taken;
+  };
+
+  /** After a reconnection; the first time, #follow does it. */
+  #resubscribe(connection: Connection): void {
+    this.#subscribe(connection).catch((error: unknown) => {
+      if (connection.isOver) return;
+      this.#failure = error;
+      this.#reached.abort();
+    });
+  }
+
+  #count(message: Extract<ClientEvent, { event: "message" }>): void {
+    const { count, filters } = this.settings;
+    this.#quietSince = performance.now();
+    if (this.#tally.count(message))
+      this.sink({
+        event: "warning",
+        code: "interleaved-runs",
+        message: `two runs of pub-lwt take turns under the name ${message.machine ?? message.topic}.`,
+        hint: "Each machine needs a name of its own: pub-lwt --machine NAME.",
+      });
+    if (count === null || !matchesAny(filters, message.topic)) return;
+    this.#counted += 1;
+    if (this.#counted >= count) this.#reached.abort();
+  }
+
+  #quietSince = 0;
+
+  async #quiet(): Promise<void> {
+    this.#quietSince = performance.now();
+    for (let left = QUIET; left > 0; left = QUIET - (performance.now() - this.#quietSince))
+      await pause(left, this.control.stop);
+  }
+}
+
+const matchesAny = (filters: string[], topic: string) => filters.some(filter => topicMatches(filter, topic));

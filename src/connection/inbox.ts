@@ -1,0 +1,173 @@
+import type { IPublishPacket, MqttClient, Packet } from "mqtt";
+import { label } from "../delivery.js";
+import type { ClientEvent, Sink } from "../events.js";
+import { readingMarks } from "../reading.js";
+import { statusOf } from "../status.js";
+import { machineOf, topicMatches } from "../topics.js";
+import { DrainWatch } from "./drain.js";
+
+/** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
+interface Arrived {
+  accepted: boolean;
+  drained: boolean;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Everything a client receives: decides at each PUBLISH whether it is accepted, labels it, hands it to the sink, and
+ * lets mqtt.js acknowledge it only once the sink has taken it.
+ */
+export class Inbox {
+  /** The filters of this run: a stored session may have more, of earlier runs. */
+  readonly filters = new Set<string>();
+  #drain: DrainWatch;
+  #sessionPresent = false;
+  #connectedAt = 0;
+  #accepting = true;
+  #arrived: Arrived = { accepted: true, drained: true };
+  readonly #awaitingRelease = new Map<number, Arrived>();
+  readonly #notAcknowledged = new Set<number>();
+  #taking = 0;
+  #whenIdle: (() => void) | null = null;
+
+  constructor(
+    private readonly client: MqttClient,
+    private readonly sink: Sink<ClientEvent>,
+    private readonly namespace: string,
+    private readonly accept: (topic: string) => boolean,
+  ) {
+    this.#drain = new DrainWatch(false, () => {});
+    client.handleMessage = (packet, done) => this.#take(packet, done);
+    const send: (packet: Packet, done?: () => void, ...more: unknown[]) => void =
+      client["_sendPacket"].bind(client);
+    client["_sendPacket"] = (packet: Packet, done?: () => void, ...more: unknown[]) =>
+      this.#withholds(packet) ? done?.() : send(packet, done, ...more);
+    client.on("packetsend", packet => packet.cmd === "pingreq" && this.#drain.pingSent());
+    client.on("packetreceive", packet => this.#received(packet));
+  }
+
+  /** A connection was accepted; to be called before anything that comes after CONNACK is handled. */
+  opened(sessionPresent: boolean): void {
+    this.#sessionPresent = sessionPresent;
+    this.#connectedAt = Date.now();
+    this.#notAcknowledged.clear();
+    if (!sessionPresent) this.#awaitingRelease.clear();
+    this.#drain = new DrainWatch(sessionPresent, () => this.client["_sendPacket"]({ cmd: "pingreq" }));
+  }
+
+  /** Before DISCONNECT: what still comes is left to the session's next connection. */
+  stopAccepting(): void {
+    this.#accepting = false;
+    this.#drain = new DrainWatch(false, () => {}); // nothing more to ask: a ping after DISCONNECT would be an error
+  }
+
+  /** Kept when everything that was accepted has been taken by the sink and acknowledged, QoS 2 handshakes too. */
+  async idle(): Promise<void> {
+    if (!this.#isIdle()) await new Promise<void>(resolve => (this.#whenIdle = resolve));
+  }
+
+  #isIdle(): boolean {
+    return this.#taking === 0 && this.#awaitingRelease.size === 0;
+  }
+
+  #received(packet: Packet): void {
+    if (packet.cmd === "publish") this.#arrive(packet);
+    else if (packet.cmd === "suback") this.#drain.suback();
+    else if (packet.cmd === "pingresp") this.#drain.pingAnswered();
+  }
+
+  #arrive({ topic, qos, messageId, dup }: IPublishPacket): void {
+    const again = qos === 2 && dup && this.#awaitingRelease.has(messageId ?? 0);
+    this.#drain.publish(again ? 0 : qos);
+    if (again) return;
+    const accepted = this.#accepting && this.accept(topic);
+    this.#arrived = { accepted, drained: this.#drain.drained };
+    if (messageId === undefined) return;
+    if (!accepted) this.#notAcknowledged.add(messageId);
+    else {
+      this.#notAcknowledged.delete(messageId);
+      if (qos === 2) this.#awaitingRelease.set(messageId, this.#arrived);
+    }
+  }
+
+  #withholds({ cmd, messageId }: Packet): boolean {
+    return (
+      (cmd === "puback" || cmd === "pubrec") &&
+      messageId !== undefined &&
+      this.#notAcknowledged.has(messageId)
+    );
+  }
+
+  #take(packet: IPublishPacket, done: () => void): void {
+    const { qos, messageId } = packet;
+    const arrived = (qos === 2 && this.#awaitingRelease.get(messageId ?? 0)) || this.#arrived;
+    if (!arrived.accepted) return done();
+    this.#taking += 1;
+    const taken = () => {
+      done();
+      this.#taking -= 1;
+      if (qos === 2) {
+        this.#awaitingRelease.delete(messageId ?? 0);
+        this.#drain.released();
+      }
+      if (this.#isIdle()) this.#whenIdle?.();
+    };
+    const waits = this.#show(packet, arrived.drained);
+    if (waits.length === 0) taken();
+    else void Promise.all(waits).then(taken, taken);
+  }
+
+  /** Emits the `message`, and the `status` if it is one; returns what the sink wants to be waited for. */
+  #show(packet: IPublishPacket, drained: boolean): Promise<void>[] {
+    const { topic, qos, retain, dup, messageId = null } = packet;
+    const { payload, payloadBase64 } = textOf(packet.payload);
+    const { run, seq, sentAt } = readingMarks(payload ?? "");
+    const { delivery, evidence } = label({
+      retain,
+      dup,
+      packetId: messageId,
+      sessionPresent: this.#sessionPresent,
+      drained,
+      connectedAt: this.#connectedAt,
+      sentAt,
+      asked: this.#asked(topic),
+    });
+    const machine = machineOf(topic, this.namespace);
+    const shown: (void | Promise<void>)[] = [
+      this.sink({
+        event: "message",
+        topic,
+        payload,
+        payloadBase64,
+        qos,
+        retain,
+        dup,
+        packetId: qos === 0 ? null : messageId,
+        delivery,
+        evidence,
+        machine,
+        run,
+        seq,
+      }),
+    ];
+    const status = payload === null ? null : statusOf(topic, payload, this.namespace);
+    if (status && payload !== null)
+      shown.push(this.sink({ event: "status", ...status, topic, payload, delivery }));
+    return shown.filter(wait => wait !== undefined);
+  }
+
+  #asked(topic: string): boolean {
+    for (const filter of this.filters) if (topicMatches(filter, topic)) return true;
+    return false;
+  }
+}
+
+function textOf(payload: string | Buffer): { payload: string | null; payloadBase64: string | null } {
+  if (typeof payload === "string") return { payload, payloadBase64: null };
+  try {
+    return { payload: utf8.decode(payload), payloadBase64: null };
+  } catch {
+    return { payload: null, payloadBase64: payload.toString("base64") };
+  }
+}

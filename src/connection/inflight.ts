@@ -1,0 +1,48 @@
+import { Store } from "mqtt";
+
+interface StoredPacket {
+  cmd: string;
+  dup?: boolean;
+}
+
+/** What has been sent and not yet been acknowledged; mqtt.js sends it again after a reconnect in the same process. */
+export class InFlightStore extends Store {
+  constructor() {
+    super({ clean: false });
+  }
+
+  /** Everything stored has been sent once: sent again, it carries DUP [MQTT-3.3.1-1], which mqtt.js leaves out. */
+  markForResending(): void {
+    const stored = this["_inflights"] as Map<number, StoredPacket>;
+    for (const packet of stored.values()) if (packet.cmd === "publish") packet.dup = true;
+  }
+}
+
+/**
+ * Packet identifiers 1 to 65 535 in turn, but never one that is still in use [MQTT-2.3.1-2]: mqtt.js' own provider
+ * hands those out again after 65 535 messages.
+ */
+export class PacketIdentifiers {
+  #last = 0;
+
+  constructor(private readonly inUse: (identifier: number) => boolean) {}
+
+  allocate(): number | null {
+    for (let tried = 0; tried < 65_535; tried++) {
+      this.#last = (this.#last % 65_535) + 1;
+      if (!this.inUse(this.#last)) return this.#last;
+    }
+    return null;
+  }
+
+  getLastAllocated(): number {
+    return this.#last;
+  }
+
+  // mqtt.js asks for these, and the question of use is answered by its own list.
+  register(): boolean {
+    return true;
+  }
+  deallocate(): void {}
+  clear(): void {}
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+
+/**
+ * A sensor reading: the course's keys, which its other scripts read, and then ours. `run` is new for each run of
+ * pub-lwt and `seq` counts in it from 1: with them a subscriber sees what is missing, doubled or out of order.
+ */
+export interface Reading {
+  machine_id: number;
+  /** ISO 8601 with zone. */
+  sentDate: string;
+  /** 10 to 50, two decimals; the units of this and the next two are the course's to say. */
+  Temperature: number;
+  /** 50 to 100. */
+  Pressure: number;
+  /** 10 to 100. */
+  Humidity: number;
+  Status: "ON" | "OFF";
+  /** 8 hex digits. */
+  run: string;
+  seq: number;
+}
+
+/** The course's publisher sends this number for every machine. */
+const MACHINE_ID = 200;
+
+export const newRun = (): string => randomBytes(4).toString("hex");
+
+const between = (low: number, high: number) => Math.round((low + Math.random() * (high - low)) * 100) / 100;
+
+export const makeReading = (run: string, seq: number): Reading => ({
+  machine_id: MACHINE_ID,
+  sentDate: new Date().toISOString(),
+  Temperature: between(10, 50),
+  Pressure: between(50, 100),
+  Humidity: between(10, 100),
+  Status: Math.random() < 0.5 ? "ON" : "OFF",
+  run,
+  seq,
+});
+
+/** What a payload tells of itself; null for each thing that it doesn't. Never throws: payloads come from anyone. */
+export interface ReadingMarks {
+  run: string | null;
+  seq: number | null;
+  /** Milliseconds since 1970, by the sender's clock. */
+  sentAt: number | null;
+}
+
+const NO_MARKS: ReadingMarks = { run: null, seq: null, sentAt: null };
+
+export function readingMarks(payload: string): ReadingMarks {
+  const fields = parseObject(payload);
+  if (!fields) return NO_MARKS;
+  const { run, seq, sentDate } = fields;
+  const sentAt = typeof sentDate === "string" ? Date.parse(sentDate) : Number.NaN;
+  const marked =
+    typeof run === "string" && /^[0-9a-f]{8}$/.test(run) && Number.isSafeInteger(seq) && Number(seq) >= 1;
+  return {
+    run: marked ? run : null,
+    seq: marked ? Number(seq) : null,
+    sentAt: Number.isNaN(sentAt) ? null : sentAt,
+  };
+}
+
+/** The payload as a JSON object, or null when it is anything else. */
+export function parseObject(payload: string): Record<string, unknown> | null {
+  if (!payload.startsWith("{")) return null;
+  try {
+    return JSON.parse(payload) as Record<string, unknown>;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,28 @@
+/** Every screen fits this many columns. */
+export const WIDTH = 80;
+
+/** HH:MM:SS, local time. */
+export const clock = (time: string): string => new Date(time).toTimeString().slice(0, 8);
+
+/** Cut to so many columns, with an ellipsis in the place of what is missing. */
+export const cut = (text: string, width: number): string =>
+  text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
+
+/** Two texts, one at each edge; on a line each where one has no room for both. */
+export const edges = (left: string, right: string): string => {
+  const gap = WIDTH - left.length - right.length;
+  return gap >= 2 ? left + " ".repeat(gap) + right : `${left}\n  ${right}`;
+};
+
+/** Broken at spaces into lines of at most so many columns; the later ones are indented. */
+export function wrap(text: string, indent = "  ", width = WIDTH): string {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join("\n");
+}

@@ -1,0 +1,17 @@
+import { parseObject } from "../reading.js";
+import { cut } from "./columns.js";
+import { escapeText } from "./escape.js";
+
+/** The course's keys, as a line shows them. */
+const shown = ["Temperature", "Pressure", "Humidity"];
+
+/** A payload in so many columns: a reading by its values, anything else as its text. */
+export function payloadText(payload: string | null, payloadBase64: string | null, width: number): string {
+  if (payload === null) return cut(`not UTF-8: ${payloadBase64 ?? ""}`, width);
+  if (payload === "") return cut("(empty payload)", width);
+  const fields = payload.length < 1000 ? parseObject(payload) : null;
+  if (!fields || !shown.every(key => typeof fields[key] === "number"))
+    return cut(escapeText(payload.slice(0, width)), width);
+  const values = shown.map(key => `${key} ${(fields[key] as number).toFixed(2)}`);
+  return cut(escapeText([...values, String(fields["Status"])].join("  ")), width);
+}

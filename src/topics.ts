@@ -1,0 +1,60 @@
+/** MQTT strings carry their length in two bytes [MQTT-1.5.3]. */
+const MAX_STRING_BYTES = 65_535;
+
+/** What every string in an MQTT packet must keep to; null if it does. */
+export function stringProblem(text: string): string | null {
+  if (text.includes("\0")) return "it contains the character U+0000, which MQTT forbids [MQTT-1.5.3-2]";
+  if (/\p{Cs}/u.test(text)) return "it contains half of a character (a lone surrogate) [MQTT-1.5.3-1]";
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_STRING_BYTES) return `it is ${bytes} bytes long, and MQTT allows ${MAX_STRING_BYTES}`;
+  return null;
+}
+
+/** What is wrong with a topic to publish to; null if nothing is. */
+export function topicNameProblem(topic: string): string | null {
+  if (topic === "") return "it is empty [MQTT-4.7.3-1]";
+  if (/[+#]/.test(topic)) return "+ and # are for subscribing only [MQTT-3.3.2-2]";
+  return stringProblem(topic);
+}
+
+/** What is wrong with a topic filter to subscribe to; null if nothing is. */
+export function topicFilterProblem(filter: string): string | null {
+  if (filter === "") return "it is empty [MQTT-4.7.3-1]";
+  const levels = filter.split("/");
+  if (levels.some((level, i) => level.includes("#") && (level !== "#" || i !== levels.length - 1)))
+    return "# must be the last level, and alone in it [MQTT-4.7.1-2]";
+  if (levels.some(level => level.includes("+") && level !== "+"))
+    return "+ must be alone in its level [MQTT-4.7.1-3]";
+  return stringProblem(filter);
+}
+
+/** Whether a topic name matches a filter (MQTT 3.1.1, 4.7): `#` also matches its parent, wildcards never `$` topics. */
+export function topicMatches(filter: string, topic: string): boolean {
+  if (topic.startsWith("$") && /^[+#]/.test(filter)) return false; // [MQTT-4.7.2-1]
+  const wanted = filter.split("/");
+  const levels = topic.split("/");
+  for (const [i, level] of wanted.entries()) {
+    if (level === "#") return true;
+    if (i >= levels.length || (level !== "+" && level !== levels[i])) return false;
+  }
+  return wanted.length === levels.length;
+}
+
+/** The topics of one machine, as the course names them. */
+export const machineTopics = (namespace: string, machine: string) => ({
+  readings: `${namespace}/${machine}/SensorData`,
+  status: `${namespace}/${machine}/Status`,
+  /** Where a witness publishes to prove that something did not come before. */
+  marker: `${namespace}/${machine}/marker`,
+});
+
+/** The slide's own will topic; it names no machine. */
+export const SLIDE_WILL_TOPIC = "sensors/lastwill";
+
+/** The machine that a topic of this namespace belongs to, or null. */
+export function machineOf(topic: string, namespace: string): string | null {
+  if (!topic.startsWith(`${namespace}/`)) return null;
+  const [machine, kind, ...more] = topic.slice(namespace.length + 1).split("/");
+  const known = more.length === 0 && (kind === "SensorData" || kind === "Status");
+  return known && machine ? machine : null;
+}

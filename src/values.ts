@@ -1,0 +1,44 @@
+import type { QoS } from "./events.js";
+import { stringProblem, topicFilterProblem, topicNameProblem } from "./topics.js";
+
+/** Readers of option values: from a text to the value, or an Error that says what was wanted instead. */
+
+const wanted = (what: string): never => {
+  throw new Error(what);
+};
+
+export const text = (value: string) => {
+  const problem = stringProblem(value);
+  return problem ? wanted(`another value: ${problem}`) : value;
+};
+
+export const anything = (value: string) => value;
+
+export const number = (low: number, high: number, whole: boolean) => (value: string) => {
+  const pattern = whole ? /^\d+$/ : /^\d+(\.\d+)?$/;
+  const parsed = Number(value);
+  const kind = whole ? "a whole number" : "a number";
+  return pattern.test(value) && parsed >= low && parsed <= high
+    ? parsed
+    : wanted(`${kind} from ${low} to ${high}`);
+};
+
+export const oneOf =
+  <const Choice extends string>(...choices: Choice[]) =>
+  (value: string): Choice =>
+    choices.find(choice => choice === value) ?? wanted(`one of ${choices.join(", ")}`);
+
+export const qos = (value: string): QoS =>
+  value === "0" ? 0 : value === "1" ? 1 : value === "2" ? 2 : wanted("0, 1 or 2");
+
+const truth: Record<string, boolean> = { true: true, 1: true, false: false, 0: false };
+export const flag = (value: string): boolean => truth[value] ?? wanted("true or false");
+
+const checkedBy = (problemOf: (value: string) => string | null) => (value: string) => {
+  const problem = problemOf(value);
+  return problem ? wanted(`another value: ${problem}`) : value;
+};
+export const topicName = checkedBy(topicNameProblem);
+export const topicFilter = checkedBy(topicFilterProblem);
+export const topicLevel = (value: string) =>
+  value.includes("/") ? wanted("one topic level, without a slash") : topicName(value);
