@@ -1,5 +1,12 @@
 import type { Journal } from "./journal.js";
-import { type End, type LessonProcess, type ProcessSettings, startProcess, stopOrKill } from "./process.js";
+import {
+  type End,
+  type LessonProcess,
+  type ProcessSettings,
+  endsWithin,
+  startProcess,
+  stopOrKill,
+} from "./process.js";
 import { COMMANDS } from "./vocabulary.js";
 
 /** Milliseconds that a process has to stop gracefully, what is in flight included. */
@@ -21,9 +28,12 @@ export class Cast {
     this.#over = over;
   }
 
+  /** A name can be used again; one that is about to end by itself is waited for. */
   async start(settings: ProcessSettings): Promise<void> {
     const { name } = settings;
-    if (this.#running.has(name)) throw new Error(`${name} is still running: stop or kill it first`);
+    const before = this.#running.get(name);
+    if (before && !(await endsWithin(before, PATIENCE)))
+      throw new Error(`${name} is still running: stop or kill it before it starts again`);
     this.#journal.started(name);
     const running = await startProcess(settings);
     this.#running.set(name, running);

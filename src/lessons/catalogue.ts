@@ -20,7 +20,8 @@ export const builtInLesson = (folder: string, name: string): Promise<Lesson> =>
 /** A lesson from any file. Throws a usage error if it can't be read, or isn't one. */
 export async function lessonFromFile(file: string): Promise<Lesson> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    const message = `the lesson ${file} can't be read (${error.code ?? error.message}).`;
+    const why = error.code === "ENOENT" ? "there is no such file" : error.message;
+    const message = `the lesson ${file} can't be read: ${why}.`;
     throw usageError("no-lesson-file", message, "lwt-demo list shows the built-in lessons.");
   });
   return loadLesson(text, file);

@@ -1,4 +1,4 @@
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export { loadLesson } from "./load.js";
-export { type LessonResult, type LessonSink, type RunSettings, runLesson } from "./run.js";
+export { type LessonResult, type LessonSink, lessonEvent, type RunSettings, runLesson } from "./run.js";
 export type { Lesson } from "./schema.js";

@@ -70,13 +70,19 @@ export async function startProcess(settings: ProcessSettings): Promise<LessonPro
 /** Asks it to stop, and kills it if it hasn't after so many milliseconds. True if it stopped by itself. */
 export async function stopOrKill(running: LessonProcess, patience: number): Promise<boolean> {
   running.stop();
-  const givenUp = new AbortController();
-  const late = delay(patience, "late" as const, { signal: givenUp.signal }).catch(() => "late" as const);
-  const stopped = (await Promise.race([running.ended, late])) !== "late";
-  givenUp.abort();
+  const stopped = await endsWithin(running, patience);
   if (!stopped) running.kill();
   await running.ended;
   return stopped;
+}
+
+/** Whether it has ended after so many milliseconds at the most. */
+export async function endsWithin(running: LessonProcess, patience: number): Promise<boolean> {
+  const enough = new AbortController();
+  const late = delay(patience, false, { signal: enough.signal }).catch(() => false);
+  const ended = await Promise.race([running.ended.then(() => true), late]);
+  enough.abort();
+  return ended;
 }
 
 /** The reader's own LWT_ settings would change what a lesson shows. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { LessonEvent, Participant, ProcessEvent, Sink } from "../events.js";
+import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import { Cast } from "./cast.js";
 import { Journal } from "./journal.js";
 import type { Lesson, Step, Steps } from "./schema.js";
@@ -65,13 +65,12 @@ class Run {
   }
 
   async play(): Promise<void> {
-    const { name, title, claims, steps } = this.#lesson;
     const { signal } = this.#settings;
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
-    await this.#sink({ event: "lesson", name, title, claims, participants: participantsOf(this.#lesson) });
-    for (const step of [...BROKER_FIRST, ...steps]) {
+    await this.#sink(lessonEvent(this.#lesson));
+    for (const step of [...BROKER_FIRST, ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
     signal.removeEventListener("abort", leave);
@@ -91,7 +90,7 @@ class Run {
       passed,
       held,
       failed,
-      skipped: left ? "it was left" : null,
+      skipped: left ? "interrupted" : null,
     };
   }
 
@@ -168,8 +167,15 @@ const BROKER_FIRST: Step[] = [
   { kind: "expect", expect: "listening", from: BROKER, where: {}, within: BROKER_START },
 ];
 
-function participantsOf({ steps }: Lesson): Participant[] {
+/** What a lesson is, and who takes part in it: the broker, and each process once. */
+export function lessonEvent({
+  name,
+  title,
+  claims,
+  steps,
+}: Lesson): Extract<LessonEvent, { event: "lesson" }> {
   const commands = new Map<string, string>([[BROKER, "lwt-broker"]]);
   for (const step of steps) if (step.kind === "start") commands.set(step.start, step.run.command);
-  return [...commands].map(([name, command]) => ({ name, command }));
+  const participants = [...commands].map(([participant, command]) => ({ name: participant, command }));
+  return { event: "lesson", name, title, claims, participants };
 }

@@ -22,6 +22,11 @@ const eventName = z.enum(EVENT_NAMES, {
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {
   error: "compare with text, a number, true, false or null",
 });
+/** Where MQTT 3.1.1 demands it; in brackets from here on, as the text itself cites it. */
+const clause = z
+  .string()
+  .regex(/^MQTT-\d+(\.\d+)*-\d+$/, "a clause is written like MQTT-3.1.2-8")
+  .transform(cited => `[${cited}]`);
 const where = z.record(z.string(), scalar).default({});
 
 /** A command as it is typed, split at blanks; what needs quotes is written as a list, since no shell reads it. */
@@ -62,7 +67,7 @@ const steps = {
     within: z.number().positive().max(LONGEST_WITHIN).default(DEFAULT_WITHIN),
     /** The claim in words; without it the lesson only waits here. */
     what: text.optional(),
-    clause: text.optional(),
+    clause: clause.optional(),
   }),
 };
 
