@@ -1,0 +1,147 @@
+import stringWidth from "string-width";
+import type { Participant, ProcessEvent, QoS } from "../events.js";
+import { WIDTH } from "./columns.js";
+import { escapeText } from "./escape.js";
+import { fit, wrap } from "./fit.js";
+import { type Pen, places, Row, type Style } from "./ladder-grid.js";
+import { type Mark, marksOf, type Scene, type Tone } from "./ladder-marks.js";
+
+interface Column extends Participant {
+  x: number;
+  /** Up to where there is room for notes: the next lifeline, or the edge. */
+  until: number;
+  lifeline: "none" | "open" | "broken";
+}
+
+type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
+
+/** From left to right, as a message goes. */
+const ORDER = ["pub-lwt", "lwt-broker", "sub-lwt"];
+/** What an arrow has beside its label, at the least: a dash and a blank before it, a blank and the head after it. */
+const SHAFT = 4;
+
+/** The lifelines of one lesson, and the rows that its events become. Text from the network is escaped here. */
+export class Ladder {
+  readonly #pen: Pen;
+  readonly #styles: Record<Tone, Style>;
+  readonly #columns: Column[];
+  readonly #processes = new Map<string, string>();
+  readonly #qos = new Map<string, QoS>();
+  readonly #scene: Scene;
+
+  constructor(participants: Participant[], pen: Pen, styles: Record<Tone, Style>) {
+    this.#pen = pen;
+    this.#styles = styles;
+    this.#columns = columnsOf(participants);
+    this.#scene = {
+      broker: participants.find(({ command }) => command === "lwt-broker")?.name ?? "",
+      clientOf: clientId => this.#processes.get(clientId),
+      isOpen: process => this.#column(process)?.lifeline === "open",
+      qosOf: (process, packetId) => this.#qos.get(`${process} ${packetId}`),
+    };
+  }
+
+  /** The participants' names, each over its lifeline. */
+  header(style: Style): string {
+    const row = new Row();
+    let free = 0;
+    for (const { name, x, until } of this.#columns) {
+      const text = fit(escapeText(name), until - free - 1, this.#pen.cut);
+      const centred = x - Math.floor(stringWidth(text) / 2);
+      const at = Math.max(free, Math.min(centred, WIDTH - stringWidth(text)));
+      row.write(at, text, style);
+      free = at + stringWidth(text) + 1;
+    }
+    return row.toString();
+  }
+
+  /** The rows for what a process said; none for most of it. */
+  rows(event: ProcessEvent): string[] {
+    if (event.event === "connecting") this.#processes.set(event.clientId, event.process);
+    if (event.event === "published" && event.packetId !== null)
+      this.#qos.set(`${event.process} ${event.packetId}`, event.qos);
+    return marksOf(event, this.#scene).flatMap(mark => this.#draw(mark.draw, mark));
+  }
+
+  #draw<Draw extends Mark["draw"]>(draw: Draw, mark: MarkOf<Draw>): string[] {
+    const drawings: { [Each in Mark["draw"]]: (mark: MarkOf<Each>) => string[] } = {
+      open: ({ at }) => this.#turn(at, "open"),
+      close: ({ at }) => this.#turn(at, "none"),
+      break: ({ at, text }) => this.#break(at, text),
+      note: ({ at, text, tone }) => this.#note(this.#row(), at, text, tone),
+      arrow: arrow => this.#arrow(arrow),
+    };
+    return drawings[draw](mark);
+  }
+
+  #turn(at: string, lifeline: Column["lifeline"]): string[] {
+    const column = this.#column(at);
+    if (column) column.lifeline = lifeline;
+    return [];
+  }
+
+  #break(at: string, text: string): string[] {
+    const column = this.#column(at);
+    if (!column) return [];
+    column.lifeline = "broken";
+    const row = this.#row();
+    row.write(column.x, this.#pen.cross, this.#styles.bad);
+    return this.#note(row, at, text, "bad");
+  }
+
+  #arrow({ from, to, labels, note, tone = "plain" }: MarkOf<"arrow">): string[] {
+    const source = this.#column(from);
+    const target = this.#column(to);
+    if (!source || !target) return [];
+    const row = this.#row();
+    this.#shaft(row, source.x, target.x, labels.map(escapeText), this.#styles[tone]);
+    return note === undefined ? [row.toString()] : this.#note(row, to, note, tone);
+  }
+
+  #shaft(row: Row, source: number, target: number, labels: string[], style: Style): void {
+    const { dash, left, right, cut } = this.#pen;
+    const inner = Math.abs(target - source) - 1;
+    const room = inner - SHAFT;
+    const label = labels.find(text => stringWidth(text) <= room) ?? fit(labels.at(-1) ?? "", room, cut);
+    const start = stringWidth(label) < room ? dash.repeat(2) : dash;
+    const rest = dash.repeat(Math.max(0, inner - start.length - stringWidth(label) - 3));
+    if (source < target) row.write(source + 1, `${start} ${label} ${rest}${right}`, style);
+    else row.write(target + 1, `${left}${rest} ${label} ${start}`, style);
+  }
+
+  /** Text to the right of a lifeline, on this row and as many more as it takes. */
+  #note(first: Row, at: string, text: string, tone: Tone = "plain"): string[] {
+    const column = this.#column(at);
+    if (!column) return [];
+    const start = column.x + 2;
+    return wrap(escapeText(text), column.until - start - 1, this.#pen.cut).map((line, i) => {
+      const row = i === 0 ? first : this.#row();
+      row.write(start, line, this.#styles[tone]);
+      return row.toString();
+    });
+  }
+
+  /** A row with nothing but the lifelines. */
+  #row(): Row {
+    const row = new Row();
+    const { line, broken } = this.#pen;
+    const drawn = { none: " ", open: line, broken };
+    for (const { x, lifeline } of this.#columns) row.write(x, drawn[lifeline]);
+    return row;
+  }
+
+  #column(name: string): Column | undefined {
+    return this.#columns.find(column => column.name === name);
+  }
+}
+
+function columnsOf(participants: Participant[]): Column[] {
+  const ordered = participants.toSorted((a, b) => ORDER.indexOf(a.command) - ORDER.indexOf(b.command));
+  const xs = places(ordered.length);
+  return ordered.map((participant, i) => ({
+    ...participant,
+    x: xs[i] ?? 0,
+    until: xs[i + 1] ?? WIDTH + 1,
+    lifeline: participant.command === "lwt-broker" ? "open" : "none",
+  }));
+}
