@@ -1,0 +1,89 @@
+import { fileURLToPath } from "node:url";
+import { ExitCode, usageError } from "../errors.js";
+import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
+import type { Lesson } from "../lessons/lessons.js";
+import { demoOptions } from "../options.js";
+import { ladderText } from "../render/ladder.js";
+import { lessonListText } from "../render/lesson-list-text.js";
+import { paintFor } from "../render/paint.js";
+import type { Renderer } from "../render/rendered.js";
+import { nearestName } from "./parse.js";
+import { run } from "./run.js";
+
+/** Beside dist/, where this is built to. */
+const folder = (name: string) => fileURLToPath(new URL(`../${name}/`, import.meta.url));
+const LESSONS = folder("examples/lessons");
+
+void run({
+  name: "lwt-demo",
+  synopsis: "$0 <lesson, or file.yaml, or list>",
+  description: "Runs a lesson with the real commands, on a broker of its own, and checks what it claims.",
+  words: 1,
+  options: demoOptions,
+  environment: null,
+  examples: [
+    ["$0 list", "the lessons, and the claims that each is about"],
+    ["$0 offline-notification", "a machine vanishes: who tells its subscribers?"],
+    ["$0 ./mine.yaml", "your own lesson"],
+  ],
+  prepare: async (given, [word], { colour, unicode }) => {
+    const { json, quiet } = { json: given.values.json ?? false, quiet: given.values.quiet ?? false };
+    const paints = { out: paintFor(colour.out), err: paintFor(colour.err) };
+    const common = { output: { json, quiet: false }, timeout: null };
+    if (word === "list") return { ...common, render: lessonListText as Renderer, start: sink => list(sink) };
+    const lesson = await lessonOf(word);
+    return {
+      ...common,
+      render: ladderText({ paints, unicode }) as Renderer,
+      start: (sink, { stop }) => play(lesson, quiet ? essentialsOnly(sink) : sink, stop),
+    };
+  },
+});
+
+/** A built-in lesson's name has neither folder nor extension. */
+const isFile = (word: string) => /[\\/]|\.ya?ml$/i.test(word);
+
+async function lessonOf(word: string | undefined): Promise<Lesson> {
+  const { builtInLesson, lessonFromFile, lessonNames } = await import("../lessons/lessons.js");
+  if (word === undefined)
+    throw usageError(
+      "no-lesson",
+      "which lesson?",
+      "lwt-demo offline-notification is the first; lwt-demo list shows them all.",
+    );
+  if (isFile(word)) return lessonFromFile(word);
+  const names = await lessonNames(LESSONS);
+  if (names.includes(word)) return builtInLesson(LESSONS, word);
+  const nearest = nearestName(word, names);
+  const question = nearest ? ` Did you mean ${nearest}?` : "";
+  throw usageError(
+    "no-such-lesson",
+    `there is no lesson ${word}.${question}`,
+    `lwt-demo list shows the lessons; one of your own is a file, as in lwt-demo ./${word}.yaml`,
+  );
+}
+
+async function list(sink: Sink): Promise<ExitCode> {
+  const { builtInLesson, lessonEvent, lessonNames } = await import("../lessons/lessons.js");
+  for (const name of await lessonNames(LESSONS)) await sink(lessonEvent(await builtInLesson(LESSONS, name)));
+  return ExitCode.done;
+}
+
+async function play(
+  lesson: Lesson,
+  sink: Sink<LessonEvent | ProcessEvent>,
+  stop: AbortSignal,
+): Promise<ExitCode> {
+  const { runLesson } = await import("../lessons/lessons.js");
+  const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), signal: stop }, sink);
+  if (passed) return ExitCode.done;
+  return skipped === null ? ExitCode.failed : ExitCode.leftEarly;
+}
+
+/** With --quiet: how it ended, and what didn't hold. */
+const essentialsOnly =
+  (sink: Sink<LessonEvent | ProcessEvent>): Sink<LessonEvent | ProcessEvent> =>
+  event =>
+    event.event === "result" || event.event === "error" || (event.event === "expected" && !event.held)
+      ? sink(event)
+      : undefined;
