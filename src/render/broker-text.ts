@@ -1,0 +1,122 @@
+import type { BrokerEvent, EndCause } from "../events.js";
+import { escapeText } from "./escape.js";
+import type { Paint } from "./paint.js";
+import type { Renderer } from "./rendered.js";
+
+const WIDTH = 80;
+/** "HH:MM:SS" and the gap after it. */
+const TIME_WIDTH = 10;
+/** The column of client identifiers grows up to what MQTT 3.1.1 asks every broker to accept. */
+const NAME_WIDTH = { least: 11, most: 23 };
+
+interface LogLine {
+  name: string;
+  what: string;
+  clause?: string;
+  style?: keyof Paint;
+}
+
+type Named<Name> = Extract<BrokerEvent, { event: Name }>;
+
+const ENDS: Record<EndCause, { why: string; clause?: string }> = {
+  graceful: { why: "DISCONNECT" },
+  "connection-closed": { why: "connection closed, without DISCONNECT" },
+  "network-error": { why: "connection reset or broken, without DISCONNECT" },
+  "keep-alive-timeout": { why: "silent for 1.5 × keep alive", clause: "[MQTT-3.1.2-24]" },
+  "protocol-error": { why: "broke the protocol", clause: "[MQTT-4.8.0-1]" },
+  "taken-over": { why: "another client has its ID", clause: "[MQTT-3.1.4-2]" },
+  limit: { why: "past a limit of this broker" },
+  "broker-stopped": { why: "the broker stops" },
+};
+
+/** What the log says about each event; an event that isn't here has no line. */
+const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine } = {
+  "client-connected": ({ clientId, cleanSession, keepAlive }) => ({
+    name: clientId,
+    what: `connected, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
+  }),
+  "client-refused": ({ clientId, address, reason }) => ({
+    name: clientId || address,
+    what: `refused: ${reason}`,
+    style: "notice",
+  }),
+  "client-disconnected": ({ clientId, cause }) => {
+    const { why, clause } = ENDS[cause];
+    return { name: clientId, what: `gone: ${why}`, ...(clause && { clause }) };
+  },
+  "will-stored": ({ clientId, topic, qos, retain }) => ({
+    name: clientId,
+    what: `will kept, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
+  }),
+  "will-published": ({ clientId, topic, clause }) => ({
+    name: clientId,
+    what: `will SENT → ${topic}`,
+    clause,
+    style: "bad",
+  }),
+  "will-discarded": ({ clientId, cause, clause }) => ({
+    name: clientId,
+    what: `will thrown away: ${ENDS[cause].why}`,
+    clause,
+    style: "good",
+  }),
+  subscribed: ({ clientId, topicFilter, qos }) => ({
+    name: clientId,
+    what: `subscribed, QoS ${qos} ← ${topicFilter}`,
+  }),
+  unsubscribed: ({ clientId, topicFilter }) => ({ name: clientId, what: `unsubscribed ← ${topicFilter}` }),
+  "session-stored": ({ clientId, queued }) => ({
+    name: clientId,
+    what: `session kept, ${count(queued)}; messages will queue`,
+    style: "accent",
+  }),
+  "session-resumed": ({ clientId, queued }) => ({
+    name: clientId,
+    what: `session resumed, ${count(queued)}`,
+    style: "accent",
+  }),
+  "session-ended": ({ clientId, queued }) => ({
+    name: clientId,
+    what: `stored session thrown away, ${count(queued)}`,
+    style: "accent",
+  }),
+  "message-queued": ({ clientId, topic, queued }) => ({
+    name: clientId,
+    what: `${queued} queued ← ${topic}`,
+  }),
+};
+
+const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
+
+const localTime = (time: string) => new Date(time).toTimeString().slice(0, 8);
+
+/** Exactly that wide: filled up, or cut with an ellipsis. */
+const fit = (text: string, width: number) =>
+  text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+
+/** The broker's log, at most 80 columns wide. */
+export function brokerText(paint: Paint): Renderer<BrokerEvent> {
+  let nameWidth = NAME_WIDTH.least;
+
+  const logLine = (time: string, { name, what, clause = "", style }: LogLine) => {
+    const safeName = escapeText(name);
+    nameWidth = Math.min(Math.max(nameWidth, safeName.length), NAME_WIDTH.most);
+    const right = clause && ` ${clause}`;
+    const text = fit(escapeText(what), WIDTH - TIME_WIDTH - nameWidth - 2 - right.length);
+    const shown = right ? text : text.trimEnd();
+    const styled = style ? paint[style](shown) : shown;
+    return `${paint.dim(localTime(time))}  ${fit(safeName, nameWidth)}  ${styled}${paint.dim(right)}`;
+  };
+
+  return event => {
+    if (event.event === "listening") {
+      const url = paint.bold(event.url);
+      return { out: `lwt-broker on ${url}, in memory: sessions end when it stops\n` };
+    }
+    if (event.event === "warning" || event.event === "error")
+      return { err: `lwt-broker: ${escapeText(event.message)}\n  ${escapeText(event.hint)}` };
+    // The table pairs each name with its own event.
+    const line = LINES[event.event] as ((event: BrokerEvent) => LogLine) | undefined;
+    return line && { out: logLine(event.time, line(event)) };
+  };
+}

@@ -1,0 +1,192 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { command, lwtBroker, missing, mosquitto, peer, type TestBroker } from "./processes.js";
+
+/** Every promise of the two clients, through their own commands, on the bundled broker and on Mosquitto. */
+const brokers = [
+  { name: "lwt-broker", skip: false as const, start: lwtBroker },
+  { name: "Mosquitto", skip: missing("mosquitto", ["-h"]), start: mosquitto },
+];
+
+const causes = ["network", "no-disconnect", "protocol-error", "keep-alive", "crash"];
+
+for (const { name, skip, start } of brokers) {
+  const on = (what: string, run: (t: TestContext, broker: TestBroker) => Promise<void>) =>
+    test(`${name}: ${what}`, { skip }, async t => run(t, await start(t)));
+
+  for (const cause of causes)
+    on(`--fail ${cause} makes the will come`, async (t, { url, port, process: broker }) => {
+      const sub = command(t, "sub-lwt", ["-b", url, "--until", "offline"]);
+      await sub.event("subscribed", { topicFilter: "sensors/lastwill" });
+      const other = missing("mosquitto_sub", ["--help"])
+        ? null
+        : peer(t, "mosquitto_sub", [
+            "-p",
+            String(port),
+            "-i",
+            "Other",
+            "-t",
+            "Binil/Machine1/Status",
+            "-C",
+            "2",
+          ]);
+      if (other) await broker.outputHas(/"subscribed","clientId":"Other"|SUBACK to Other/);
+      const pub = command(t, "pub-lwt", [
+        "-b",
+        url,
+        "--interval",
+        "0",
+        "--fail",
+        cause,
+        "--after",
+        "2",
+        "-k",
+        "1",
+      ]);
+      await sub.event("status", { state: "offline", machine: "Machine1", delivery: "live" });
+      assert.equal(await sub.exit(), 0);
+      await other?.outputHas("Sensor Offline");
+      assert.equal(await pub.exit(), cause === "crash" ? "SIGKILL" : 0);
+      const { keepAliveDeadline } = await pub.event("failing", { cause });
+      assert.equal(keepAliveDeadline !== null, cause === "keep-alive");
+      if (cause !== "crash") await pub.event("witnessed", { cause, will: true });
+    });
+
+  on("--fail graceful: no will, proved by a marker", async (t, { url }) => {
+    const sub = command(t, "sub-lwt", ["-b", url, "-t", "Binil/Machine1/#", "-C", "5"]);
+    await sub.event("subscribed");
+    const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0", "--fail", "graceful", "--after", "3"]);
+    assert.equal(await pub.exit(), 0);
+    await pub.event("witnessed", { cause: "graceful", will: false });
+    assert.equal(await sub.exit(), 0);
+    const topics = sub.all("message").map(({ topic }) => topic);
+    assert.deepEqual(topics.at(-1), "Binil/Machine1/marker");
+    assert.deepEqual(
+      sub.all("status").map(({ state }) => state),
+      ["online"],
+    );
+  });
+
+  on("an absent subscriber gets what was sent meanwhile, in order, labelled queued", async (t, { url }) => {
+    assert.equal(await command(t, "sub-lwt", ["-b", url, "--subscribe-only"]).exit(), 0);
+    const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0", "-C", "50", "--no-status"]);
+    assert.equal(await pub.exit(), 0);
+    const sub = command(t, "sub-lwt", ["-b", url, "-C", "50"]);
+    assert.equal(await sub.exit(), 0);
+    assert.equal((await sub.event("connected")).sessionPresent, true);
+    const messages = sub.all("message");
+    assert.deepEqual(
+      messages.map(({ seq }) => seq),
+      Array.from({ length: 50 }, (_, i) => i + 1),
+    );
+    assert.deepEqual([...new Set(messages.map(({ delivery }) => delivery))], ["queued"]);
+    const [summary] = (await sub.event("summary")).machines;
+    assert.partialDeepStrictEqual?.(summary, { received: 50, queued: 50, missing: 0, duplicate: 0 });
+  });
+
+  on("a message after the queue has been emptied is labelled live", async (t, { url }) => {
+    assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);
+    assert.equal(await command(t, "pub-lwt", ["-b", url, "-m", "before", "--no-status"]).exit(), 0);
+    const sub = command(t, "sub-lwt", ["-b", url, "-d"]);
+    await sub.event("message", { payload: "before", delivery: "queued" });
+    // The ping that was sent after the queued message, and answered: the queue is known to be empty.
+    await sub.until(
+      "a ping after the message",
+      () => /PUBACK.*[^]*PINGREQ[^]*PINGRESP/.test(sub.stderr) || undefined,
+    );
+    assert.equal(await command(t, "pub-lwt", ["-b", url, "-m", "after", "--no-status"]).exit(), 0);
+    await sub.event("message", { payload: "after", delivery: "live" });
+    sub.child.send("stop");
+    assert.equal(await sub.exit(), 0);
+  });
+
+  on("--count leaves the rest of a queue for the next run", async (t, { url }) => {
+    // Mosquitto 2.0.11 stops delivering a QoS 2 queue after a reconnection in the middle of it.
+    for (const qos of name === "Mosquitto" ? ["1"] : ["1", "2"]) {
+      const id = ["-i", `Counting${qos}`, "-q", qos, "-b", url];
+      assert.equal(await command(t, "sub-lwt", [...id, "-E"]).exit(), 0);
+      const pub = command(t, "pub-lwt", ["-b", url, "-q", qos, "--interval", "0", "-C", "40", "--no-status"]);
+      assert.equal(await pub.exit(), 0);
+      const seqs: (number | null)[] = [];
+      for (const count of ["10", "30"]) {
+        const sub = command(t, "sub-lwt", [...id, "-C", count]);
+        assert.equal(await sub.exit(), 0);
+        assert.equal((await sub.event("disconnected")).graceful, true);
+        seqs.push(...sub.all("message").map(({ seq }) => seq));
+      }
+      assert.deepEqual(
+        seqs,
+        Array.from({ length: 40 }, (_, i) => i + 1),
+        `QoS ${qos}`,
+      );
+    }
+  });
+
+  on(
+    "a new subscriber gets the retained status, labelled retained, and --until waits for a new one",
+    async (t, { url }) => {
+      assert.equal(await command(t, "pub-lwt", ["-b", url, "--fail", "network", "--after", "1"]).exit(), 0);
+      const sub = command(t, "sub-lwt", ["-b", url, "--until", "offline"]);
+      await sub.event("status", { state: "offline", delivery: "retained" });
+      assert.equal(await command(t, "pub-lwt", ["-b", url, "--fail", "network", "--after", "1"]).exit(), 0);
+      assert.equal(await sub.exit(), 0);
+      const retained = command(t, "sub-lwt", ["-b", url, "--retained"]);
+      assert.equal(await retained.exit(), 0);
+      assert.deepEqual(
+        retained.all("message").map(({ payload }) => payload),
+        ["Sensor Offline"],
+      );
+    },
+  );
+
+  on("10 000 messages without a pause: all acknowledged, none missing", async (t, { url }) => {
+    const sub = command(t, "sub-lwt", ["-b", url, "-t", "Binil/+/SensorData", "-C", "10000", "--quiet"]);
+    const ready = command(t, "sub-lwt", [
+      "-b",
+      url,
+      "-i",
+      "Probe",
+      "-t",
+      "Binil/+/Status",
+      "--until",
+      "online",
+    ]);
+    await ready.event("subscribed");
+    await sub.until("connected", () => true);
+    const pub = command(t, "pub-lwt", [
+      "-b",
+      url,
+      "--interval",
+      "0",
+      "-C",
+      "10000",
+      "--quiet",
+      "-i",
+      "Early",
+    ]);
+    assert.equal(await pub.exit(), 0);
+    assert.deepEqual((await pub.event("summary")).machines, [
+      { machine: "Machine1", sent: 10_000, acknowledged: 10_000, notAcknowledged: 0 },
+    ]);
+    sub.child.kill("SIGKILL");
+  });
+
+  on("a payload of 200 KB arrives whole", async (t, { url }) => {
+    const payload = "x".repeat(60_000) + "é".repeat(20_000);
+    const sub = command(t, "sub-lwt", ["-b", url, "-C", "1"]);
+    await sub.event("subscribed", { topicFilter: "sensors/lastwill" });
+    assert.equal(await command(t, "pub-lwt", ["-b", url, `-m=${payload}`, "--no-status"]).exit(), 0);
+    assert.equal(await sub.exit(), 0);
+    assert.equal((await sub.event("message")).payload, payload);
+  });
+
+  on("two clients with one ID: the first one stops and says why", async (t, { url }) => {
+    const first = command(t, "sub-lwt", ["-b", url, "-i", "Twin"]);
+    await first.event("subscribed");
+    const second = command(t, "sub-lwt", ["-b", url, "-i", "Twin"]);
+    const ended = await Promise.race([first, second].map(async sub => ({ sub, code: await sub.exit() })));
+    assert.equal(ended.code, 1);
+    await ended.sub.event("error", { code: "client-id-in-use" });
+    assert.match(ended.sub.stderr, /probably another client/);
+  });
+}

@@ -1,0 +1,196 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import type { Event, Timed } from "../src/events.js";
+
+/** Milliseconds after which something awaited is missing. */
+const DEADLINE = 15_000;
+
+export const binDir = path.join(import.meta.dirname, "..", "bin");
+
+/** The environment without anything that a developer may have set for the commands. */
+export function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(LWT|PUB_LWT|SUB_LWT)_|^(NO|FORCE)_COLOR$/.test(name),
+  );
+  return { ...Object.fromEntries(kept), ...more };
+}
+
+/** A folder that goes with the test. */
+export function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "lwt-test-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A process whose output can be waited for; it ends with the test. */
+export class Running {
+  stdout = "";
+  stderr = "";
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  #isOver = false;
+  #changed = new Set<() => void>();
+
+  constructor(
+    t: TestContext,
+    readonly child: ChildProcess,
+  ) {
+    child.stdout?.setEncoding("utf8").on("data", text => this.#grow("stdout", text));
+    child.stderr?.setEncoding("utf8").on("data", text => this.#grow("stderr", text));
+    this.ended = once(child, "close").then(([code, signal]) => {
+      this.#isOver = true;
+      for (const tell of this.#changed) tell();
+      return { code: code as number | null, signal: signal as NodeJS.Signals | null };
+    });
+    t.after(async () => {
+      if (!this.#isOver) child.kill("SIGKILL");
+      await this.ended;
+    });
+  }
+
+  #grow(stream: "stdout" | "stderr", text: string): void {
+    this[stream] += text;
+    for (const tell of this.#changed) tell();
+  }
+
+  /** What `find` gives, as soon as it gives something. */
+  async until<Found>(what: string, find: () => Found | undefined, deadline = DEADLINE): Promise<Found> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => {
+        clearTimeout(timer);
+        this.#changed.delete(look);
+        settle();
+      };
+      const missing = (why: string) =>
+        finish(() => reject(new Error(`${what}: ${why}\nstdout: ${this.stdout}\nstderr: ${this.stderr}`)));
+      const look = () => {
+        const found = find();
+        if (found !== undefined) finish(() => resolve(found));
+        else if (this.#isOver) missing("the process ended without it");
+      };
+      const timer = setTimeout(() => missing(`not within ${deadline} ms`), deadline);
+      this.#changed.add(look);
+      look();
+    });
+  }
+
+  outputHas(text: string | RegExp): Promise<true> {
+    const has = (all: string) => (typeof text === "string" ? all.includes(text) : text.test(all));
+    return this.until(`output ${text}`, () => has(this.stdout + this.stderr) || undefined);
+  }
+
+  /** The exit code, or the name of the signal that ended it. */
+  async exit(): Promise<number | string> {
+    await this.until("exit", () => (this.#isOver ? true : undefined));
+    const { code, signal } = await this.ended;
+    return signal ?? code ?? -1;
+  }
+
+  /** The events so far, of a command with --json. */
+  get events(): Timed<Event>[] {
+    const lines = this.stdout.split("\n").slice(0, -1);
+    return lines.map(line => JSON.parse(line) as Timed<Event>);
+  }
+
+  all<Name extends Event["event"]>(name: Name): Extract<Timed<Event>, { event: Name }>[] {
+    return this.events.filter(event => event.event === name) as Extract<Timed<Event>, { event: Name }>[];
+  }
+
+  /** The first event of that name whose fields have these values. */
+  event<Name extends Event["event"]>(
+    name: Name,
+    where: object = {},
+    deadline?: number,
+  ): Promise<Extract<Timed<Event>, { event: Name }>> {
+    const matches = (event: object) =>
+      Object.entries(where).every(([field, value]) => event[field as keyof typeof event] === value);
+    return this.until(`${name} ${JSON.stringify(where)}`, () => this.all(name).find(matches), deadline);
+  }
+}
+
+interface How {
+  env?: Record<string, string>;
+  cwd?: string;
+  input?: string;
+}
+
+/** One of the four commands; with --json unless told otherwise. */
+export function command(
+  t: TestContext,
+  name: string,
+  args: string[],
+  how: How & { json?: boolean } = {},
+): Running {
+  const all = [path.join(binDir, `${name}.cjs`), ...args, ...(how.json === false ? [] : ["--json"])];
+  const cwd = how.cwd ?? temporaryFolder(t);
+  const child = spawn(process.execPath, all, {
+    cwd,
+    env: cleanEnvironment(how.env),
+    stdio: ["pipe", "pipe", "pipe", "ipc"],
+  });
+  child.stdin?.on("error", () => {});
+  if (how.input !== undefined) child.stdin?.end(how.input);
+  return new Running(t, child);
+}
+
+/** A peer, such as mosquitto_sub; null where it isn't installed. */
+export function peer(t: TestContext, name: string, args: string[]): Running {
+  return new Running(t, spawn(name, args, { stdio: ["pipe", "pipe", "pipe"] }));
+}
+
+export interface TestBroker {
+  url: string;
+  port: number;
+  process: Running;
+}
+
+export async function lwtBroker(t: TestContext): Promise<TestBroker> {
+  const process = command(t, "lwt-broker", ["--port", "0"]);
+  const { url } = await process.event("listening");
+  return { url, port: Number(new URL(url).port), process };
+}
+
+/** Mosquitto as it comes, on a free port. */
+export async function mosquitto(t: TestContext): Promise<TestBroker> {
+  const port = await freePort();
+  const file = path.join(temporaryFolder(t), "mosquitto.conf");
+  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  const process = peer(t, "mosquitto", ["-c", file, "-v"]);
+  await process.outputHas("running");
+  return { url: `mqtt://127.0.0.1:${port}`, port, process };
+}
+
+/** Why a peer is missing, for `skip`; with LWT_REQUIRE_PEERS set, a missing one fails instead. */
+export function missing(program: string, args: string[]): string | false {
+  try {
+    execFileSync(program, args, { stdio: "ignore" });
+    return false;
+  } catch (error) {
+    // mosquitto's -h exits with 3 or 1; only a program that isn't there is missing.
+    const absent = (error as NodeJS.ErrnoException).code === "ENOENT" || program.includes("python");
+    if (!absent) return false;
+    if (process.env["LWT_REQUIRE_PEERS"])
+      throw new Error(`${program} ${args.join(" ")} is required here`, { cause: error });
+    return `${program} is not installed`;
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** Sends bytes to a port and waits until the other side closes. */
+export async function sendRaw(port: number, bytes: Buffer): Promise<void> {
+  const socket = connect(port, "127.0.0.1");
+  socket.write(bytes);
+  await once(socket, "close");
+}
