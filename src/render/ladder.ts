@@ -98,7 +98,7 @@ class Story {
   /** Kept until the step is over: a verdict in the middle of a ladder would tear it. */
   #claim({ what, held, clause, instead }: ToldAs<"expected">): string[] {
     const cited = clause === null ? "" : fit(escapeText(clause), LONGEST_CLAUSE, this.#pen.cut);
-    const [first = "", ...rest] = this.#lines(what, WIDTH - VERDICT - cited.length - 1);
+    const [first = "", ...rest] = this.#lines(what, WIDTH - VERDICT - stringWidth(cited) - 1);
     const gap = " ".repeat(Math.max(0, WIDTH - VERDICT - stringWidth(first) - stringWidth(cited)));
     const verdict = held ? this.#paint.good("  held    ") : this.#paint.bad("  FAILED  ");
     const came = instead === null ? [] : this.#lines(instead, WIDTH - VERDICT).map(this.#paint.bad);

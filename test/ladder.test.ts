@@ -1,0 +1,198 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import stringWidth from "string-width";
+import type { LessonEvent, ProcessEvent, Timed } from "../src/events.js";
+import { escapeText } from "../src/render/escape.js";
+import { ladderText } from "../src/render/ladder.js";
+import { noPaint } from "../src/render/paint.js";
+
+const time = "2026-03-01T14:03:05.000Z";
+const paints = { out: noPaint, err: noPaint };
+
+/** The lines of these events, after a cast of one publisher, a broker and a subscriber unless told otherwise. */
+function draw(
+  events: (Record<string, unknown> & { event: string })[],
+  { unicode = true, more = [] as { name: string; command: string }[] } = {},
+): string[] {
+  const render = ladderText({ paints, unicode });
+  const participants = [
+    { name: "broker", command: "lwt-broker" },
+    { name: "Subscriber1", command: "sub-lwt" },
+    { name: "Machine1", command: "pub-lwt" },
+    ...more,
+  ];
+  const all = [{ event: "lesson", name: "l", title: "t", claims: [], participants }, ...events];
+  const texts = all.map(event => render({ time, ...event } as Timed<LessonEvent | ProcessEvent>));
+  return texts.flatMap(text => (text?.out === undefined ? [] : text.out.split("\n")));
+}
+
+const connecting = (process: string) => ({ event: "connecting", process, broker: "b", clientId: process });
+const reading = {
+  topic: "Binil/Machine1/SensorData",
+  payload: "{}",
+  qos: 1,
+  packetId: 7,
+  seq: 3,
+  run: "0123abcd",
+};
+const received = {
+  ...reading,
+  payloadBase64: null,
+  dup: false,
+  retain: false,
+  machine: "Machine1",
+  delivery: "live",
+};
+const vanishing = [
+  connecting("Machine1"),
+  connecting("Subscriber1"),
+  { event: "will-stored", process: "broker", clientId: "Machine1", topic: "t", qos: 1, retain: true },
+  { event: "published", process: "Machine1", ...reading },
+  { event: "message", process: "Subscriber1", ...received },
+  { event: "acknowledged", process: "Machine1", ...reading, milliseconds: 1 },
+  { event: "failing", process: "Machine1", cause: "no-disconnect", keepAliveDeadline: null },
+  { event: "client-disconnected", process: "broker", clientId: "Machine1", cause: "connection-closed" },
+  {
+    event: "will-published",
+    process: "broker",
+    clientId: "Machine1",
+    topic: "t",
+    cause: "connection-closed",
+  },
+  {
+    event: "status",
+    process: "Subscriber1",
+    machine: "Machine1",
+    state: "offline",
+    topic: "Binil/Machine1/Status",
+    payload: "Sensor Offline",
+    delivery: "live",
+  },
+];
+
+test("a message's way, and a connection that dies, are drawn between the lifelines", () => {
+  assert.deepEqual(draw(vanishing).slice(1), [
+    "",
+    "Machine1                      broker                     Subscriber1",
+    "    │── CONNECT ────────────────▶│",
+    "    │                            │◀──────────────── CONNECT ──│",
+    "    │                            │ keeps the will             │",
+    "    │── PUBLISH 3, QoS 1 ───────▶│                            │",
+    "    │                            │── PUBLISH 3, QoS 1 ───────▶│ LIVE",
+    "    │◀───────────────── PUBACK ──│                            │",
+    "    ╳ closes, no DISCONNECT      │                            │",
+    "    ┆                            │ no DISCONNECT came         │",
+    "    ┆                            │ will SENT                  │",
+    '    ┆                            │── "Sensor Offline" ───────▶│ OFFLINE',
+  ]);
+});
+
+test("without Unicode the same ladder is drawn in ASCII", () => {
+  const lines = draw(vanishing, { unicode: false });
+  // oxlint-disable-next-line no-control-regex -- ASCII is what this is about
+  for (const line of lines) assert.match(line, /^[\x00-\x7f]*$/);
+  assert.equal(lines.length, draw(vanishing).length);
+});
+
+test("a witness has no lifeline: what the broker tells of it is not drawn", () => {
+  const clientId = "Machine1-witness";
+  const witness = [
+    { event: "will-stored", process: "broker", clientId, topic: "t", qos: 1, retain: false },
+    { event: "client-disconnected", process: "broker", clientId, cause: "graceful" },
+  ];
+  assert.equal(draw(witness).length, 1);
+});
+
+test("DISCONNECT is drawn once, though both sides tell of it", () => {
+  const [machine, broker] = [
+    { event: "disconnected", process: "Machine1", graceful: true, reason: "" },
+    { event: "client-disconnected", process: "broker", clientId: "Machine1", cause: "graceful" },
+  ];
+  for (const order of [
+    [machine, broker],
+    [broker, machine],
+  ]) {
+    const lines = draw([connecting("Machine1"), ...order]);
+    assert.equal(lines.filter(line => line.includes("DISCONNECT")).length, 1);
+  }
+});
+
+test("a claim is judged under its step's ladder, with what came instead", () => {
+  const lines = draw([
+    { event: "step", number: 1, say: "Watch." },
+    { event: "expected", what: "it holds", held: true, clause: "[MQTT-3.1.2-8]", instead: null },
+    connecting("Machine1"),
+    { event: "expected", what: "it fails", held: false, clause: null, instead: "nothing came" },
+    { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null },
+  ]);
+  assert.deepEqual(lines.slice(-7), [
+    "    │── CONNECT ────────────────▶│",
+    "",
+    `  held    it holds${" ".repeat(48)}[MQTT-3.1.2-8]`,
+    "  FAILED  it fails",
+    "          nothing came",
+    "",
+    "l FAILED: 1 claim held, 1 did not",
+  ]);
+});
+
+test("nothing from the network is wider than 80 columns, or reaches the terminal unescaped", () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: "binary", maxLength: 60 }),
+    fc.constantFrom(
+      "\u001b[2J",
+      "漢字".repeat(40),
+      "👩‍👩‍👧‍👦".repeat(20),
+      "e\u0301".repeat(90),
+      "\u202e",
+      "a b ".repeat(40),
+      "",
+    ),
+  );
+  const participants = fc
+    .integer({ min: 0, max: 12 })
+    .map(count => Array.from({ length: count }, (_, i) => ({ name: `Machine${i + 2}`, command: "pub-lwt" })));
+  fc.assert(
+    fc.property(hostile, hostile, participants, fc.boolean(), (text, other, more, unicode) => {
+      const messages = ["Subscriber1", "Machine2"].map(process => ({
+        event: "message",
+        process,
+        ...received,
+        topic: other,
+        payload: text,
+        seq: null,
+      }));
+      const lines = draw(
+        [
+          ...vanishing,
+          { event: "step", number: 1, say: text },
+          { event: "process", name: "Machine1", pid: 1, command: other },
+          { event: "connecting", process: "Subscriber1", broker: text, clientId: other },
+          { event: "subscribed", process: "Subscriber1", topicFilter: text, qos: 1, grantedQos: 1 },
+          { event: "refused", process: "Subscriber1", returnCode: 5, reason: other },
+          { event: "published", process: "Machine1", ...reading, seq: null, payload: text },
+          ...messages,
+          {
+            event: "message-queued",
+            process: "broker",
+            clientId: other,
+            topic: text,
+            packetId: 1,
+            queued: 1,
+          },
+          { event: "disconnected", process: "Machine2", graceful: false, reason: text },
+          { event: "disconnected", process: "Subscriber1", graceful: false, reason: text },
+          { event: "expected", what: text, held: false, clause: other, instead: text },
+          { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null },
+        ],
+        { more, unicode },
+      );
+      for (const line of lines) {
+        assert.ok(stringWidth(line) <= 80, `${stringWidth(line)} columns: ${line}`);
+        assert.equal(escapeText(line), line);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
