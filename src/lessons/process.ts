@@ -20,6 +20,8 @@ export interface ProcessSettings {
   onStart(pid: number): void | Promise<void>;
   /** Its output, in order; while a promise is kept waiting, nothing more is read. */
   onEvent(event: ProcessEvent): void | Promise<void>;
+  /** After all of its output; it hasn't ended before this is done. */
+  onSilence(): Promise<void>;
 }
 
 /** How a process ended, after all of its output was taken. */
@@ -90,11 +92,12 @@ const withoutOurs = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(environment).filter(([key]) => !/^((PUB|SUB)_)?LWT_/i.test(key)));
 
 async function takeEvents(output: Readable, pid: number, settings: ProcessSettings): Promise<void> {
-  const { name, onStart, onEvent } = settings;
+  const { name, onStart, onEvent, onSilence } = settings;
   await onStart(pid);
   // Our own commands keep to the vocabulary (contract.md), so that a line is taken for what it says it is.
   for await (const line of linesOf(output))
     await onEvent({ ...(JSON.parse(line) as ProcessEvent), process: name });
+  await onSilence();
 }
 
 /** Errors are a line on what is wrong, then an indented one on what to do; Node signs a crash with its version. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import { Cast } from "./cast.js";
+import { Chronology } from "./chronology.js";
 import { Journal } from "./journal.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, type Command } from "./vocabulary.js";
@@ -52,6 +53,7 @@ class Run {
   /** Aborted when the lesson can't go on: Ctrl-C, or a process that died. */
   readonly #over = new AbortController();
   readonly #cast = new Cast(this.#journal, this.#over);
+  readonly #chronology = new Chronology(event => this.#tell(event));
   #brokerUrl = "";
   #number = 0;
   #held = 0;
@@ -139,12 +141,13 @@ class Run {
       folder: this.#folder,
       onStart: pid =>
         this.#sink({ event: "process", name, pid, command: [command, ...args, ...where].join(" ") }),
-      onEvent: event => this.#take(event),
+      onEvent: event => this.#chronology.take(event),
+      onSilence: () => this.#chronology.passed(name),
     });
   }
 
   /** Shown before it is judged, so that a verdict never comes ahead of its evidence. */
-  async #take(event: ProcessEvent): Promise<void> {
+  async #tell(event: ProcessEvent): Promise<void> {
     if (event.process === BROKER && event.event === "listening") this.#brokerUrl = event.url;
     await this.#sink(event);
     this.#journal.record(event);
