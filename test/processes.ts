@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
@@ -13,7 +13,7 @@ const DEADLINE = 15_000;
 export const binDir = path.join(import.meta.dirname, "..", "bin");
 
 /** The environment without anything that a developer may have set for the commands. */
-export function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(LWT|PUB_LWT|SUB_LWT)_|^(NO|FORCE)_COLOR$/.test(name),
   );
@@ -41,7 +41,9 @@ export class Running {
   ) {
     child.stdout?.setEncoding("utf8").on("data", text => this.#grow("stdout", text));
     child.stderr?.setEncoding("utf8").on("data", text => this.#grow("stderr", text));
-    this.ended = once(child, "close").then(([code, signal]) => {
+    // Not "close": that never comes after child.disconnect().
+    const streams = [child.stdout, child.stderr].map(stream => stream && once(stream, "close"));
+    this.ended = Promise.all([once(child, "exit"), ...streams]).then(([[code, signal]]) => {
       this.#isOver = true;
       for (const tell of this.#changed) tell();
       return { code: code as number | null, signal: signal as NodeJS.Signals | null };
@@ -186,11 +188,4 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
-}
-
-/** Sends bytes to a port and waits until the other side closes. */
-export async function sendRaw(port: number, bytes: Buffer): Promise<void> {
-  const socket = connect(port, "127.0.0.1");
-  socket.write(bytes);
-  await once(socket, "close");
 }

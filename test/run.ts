@@ -6,7 +6,7 @@ import path from "node:path";
 
 const named = process.argv.slice(2);
 const found = readdirSync(import.meta.dirname).filter(name => name.endsWith(".test.ts"));
-const files = named.length > 0 ? named : found.sort().map(name => path.join(import.meta.dirname, name));
+const files = named.length > 0 ? named : found.toSorted().map(name => path.join(import.meta.dirname, name));
 if (files.length === 0) throw new Error("there is no test to run");
 const { status } = spawnSync(
   process.execPath,

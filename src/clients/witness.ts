@@ -9,7 +9,7 @@ const MARKER_AFTER = 500;
 /** Milliseconds past 1.5 × keep alive until a will is given up; Mosquitto sweeps up to 6 s late. */
 const PATIENCE = 10_000;
 
-export interface Verdict {
+interface Verdict {
   /** true: the will came; false: it did not. */
   will: boolean;
   /** Since `watch` was called. */

@@ -71,8 +71,8 @@ function parser({ name, synopsis, description, options, examples }: Usage, argv:
     .exitProcess(false)
     .wrap(80)
     .example(examples)
-    .fail((message, error) => {
-      throw error ?? missingValue(name, message);
+    .fail(message => {
+      throw missingValue(name, message);
     });
   for (const [option, { alias, value, help, list, common, default: shown }] of Object.entries(options))
     instance.option(option, {

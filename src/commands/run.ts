@@ -11,13 +11,13 @@ import { Output } from "./output.js";
 import { helpText, parseArguments, type Usage } from "./parse.js";
 
 /** What the terminal can show. */
-export interface Screen {
+interface Screen {
   /** Colour on stdout and on stderr: either may be a pipe. */
   colour: { out: boolean; err: boolean };
   unicode: boolean;
 }
 
-export interface Job {
+interface Job {
   output: OutputSettings;
   /** Seconds after which to stop; null: none. */
   timeout: number | null;

@@ -53,6 +53,9 @@ const hints: Record<string, string> = {
     "Many networks block port 1883. Try another network, or a broker on this machine: npx lwt-broker",
 };
 
+/** mqtt.js gave up waiting for CONNACK. */
+const SILENT = /connack timeout/i;
+
 const START_ONE = "Start one in another terminal: npx lwt-broker";
 const CHECK_ADDRESS = "Check host and port in --broker, and that a broker is running there.";
 
@@ -61,26 +64,27 @@ export function reasonFor(error: Error | null): string {
   if (!error) return "the other side closed it";
   const code = (error as NodeJS.ErrnoException).code;
   if (code && reasons[code]) return reasons[code];
-  if (/connack timeout/i.test(error.message)) return "nothing answered in time";
+  if (SILENT.test(error.message)) return "nothing answered in time";
   if (/keepalive timeout/i.test(error.message)) return "the broker did not answer a ping";
   return error.message;
 }
 
-/** No connection could be made, or none could be made again. */
+/** No connection could be made. An error without a code is mqtt.js', which could not parse what came. */
 export function noBroker(broker: string, local: boolean, error: Error | null): UserError {
-  const code = (error as NodeJS.ErrnoException | null)?.code ?? "";
+  const code = (error as NodeJS.ErrnoException | null)?.code;
   const fallback = local ? START_ONE : CHECK_ADDRESS;
-  return error
-    ? new UserError(
-        "no-broker",
-        `no broker answers at ${broker} (${reasonFor(error)}).`,
-        hints[code] ?? fallback,
-      )
-    : new UserError(
-        "not-mqtt",
-        `something at ${broker} took the connection, and closed it without a CONNACK.`,
-        `It may not be an MQTT broker. ${fallback}`,
-      );
+  if (error && (code || SILENT.test(error.message)))
+    return new UserError(
+      "no-broker",
+      `no broker answers at ${broker} (${reasonFor(error)}).`,
+      hints[code ?? ""] ?? fallback,
+    );
+  const did = error ? "answered, but not in MQTT" : "took the connection, and closed it without a CONNACK";
+  return new UserError(
+    "not-mqtt",
+    `something at ${broker} ${did}.`,
+    `It may not be an MQTT broker. ${fallback}`,
+  );
 }
 
 /** Evicted again and again: MQTT 3.1.1 gives no reason, so "probably" is all that can be said. */

@@ -4,7 +4,6 @@
  * and zero-width characters, line separators, tag characters, lone surrogates.
  */
 const UNSAFE =
-  // oxlint-disable-next-line no-control-regex -- control characters are what this is about
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 
 const escapeOne = (character: string) =>

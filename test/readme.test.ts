@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { command, lwtBroker, temporaryFolder } from "./processes.js";
+
+const readme = readFileSync(path.join(import.meta.dirname, "..", "README.md"), "utf8");
+const blocks = [...readme.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block]) =>
+  (block ?? "").trim().split("\n"),
+);
+const scripts = (
+  JSON.parse(readFileSync(path.join(import.meta.dirname, "..", "package.json"), "utf8")) as {
+    scripts: object;
+  }
+).scripts;
+
+/** What ends by itself, and with what; the others follow until they are stopped. */
+const endsWith = (line: string) => (line.includes("--fail crash") ? "SIGKILL" : 0);
+const follows = (line: string) => /^npx (pub-lwt|sub-lwt|lwt-broker)$/.test(line);
+
+test("every command in the README does what it is there for", async t => {
+  const { port } = await lwtBroker(t);
+  const npx = blocks.filter(line => line.startsWith("npx "));
+  assert.ok(npx.length >= 14);
+  const cwd = temporaryFolder(t);
+  for (const line of npx) {
+    const [, name = "", ...args] = line.split(" ");
+    const env = { LWT_PORT: String(port), PUB_LWT_INTERVAL: "0.05", LWT_KEEP_ALIVE: "1" };
+    const more = name === "lwt-broker" ? ["--port", "0"] : [];
+    const run = command(t, name, [...args, ...more], { cwd, env, json: false });
+    if (follows(line)) {
+      await run.outputHas(/\S+ (→|←|on) mqtt:/);
+      run.child.send("stop");
+    }
+    assert.equal(await run.exit(), endsWith(line), `${line}\n${run.stdout}${run.stderr}`);
+  }
+});
+
+test("every npm script in the README is there", () => {
+  const named = [...readme.matchAll(/npm (?:run )?(demo|test|build|check|format)\b/g)].map(
+    ([, name]) => name ?? "",
+  );
+  assert.ok(named.length > 4);
+  for (const name of named) assert.ok(name in scripts, name);
+});
+
+test("no command line in the README names a public broker, where a test would run it", () => {
+  assert.deepEqual(
+    blocks.filter(line => line.includes("hivemq")),
+    [],
+  );
+});

@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Retries } from "../src/connection/retries.js";
+import { type Arrival, label } from "../src/delivery.js";
+import { isUserError } from "../src/errors.js";
+import { readingMarks } from "../src/reading.js";
+import { escapeText, jsonLine } from "../src/render/escape.js";
+import { statusOf } from "../src/status.js";
+import { Tally } from "../src/tally.js";
+import { machineOf, topicFilterProblem, topicMatches, topicNameProblem } from "../src/topics.js";
+
+test("topic filters match as MQTT 3.1.1, 4.7 says", () => {
+  const matches: [string, string, boolean][] = [
+    ["sport/tennis/player1/#", "sport/tennis/player1", true],
+    ["sport/tennis/player1/#", "sport/tennis/player1/score/wimbledon", true],
+    ["sport/tennis/+", "sport/tennis/player1", true],
+    ["sport/tennis/+", "sport/tennis/player1/ranking", false],
+    ["sport/+", "sport", false],
+    ["sport/+", "sport/", true],
+    ["+/+", "/finance", true],
+    ["/+", "/finance", true],
+    ["+", "/finance", false],
+    ["#", "$SYS/broker", false],
+    ["+/monitor/Clients", "$SYS/monitor/Clients", false],
+    ["$SYS/#", "$SYS/broker", true],
+    ["a/b", "a/B", false],
+  ];
+  for (const [filter, topic, expected] of matches)
+    assert.equal(topicMatches(filter, topic), expected, `${filter} and ${topic}`);
+});
+
+test("bad topics and filters are named", () => {
+  for (const topic of ["", "a/+", "a#", "a\0b", "\ud800", "x".repeat(65_536)])
+    assert.ok(topicNameProblem(topic), topic.slice(0, 9));
+  for (const filter of ["", "a#", "#/a", "a/b+", "a\0"]) assert.ok(topicFilterProblem(filter), filter);
+  for (const filter of ["#", "+", "a/+/b", "/", "a/#"]) assert.equal(topicFilterProblem(filter), null);
+});
+
+test("a machine and its status are told by the topic", () => {
+  assert.equal(machineOf("Binil/Machine1/SensorData", "Binil"), "Machine1");
+  assert.equal(machineOf("Binil/Machine1/other", "Binil"), null);
+  assert.equal(machineOf("sensors/lastwill", "Binil"), null);
+  assert.deepEqual(statusOf("Binil/M/Status", "Sensor Offline", "Binil"), { machine: "M", state: "offline" });
+  assert.deepEqual(statusOf("sensors/lastwill", "Sensor Offline", "Binil"), {
+    machine: null,
+    state: "offline",
+  });
+  assert.equal(statusOf("Binil/M/SensorData", "Sensor Offline", "Binil"), null);
+  assert.equal(statusOf("Binil/M/Status", "sensor offline", "Binil"), null);
+});
+
+test("a payload from anyone never breaks the reader", () => {
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void readingMarks(payload)));
+  assert.deepEqual(readingMarks('{"run":"0123abcd","seq":7}'), { run: "0123abcd", seq: 7, sentAt: null });
+  assert.deepEqual(readingMarks('{"run":"0123abcd","seq":-7}'), { run: null, seq: null, sentAt: null });
+});
+
+const arrival: Arrival = {
+  retain: false,
+  dup: false,
+  packetId: 1,
+  sessionPresent: true,
+  drained: false,
+  connectedAt: 1000,
+  sentAt: null,
+  asked: true,
+};
+
+test("each label comes from its evidence", () => {
+  assert.equal(label({ ...arrival, retain: true, dup: true }).delivery, "retained");
+  assert.equal(label({ ...arrival, dup: true }).delivery, "redelivered");
+  assert.match(label(arrival).evidence, /may have been sent after you came back/);
+  assert.match(label({ ...arrival, sentAt: 1 }).evidence, /before this connection/);
+  assert.equal(label({ ...arrival, drained: true }).delivery, "live");
+  assert.equal(label({ ...arrival, sessionPresent: false, drained: true }).delivery, "live");
+  assert.match(label({ ...arrival, asked: false }).evidence, /no filter of this run/);
+});
+
+test("a tally counts gaps, doubles and order by run and seq", () => {
+  const tally = new Tally();
+  const count = (seq: number, run = "aaaaaaaa", delivery: "live" | "retained" | "redelivered" = "live") =>
+    tally.count({ machine: "M", delivery, run, seq });
+  for (const seq of [1, 2, 5, 4, 4, 9]) assert.equal(count(seq), false);
+  count(2, "aaaaaaaa", "retained");
+  const [summary] = tally.summary();
+  assert.deepEqual(
+    [summary?.missing, summary?.duplicate, summary?.outOfOrder, summary?.received],
+    [4, 1, 1, 7],
+  );
+  assert.equal(count(1, "bbbbbbbb"), false, "a later run");
+  assert.equal(count(10, "aaaaaaaa", "redelivered"), false, "a redelivery may be of an earlier run");
+  assert.equal(count(11), true, "two runs interleaved");
+  assert.equal(count(2, "bbbbbbbb"), false, "told once");
+});
+
+test("any order of the same numbers gives no gap and no double", () => {
+  const permutation = fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 8 });
+  fc.assert(
+    fc.property(permutation, seqs => {
+      const tally = new Tally();
+      for (const seq of seqs) tally.count({ machine: null, delivery: "live", run: "aaaaaaaa", seq });
+      const [summary] = tally.summary();
+      assert.deepEqual([summary?.missing, summary?.duplicate], [0, 0]);
+    }),
+  );
+});
+
+test("nothing from the network reaches a terminal or a JSON line raw", () => {
+  const unsafe =
+    /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e007f}]|\p{Cs}/u;
+  const anyText = fc.string({
+    unit: fc.integer({ min: 0, max: 0xffff }).map(code => String.fromCharCode(code)),
+  });
+  fc.assert(
+    fc.property(anyText, text => {
+      assert.doesNotMatch(escapeText(text), unsafe);
+      const line = jsonLine({ text });
+      assert.doesNotMatch(line, unsafe);
+      assert.equal((JSON.parse(line) as { text: string }).text, text);
+    }),
+  );
+});
+
+test("tries grow, end at the deadline, and three quick closes are a fight over the ID", () => {
+  const settings = { broker: "mqtt://h:1", local: false, clientId: "X", connectTimeout: 4000 };
+  const first = new Retries(settings, 0);
+  const delays = [0, 1000, 2000].map(now => first.closed(new Error("x"), now)) as { inSeconds: number }[];
+  for (const [i, { inSeconds }] of delays.entries())
+    assert.ok(inSeconds >= 0.25 * 2 ** i && inSeconds <= 0.5 * 2 ** i);
+  assert.ok(isUserError(first.closed(new Error("x"), 4000)));
+  const fought = new Retries(settings, 0);
+  const ends = [1000, 2000, 3000].map(now => {
+    fought.accepted(now);
+    return fought.closed(null, now + 100);
+  });
+  assert.deepEqual(ends.map(isUserError), [false, false, true]);
+});

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { binDir, command, freePort, lwtBroker, temporaryFolder } from "./processes.js";
+
+const wrong: [args: string[], says: RegExp][] = [
+  [["--qso", "1"], /no option --qso\. Did you mean --qos\?/],
+  [["-x"], /no option -x/],
+  [["--qos", "3"], /--qos wants 0, 1 or 2/],
+  [["--qos"], /--qos needs a value/],
+  [["--qos", ""], /--qos wants a value, not nothing/],
+  [["--count", "0x10"], /--count wants a whole number/],
+  [["--count", "0"], /--count wants a whole number from 1/],
+  [["--keep-alive", "65536"], /0 to 65535/],
+  [["--broker", "http://x"], /--broker wants/],
+  [["--broker", "mqtt://h:99999"], /--broker wants/],
+  [["--broker", "mqtt://%zz:x@h"], /--broker wants/],
+  [["-b", "local", "-p", "1884"], /--broker says host and port already/],
+  [["--no-broker"], /no option --no-broker/],
+  [["--topic", "a/#"], /for subscribing only/],
+  [["--machine", "a/b"], /one topic level/],
+  [["--fail", "fire"], /one of network/],
+  [["--fail", "network", "--no-will"], /--no-will leaves it out/],
+  [["--fail", "network", "--count", "3"], /both say when to stop/],
+  [["--fail", "keep-alive", "-k", "0"], /--keep-alive 0 switches off/],
+  [["--after", "3"], /--after needs --fail/],
+  [["--password", "secret"], /needs a user name/],
+  [["something"], /"something" is not an option/],
+];
+
+for (const [args, says] of wrong)
+  test(`pub-lwt ${args.join(" ")}: exit 2, one line on what, one on what next`, async t => {
+    const run = command(t, "pub-lwt", args, { json: false });
+    assert.equal(await run.exit(), 2);
+    assert.equal(run.stdout, "");
+    assert.match(run.stderr, says);
+    assert.match(run.stderr, /^pub-lwt: .+\n {2}.+\n$/s);
+    assert.doesNotMatch(run.stderr, /secret|\n {4}at /);
+  });
+
+test("--help, --version and a usage error load neither mqtt nor aedes, and -h alone is help", t => {
+  const folder = temporaryFolder(t);
+  const list = path.join(folder, "list.cjs");
+  writeFileSync(
+    list,
+    'process.on("exit", () => process.stderr.write(Object.keys(require.cache).join("\\n")));',
+  );
+  for (const name of ["pub-lwt", "sub-lwt", "lwt-broker"])
+    for (const args of [["--help"], ["--help", "all"], ["-h"], ["--version"], ["--nonsense"]]) {
+      const bin = path.join(binDir, `${name}.cjs`);
+      const { stdout, stderr } = spawnSync(process.execPath, ["-r", list, bin, ...args], {
+        encoding: "utf8",
+      });
+      const loaded = stderr.split("\n").filter(line => line.endsWith(".cjs") && !line.startsWith("  "));
+      assert.deepEqual(
+        loaded
+          .map(file => path.basename(file))
+          .filter(file => file !== "list.cjs")
+          .toSorted(),
+        [`${name}.cjs`, `${name}.cjs`, "start.cjs"].toSorted(),
+        `${name} ${args.join(" ")}`,
+      );
+      for (const line of stdout.split("\n")) assert.ok(line.length <= 80, line);
+      if (args[0] === "--version") assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+      if (args[0] === "-h") assert.match(stdout, /Options/);
+    }
+});
+
+test("no broker: says so, what to type, and connects when one comes up", async t => {
+  const port = await freePort();
+  const pub = command(t, "pub-lwt", ["-p", String(port), "-C", "1"]);
+  const { code, hint } = await pub.event("warning");
+  assert.equal(code, "no-broker");
+  assert.match(hint, /npx lwt-broker.*trying for \d+ s more/);
+  const broker = command(t, "lwt-broker", ["--port", String(port)]);
+  await broker.event("listening");
+  assert.equal(await pub.exit(), 0);
+});
+
+test("no broker for good: exit 1", async t => {
+  const sub = command(t, "sub-lwt", ["-p", String(await freePort()), "--connect-timeout", "1"]);
+  assert.equal(await sub.exit(), 1);
+  await sub.event("error", { code: "no-broker" });
+});
+
+test("something that isn't MQTT: exit 1 and said so", async t => {
+  const server = createServer(socket => socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as { port: number };
+  const sub = command(t, "sub-lwt", ["-p", String(port), "--connect-timeout", "1"]);
+  assert.equal(await sub.exit(), 1);
+  await sub.event("error", { code: "not-mqtt" });
+});
+
+test("a port that is taken: exit 1, and another one to type", async t => {
+  const { port } = await lwtBroker(t);
+  const second = command(t, "lwt-broker", ["--port", String(port)]);
+  assert.equal(await second.exit(), 1);
+  assert.match(second.stderr, /already in use[^]*--port/);
+});
+
+test("Ctrl-C, SIGTERM and stop over IPC end gracefully", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const stops = [
+    (run: ReturnType<typeof command>) => run.child.kill("SIGINT"),
+    (run: ReturnType<typeof command>) => run.child.kill("SIGTERM"),
+    (run: ReturnType<typeof command>) => run.child.send("stop"),
+    (run: ReturnType<typeof command>) => run.child.disconnect(),
+  ];
+  for (const [i, stop] of stops.entries()) {
+    const machine = `M${i}`;
+    const pub = command(t, "pub-lwt", ["-b", url, "--machine", machine, "--interval", "0.05"]);
+    await pub.event("acknowledged", { seq: 2 });
+    stop(pub);
+    assert.equal(await pub.exit(), 0);
+    await broker.event("will-discarded", { clientId: machine, cause: "graceful" });
+    assert.equal(pub.all("published").at(-1)?.payload, "Sensor Stopped");
+  }
+});
+
+test("a closed pipe ends it gracefully, with exit 0", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0.01"], { json: false });
+  await pub.until("a line", () => pub.stdout.includes("\n") || undefined);
+  pub.child.stdout?.destroy();
+  assert.equal(await pub.exit(), 0);
+  await broker.event("will-discarded", { cause: "graceful" });
+});
+
+test("--timeout ends with 27, after a DISCONNECT; --count not reached with 1", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const sub = command(t, "sub-lwt", ["-b", url, "-W", "0.5"]);
+  assert.equal(await sub.exit(), 27);
+  await broker.event("client-disconnected", { clientId: "Subscriber1", cause: "graceful" });
+  const counting = command(t, "sub-lwt", ["-b", url, "-C", "5"]);
+  await counting.event("subscribed", { topicFilter: "sensors/lastwill" });
+  counting.child.send("stop");
+  assert.equal(await counting.exit(), 1);
+});
+
+test("options go before the environment, that before .env, and an empty value is unset", async t => {
+  const { url } = await lwtBroker(t);
+  const cwd = temporaryFolder(t);
+  writeFileSync(path.join(cwd, ".env"), `LWT_BROKER=${url}\nPUB_LWT_MACHINE=FromFile\nPUB_LWT_QOS=2\n`);
+  const env = { PUB_LWT_MACHINE: "FromEnvironment", PUB_LWT_QOS: "", PUB_LWT_COUNT: "1" };
+  const pub = command(t, "pub-lwt", ["--namespace", "FromOption"], { cwd, env });
+  assert.equal(await pub.exit(), 0);
+  const reading = pub.all("published").find(({ seq }) => seq === 1);
+  assert.equal(reading?.topic, "FromOption/FromEnvironment/SensorData");
+  assert.equal(reading?.qos, 2);
+});
+
+test("a password from the environment does not go to a broker that only .env names", async t => {
+  const cwd = temporaryFolder(t);
+  writeFileSync(path.join(cwd, ".env"), "LWT_BROKER=mqtt://127.0.0.1:1\nLWT_USERNAME=u\n");
+  const pub = command(t, "pub-lwt", [], { cwd, env: { LWT_PASSWORD: "hushhush" } });
+  assert.equal(await pub.exit(), 2);
+  assert.match(pub.stderr, /LWT_PASSWORD is not sent/);
+  assert.doesNotMatch(pub.stdout + pub.stderr, /hushhush/);
+});
+
+test("passwords appear in no output", async t => {
+  const { url } = await lwtBroker(t);
+  const withUser = url.replace("mqtt://", "mqtt://someone:hushhush@");
+  const pub = command(t, "pub-lwt", ["-b", withUser, "-m", "x", "--debug"]);
+  assert.equal(await pub.exit(), 0);
+  assert.match(pub.stderr, /CONNECT.*someone/);
+  assert.doesNotMatch(pub.stdout + pub.stderr, /hushhush/);
+});
+
+test("the bins say how to build what isn't built", t => {
+  const folder = temporaryFolder(t);
+  execFileSync("node", [
+    "-e",
+    `require("fs").cpSync(${JSON.stringify(binDir)}, ${JSON.stringify(path.join(folder, "bin"))}, {recursive: true})`,
+  ]);
+  const { status, stderr } = spawnSync(process.execPath, [path.join(folder, "bin", "pub-lwt.cjs")], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /npm install/);
+});
