@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
@@ -16,11 +16,14 @@ const READY = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`;
 /** Waits for what never comes, so that a test can interfere. */
 const FOREVER = "  - expect: status\n    from: Sub\n    within: 60\n    what: a status comes\n";
 
-/** lwt-demo with a lesson of these steps. */
-function demo(t: TestContext, steps: string, args: string[] = [], json = true): Running {
-  const folder = temporaryFolder(t);
+/** lwt-demo with a lesson of these steps; what it leaves in its temporary folder goes with the test. */
+function demo(
+  t: TestContext,
+  steps: string,
+  { args = [] as string[], json = true, folder = temporaryFolder(t) } = {},
+): Running {
   writeFileSync(path.join(folder, "mine.yaml"), HEAD + steps);
-  return command(t, "lwt-demo", ["./mine.yaml", ...args], { cwd: folder, json });
+  return command(t, "lwt-demo", ["./mine.yaml", ...args], { cwd: folder, env: { TMPDIR: folder }, json });
 }
 
 function assertAllGone(run: Running): void {
@@ -193,7 +196,7 @@ test("a broker killed in the middle ends the lesson at once, with exit code 1 an
 test("the line about a killed broker is there in text, and with --quiet too", async t => {
   for (const args of [[], ["--quiet"]]) {
     const steps = "  - kill: broker\n  - start: Sub\n    run: sub-lwt --connect-timeout 0.2\n";
-    const run = demo(t, `${steps}${FOREVER}`, args, false);
+    const run = demo(t, `${steps}${FOREVER}`, { args, json: false });
     assert.equal(await run.exit(), 1);
     assert.match(run.stdout, /FAILED {2}a status comes\n +Sub \(sub-lwt, pid \d+\) ended with exit code 1/);
   }
@@ -212,10 +215,12 @@ test("an expectation of a process that has ended is not waited for", async t => 
 });
 
 test("Ctrl-C leaves a lesson with 130, and none of its processes behind", async t => {
-  const run = demo(t, READY + FOREVER);
+  const folder = temporaryFolder(t);
+  const run = demo(t, READY + FOREVER, { folder });
   await run.event("observed", { what: "Sub: subscribed" });
   run.child.send("stop");
   assert.equal(await run.exit(), 130);
+  assert.deepEqual(readdirSync(folder), ["mine.yaml"]);
   const { passed, skipped } = lastResult(run);
   assert.deepEqual([passed, skipped], [false, "interrupted"]);
   assertAllGone(run);

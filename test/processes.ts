@@ -156,11 +156,14 @@ export async function lwtBroker(t: TestContext): Promise<TestBroker> {
   return { url, port: Number(new URL(url).port), process };
 }
 
-/** Mosquitto as it comes, on a free port. */
+/** Mosquitto on a free port; as it comes it drops what a session has queued beyond 1000 messages. */
 export async function mosquitto(t: TestContext): Promise<TestBroker> {
   const port = await freePort();
   const file = path.join(temporaryFolder(t), "mosquitto.conf");
-  writeFileSync(file, `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
+  writeFileSync(
+    file,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n`,
+  );
   const process = peer(t, "mosquitto", ["-c", file, "-v"]);
   await process.outputHas("running");
   return { url: `mqtt://127.0.0.1:${port}`, port, process };

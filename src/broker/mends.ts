@@ -122,11 +122,20 @@ export class LiveDelivery {
   }
 
   #deliver(message: LiveMessage, done: () => void, subscribedQos: QoS): void {
-    const deliver = this.#deliveryOf(message, subscribedQos);
-    if (deliver && !this.#held) return deliver(message, done);
-    if (deliver) this.#held?.push(() => deliver(message, () => {}));
+    if (this.#held) {
+      // Decided when the queue is out: it may have taken the message along by then.
+      const qos = this.#isQueued(message) ? message.qos : subscribedQos;
+      this.#held.push(() => this.#deliver(message, () => {}, qos));
+    } else {
+      const deliver = this.#deliveryOf(message, subscribedQos);
+      if (deliver) return deliver(message, done);
+    }
     // At once, also for what is held: aedes takes up only so many messages that are not done.
     setImmediate(done);
+  }
+
+  #isQueued({ brokerId, brokerCounter }: LiveMessage): boolean {
+    return brokerId !== null && this.#session?.queue.has(brokerCounter) === true;
   }
 
   /** How the message is to be delivered, or null for not at all. */
