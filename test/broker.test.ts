@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { type RunningBroker, startBroker } from "../src/broker/broker.js";
+import { isUserError } from "../src/errors.js";
+import type { BrokerEvent, EndCause, QoS } from "../src/events.js";
+import { type ConnectOptions, PacketType, RawClient, Seen } from "./raw-client.js";
+
+/** A broker of the test's own, with what it told; it ends with the test. */
+class Broker {
+  readonly #events = new Seen<BrokerEvent>();
+  readonly #t: TestContext;
+  #running: RunningBroker | null = null;
+
+  private constructor(t: TestContext) {
+    this.#t = t;
+  }
+
+  static async start(t: TestContext): Promise<Broker> {
+    const broker = new Broker(t);
+    broker.#running = await startBroker({ host: "127.0.0.1", port: 0 }, event => broker.#events.push(event));
+    t.after(() => broker.close());
+    return broker;
+  }
+
+  get port(): number {
+    return this.#running?.port ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#running?.close();
+  }
+
+  connect(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}): Promise<RawClient> {
+    return RawClient.connect(this.#t, this.port, { clientId, ...options });
+  }
+
+  /** A client that is subscribed to that. */
+  async watcher(topicFilter: string, qos: QoS = 1): Promise<RawClient> {
+    const watcher = await this.connect("watcher");
+    await watcher.subscribe(topicFilter, qos);
+    return watcher;
+  }
+
+  all<Name extends BrokerEvent["event"]>(name: Name, clientId?: string) {
+    const found = this.#events.items.filter(
+      each =>
+        each.event === name && (clientId === undefined || ("clientId" in each && each.clientId === clientId)),
+    );
+    return found as Extract<BrokerEvent, { event: Name }>[];
+  }
+
+  /** The client's event of that name; its second one, and so on, where told so. */
+  event<Name extends BrokerEvent["event"]>(name: Name, clientId: string, nth = 1) {
+    return this.#events.until(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
+  }
+
+  /** The connection is over for the broker, and the session stored. */
+  async dropped(client: RawClient, clientId: string, nth = 1) {
+    client.socket.resetAndDestroy();
+    return this.event("session-stored", clientId, nth);
+  }
+}
+
+const WILL = { topic: "ward/status", payload: "Offline", qos: 1, retain: false } as const;
+
+/** Ends a connection that has a will, and checks what the broker told, and what a watcher received. */
+async function endsWith(
+  t: TestContext,
+  cause: EndCause,
+  end: (client: RawClient, broker: Broker) => unknown,
+  options: Omit<ConnectOptions, "clientId"> = {},
+): Promise<void> {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(WILL.topic);
+  const client = await broker.connect("ward", { will: WILL, ...options });
+  await end(client, broker);
+
+  const disconnected = await broker.event("client-disconnected", "ward");
+  assert.equal(disconnected.cause, cause);
+  const published = await broker.event("will-published", "ward");
+  assert.deepEqual(published, {
+    event: "will-published",
+    clientId: "ward",
+    topic: WILL.topic,
+    cause,
+    clause: "[MQTT-3.1.2-8]",
+  });
+  const will = await watcher.message(WILL.payload);
+  assert.deepEqual(
+    { topic: will.topic, qos: will.qos, retain: will.retain },
+    {
+      topic: WILL.topic,
+      qos: 1,
+      retain: false,
+    },
+  );
+  assert.deepEqual(broker.all("will-discarded"), []);
+  assert.equal(broker.all("client-disconnected", "ward").length, 1);
+}
+
+test("a closed connection without DISCONNECT: the will is sent", t =>
+  endsWith(t, "connection-closed", client => client.socket.end()));
+
+test("a reset connection: the will is sent", t =>
+  endsWith(t, "network-error", client => client.socket.resetAndDestroy()));
+
+test("silence for one and a half times the keep alive: the will is sent", async t => {
+  const start = performance.now();
+  await endsWith(t, "keep-alive-timeout", () => {}, { keepAlive: 1 });
+  assert.ok(performance.now() - start >= 1400, "not before 1.5 × keep alive");
+});
+
+test("a packet of a reserved type: the will is sent", t =>
+  endsWith(t, "protocol-error", client => client.socket.write(Buffer.from([0, 0]))));
+
+test("another client with the same identifier: the will of the first is sent, the second stays", t =>
+  endsWith(t, "taken-over", async (first, broker) => {
+    const second = await broker.connect("ward");
+    await first.closed;
+    await second.ping();
+  }));
+
+test("the broker stops: the will is sent before those who watch it are cut off", t =>
+  endsWith(t, "broker-stopped", (_client, broker) => broker.close()));
+
+test("DISCONNECT: the will is discarded and not sent", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(WILL.topic);
+  const client = await broker.connect("ward", { will: WILL });
+  client.disconnect();
+  const disconnected = await broker.event("client-disconnected", "ward");
+  assert.equal(disconnected.cause, "graceful");
+  assert.deepEqual(await broker.event("will-discarded", "ward"), {
+    event: "will-discarded",
+    clientId: "ward",
+    topic: WILL.topic,
+    cause: "graceful",
+    clause: "[MQTT-3.14.4-3]",
+  });
+  const other = await broker.connect("other");
+  await other.publish(WILL.topic, "marker", 1);
+  assert.deepEqual(await watcher.payloadsBefore("marker"), []);
+  assert.deepEqual(broker.all("will-published"), []);
+});
+
+const TOPIC = "ward/data";
+
+/** A stored session, subscribed to the topic. */
+async function subscriber(broker: Broker, qos: QoS, options: { hold?: boolean } = {}): Promise<RawClient> {
+  const client = await broker.connect("reader", { clean: false, ...options });
+  assert.equal(await client.subscribe(TOPIC, qos), qos);
+  return client;
+}
+
+const resumed = (broker: Broker, options: { hold?: boolean } = {}) =>
+  broker.connect("reader", { clean: false, ...options });
+
+for (const qos of [1, 2] as const) {
+  test(`QoS ${qos}: what was sent and not acknowledged comes again with DUP and its packet identifier`, async t => {
+    const broker = await Broker.start(t);
+    const reader = await subscriber(broker, qos, { hold: true });
+    const writer = await broker.connect("writer");
+    for (const payload of ["done", "sent"]) await writer.publish(TOPIC, payload, qos);
+    const done = await reader.message("done");
+    const sent = await reader.message("sent");
+    assert.deepEqual([done.dup, sent.dup], [false, false]);
+    const doneId = done.packetId ?? 0;
+    if (qos === 1) reader.acknowledge(PacketType.puback, doneId);
+    else {
+      reader.acknowledge(PacketType.pubrec, doneId);
+      await reader.packet("PUBREL", PacketType.pubrel, doneId);
+      reader.acknowledge(PacketType.pubcomp, doneId);
+    }
+    await reader.ping();
+    assert.equal((await broker.dropped(reader, "reader")).queued, 1);
+    await writer.publish(TOPIC, "never sent", qos);
+
+    const again = await resumed(broker, { hold: true });
+    assert.deepEqual(await again.payloadsBefore("never sent"), ["sent"]);
+    const [redelivered, first] = again.publishes.items;
+    assert.deepEqual(redelivered, { ...sent, dup: true });
+    assert.equal(first?.dup, false);
+    assert.notEqual(first?.packetId, sent.packetId);
+  });
+
+  test(`QoS ${qos}: what was published with RETAIN and queued for an absent session has retain flag 0`, async t => {
+    const broker = await Broker.start(t);
+    const reader = await subscriber(broker, qos);
+    await broker.dropped(reader, "reader");
+    const writer = await broker.connect("writer");
+    await writer.publish(TOPIC, "kept", qos, true);
+
+    const again = await resumed(broker);
+    const queued = await again.message("kept");
+    assert.deepEqual([queued.retain, queued.dup, queued.qos], [false, false, qos]);
+    const retained = await (await broker.watcher(TOPIC, qos)).message("kept");
+    assert.deepEqual([retained.retain, retained.qos], [true, qos]);
+  });
+
+  test(`QoS ${qos}: live messages do not overtake the queue of a session that is resumed`, async t => {
+    const broker = await Broker.start(t);
+    await broker.dropped(await subscriber(broker, qos), "reader");
+    const writer = await broker.connect("writer");
+    // Several times, since whether one overtakes is a matter of luck.
+    for (let round = 1; round <= 5; round++) {
+      const payloads = Array.from({ length: 100 }, (_, index) => `${round}.${index + 1}`);
+      await Promise.all(payloads.slice(0, 50).map(payload => writer.publish(TOPIC, payload, qos)));
+      const reader = RawClient.start(t, broker.port, { clientId: "reader", clean: false });
+      for (const payload of payloads.slice(50)) await writer.publish(TOPIC, payload, qos);
+      await writer.publish(TOPIC, `end ${round}`, qos);
+      assert.deepEqual(await reader.payloadsBefore(`end ${round}`), payloads);
+      // Then the acknowledgments are through as well, and nothing of it comes in the next round.
+      if (qos === 2) {
+        const end = await reader.message(`end ${round}`);
+        await reader.packet("last PUBREL", PacketType.pubrel, end.packetId ?? 0);
+      }
+      await reader.ping();
+      assert.equal((await broker.dropped(reader, "reader", round + 1)).queued, 0);
+    }
+  });
+}
+
+test("QoS 2: after PUBREC only PUBREL comes again, with its packet identifier", async t => {
+  const broker = await Broker.start(t);
+  const reader = await subscriber(broker, 2, { hold: true });
+  const writer = await broker.connect("writer");
+  await writer.publish(TOPIC, "received", 2);
+  const packetId = (await reader.message("received")).packetId ?? 0;
+  reader.acknowledge(PacketType.pubrec, packetId);
+  await reader.packet("PUBREL", PacketType.pubrel, packetId);
+  assert.equal((await broker.dropped(reader, "reader")).queued, 1);
+
+  const again = await resumed(broker);
+  await again.packet("PUBREL again", PacketType.pubrel, packetId);
+  await writer.publish(TOPIC, "marker", 2);
+  assert.deepEqual(await again.payloadsBefore("marker"), []);
+});
+
+test("session present: 0 for a new session, 1 for a stored one, 0 after a clean one", async t => {
+  const broker = await Broker.start(t);
+  const come = async (clean: boolean) => {
+    const client = RawClient.start(t, broker.port, { clientId: "reader", clean });
+    const { sessionPresent } = await client.connack();
+    client.disconnect();
+    await client.closed;
+    return sessionPresent;
+  };
+  assert.equal(await come(false), false);
+  // It has no subscriptions, and is a session all the same.
+  assert.equal(await come(false), true);
+  assert.equal(await come(true), false);
+  assert.equal(await come(false), false);
+  await broker.event("client-connected", "reader", 4);
+  const told = broker.all("client-connected", "reader").map(each => each.sessionPresent);
+  assert.deepEqual(told, [false, true, false, false]);
+  assert.equal(broker.all("session-resumed").length, 1);
+  assert.equal(broker.all("session-ended").length, 1);
+});
+
+test("session-resumed tells how many messages are queued", async t => {
+  const broker = await Broker.start(t);
+  await broker.dropped(await subscriber(broker, 1), "reader");
+  const writer = await broker.connect("writer");
+  for (const payload of ["1", "2", "3"]) await writer.publish(TOPIC, payload, 1);
+  await writer.publish(TOPIC, "not kept", 0);
+  const queued = broker.all("message-queued").map(each => each.queued);
+  assert.deepEqual(queued, [1, 2, 3]);
+  await resumed(broker);
+  const { queued: left } = await broker.event("session-resumed", "reader");
+  assert.equal(left, 3);
+});
+
+/** Connects with that, is refused, and hears why. */
+async function refused(t: TestContext, options: ConnectOptions, returnCode: number, reason: RegExp) {
+  const broker = await Broker.start(t);
+  const client = RawClient.start(t, broker.port, options);
+  assert.deepEqual(await client.connack(), { sessionPresent: false, returnCode });
+  await client.closed;
+  const event = await broker.event("client-refused", options.clientId);
+  assert.match(event.reason, reason);
+  assert.match(event.address, /^127\.0\.0\.1:\d+$/);
+  assert.deepEqual(broker.all("client-connected"), []);
+}
+
+test("MQTT 5: CONNECT is refused with return code 1", t =>
+  refused(t, { clientId: "five", protocolLevel: 5 }, 1, /return code 1.*MQTT 5/));
+
+test("an empty client identifier with clean session 0 is refused with return code 2", t =>
+  refused(t, { clientId: "", clean: false }, 2, /return code 2.*\[MQTT-3\.1\.3-8\]/));
+
+test("a port that is taken: an error with what to do", async t => {
+  const broker = await Broker.start(t);
+  await assert.rejects(
+    startBroker({ host: "127.0.0.1", port: broker.port }, () => {}),
+    error => {
+      assert.ok(isUserError(error));
+      assert.equal(error.code, "port-taken");
+      assert.match(error.message, new RegExp(`port ${broker.port} on 127\\.0\\.0\\.1 is already in use`));
+      assert.match(error.hint, /npx lwt-broker --port \d+/);
+      return true;
+    },
+  );
+});
