@@ -42,7 +42,7 @@ const FAILS: Record<FailCause, (at: string, broker: string) => Mark[]> = {
 /** What the broker saw of an end without DISCONNECT. */
 const ENDS: Record<Exclude<EndCause, "graceful">, string> = {
   "connection-closed": "no DISCONNECT came",
-  "network-error": "connection lost, no DISCONNECT",
+  "network-error": "lost, without DISCONNECT",
   "keep-alive-timeout": "silent for 1.5 x keep alive",
   "protocol-error": "broke the protocol",
   "taken-over": "another client has its ID",
