@@ -120,7 +120,9 @@ test("Ctrl-C, SIGTERM and stop over IPC end gracefully", async t => {
     stop(pub);
     assert.equal(await pub.exit(), 0);
     await broker.event("will-discarded", { clientId: machine, cause: "graceful" });
-    assert.equal(pub.all("published").at(-1)?.payload, "Sensor Stopped");
+    const last = pub.all("published").at(-1);
+    assert.equal(last?.payload, "Sensor Stopped");
+    await pub.event("acknowledged", { packetId: last?.packetId ?? null, topic: `Binil/${machine}/Status` });
   }
 });
 

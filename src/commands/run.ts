@@ -110,7 +110,7 @@ async function work(name: string, job: Job): Promise<ExitCode> {
 
 /** The second Ctrl-C, while the first is still being answered. */
 function leaveAtOnce(name: string): never {
-  process.stderr.write(`${name}: left at once, without DISCONNECT: the broker sends the will.\n`);
+  process.stderr.write(`${name}: left at once; what was under way has been cut off.\n`);
   process.exit(ExitCode.leftEarly); // oxlint-disable-line no-process-exit -- whatever hangs is what we leave
 }
 

@@ -100,15 +100,22 @@ export class Connection {
    * @throws UserError `not-acknowledged` when the connection ends for good before that.
    */
   async publish(message: Message): Promise<void> {
-    await this.#ready.promise;
+    this.#unacknowledged += 1; // from now on end() waits for it
+    try {
+      await this.#ready.promise;
+      await this.#send(message);
+    } finally {
+      this.#unacknowledged -= 1;
+      if (this.#unacknowledged === 0) this.#whenAcknowledged?.();
+    }
+  }
+
+  #send(message: Message): Promise<void> {
     const { topic, payload, qos, retain, run = null, seq = null } = message;
     const sentAt = performance.now();
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
-      this.#unacknowledged += 1;
       this.#client.publish(topic, payload, { qos, retain }, error => {
-        this.#unacknowledged -= 1;
-        if (this.#unacknowledged === 0) this.#whenAcknowledged?.();
         if (error) return reject(notAcknowledged(topic));
         if (qos === 0) return resolve();
         const milliseconds = Math.round((performance.now() - sentAt) * 100) / 100;
