@@ -5,6 +5,7 @@ import { Retries } from "../src/connection/retries.js";
 import { type Arrival, label } from "../src/delivery.js";
 import { isUserError } from "../src/errors.js";
 import { readingMarks } from "../src/reading.js";
+import { wrap } from "../src/render/columns.js";
 import { escapeText, jsonLine } from "../src/render/escape.js";
 import { statusOf } from "../src/status.js";
 import { Tally } from "../src/tally.js";
@@ -135,4 +136,14 @@ test("tries grow, end at the deadline, and three quick closes are a fight over t
     return fought.closed(null, now + 100);
   });
   assert.deepEqual(ends.map(isUserError), [false, false, true]);
+});
+
+test("wrapped text keeps its indent and its width", () => {
+  assert.equal(wrap("  a b", "    "), "  a b");
+  assert.equal(wrap("one two three", "  ", 8), "one two\n  three");
+  fc.assert(
+    fc.property(fc.array(fc.string({ maxLength: 20 })), words => {
+      for (const line of wrap(words.join(" ")).split("\n")) assert.ok(line.length <= 80, line);
+    }),
+  );
 });

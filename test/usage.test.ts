@@ -188,3 +188,25 @@ test("the bins say how to build what isn't built", t => {
   assert.equal(status, 1);
   assert.match(stderr, /npm install/);
 });
+
+test("why a connection ended is told by who closed it", async t => {
+  const { url } = await lwtBroker(t);
+  const reasons: Record<string, RegExp> = {
+    network: /closed here, without DISCONNECT/,
+    "protocol-error": /the other side closed it|reset/,
+    graceful: /DISCONNECT sent/,
+  };
+  for (const [cause, reason] of Object.entries(reasons)) {
+    const pub = command(t, "pub-lwt", ["-b", url, "--fail", cause, "--after", "1"]);
+    assert.equal(await pub.exit(), 0);
+    assert.match((await pub.event("disconnected")).reason, reason);
+  }
+});
+
+test("Ctrl-C while no broker answers: exit 1, and said so", async t => {
+  const pub = command(t, "pub-lwt", ["-p", String(await freePort())]);
+  await pub.event("warning", { code: "no-broker" });
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 1);
+  await pub.event("error", { code: "stopped" });
+});

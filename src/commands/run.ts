@@ -88,6 +88,7 @@ async function work(name: string, job: Job): Promise<ExitCode> {
     stopFor("output-gone"),
   );
   const interrupted = () => {
+    if (process.stderr.isTTY) process.stderr.write("\n"); // the terminal has shown ^C there
     if (stop.signal.aborted) leaveAtOnce(name);
     stopFor("interrupted");
   };

@@ -9,7 +9,15 @@ import { describePacket } from "./packets.js";
 import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
 import { addressOf, isLocal, openSocket } from "./transport.js";
-import { filterRefused, noBroker, notAcknowledged, reasonFor, refusalReason, refused } from "./trouble.js";
+import {
+  START_ONE,
+  filterRefused,
+  noBroker,
+  notAcknowledged,
+  reasonFor,
+  refusalReason,
+  refused,
+} from "./trouble.js";
 
 export interface Message {
   topic: string;
@@ -39,8 +47,11 @@ export class Connection {
   #state: State = "connecting";
   #socket: Socket | null = null;
   #accepted = false;
+  #everAccepted = false;
   #returnCode = 0;
   #disconnectSent = false;
+  /** This side closed the socket, without DISCONNECT. */
+  #closedHere = false;
   #lastError: Error | null = null;
   #warned = false;
   #retry: NodeJS.Timeout | undefined;
@@ -170,6 +181,7 @@ export class Connection {
   drop(cause: DropCause): void {
     if (!this.#is("connected") || !this.#socket) return;
     this.#state = "ending";
+    this.#closedHere = cause === "network" || cause === "no-disconnect";
     drops[cause](this.#socket, this.#client);
   }
 
@@ -178,8 +190,9 @@ export class Connection {
     if (this.#is("closed")) return;
     this.#state = "ending";
     clearTimeout(this.#retry);
-    if (this.#socket?.destroyed === false) this.#socket.destroy();
-    else this.#finish(null);
+    if (this.#socket?.destroyed !== false) return this.#finish(null);
+    this.#closedHere = true;
+    this.#socket.destroy();
   }
 
   /** Whether `closed` has been kept. */
@@ -220,6 +233,7 @@ export class Connection {
     const { broker, clientId, cleanSession, keepAlive, will } = this.settings;
     this.#state = "connected";
     this.#accepted = true;
+    this.#everAccepted = true;
     this.#retries.accepted(Date.now());
     this.#inbox.opened(sessionPresent);
     const session = { cleanSession, sessionPresent, keepAlive, protocolVersion: "3.1.1" };
@@ -244,9 +258,8 @@ export class Connection {
 
   #tellDisconnected(): void {
     const graceful = this.#disconnectSent && this.#lastError === null;
-    const dropped = this.#is("ending") && this.#lastError === null;
-    const ours = graceful ? "DISCONNECT sent" : "closed without DISCONNECT";
-    const reason = graceful || dropped ? ours : reasonFor(this.#lastError);
+    const ours = graceful ? "DISCONNECT sent" : this.#closedHere ? "closed here, without DISCONNECT" : null;
+    const reason = ours ?? reasonFor(this.#lastError);
     this.sink({ event: "disconnected", graceful, reason });
   }
 
@@ -282,17 +295,20 @@ export class Connection {
       this.#client.removeOutgoingMessage(Number(identifier));
   }
 
+  #stoppedError(): UserError {
+    return this.#everAccepted
+      ? new UserError("closed", "the connection was closed.", "Connect again to go on.")
+      : new UserError("stopped", `stopped before a broker answered at ${this.settings.broker}.`, START_ONE);
+  }
+
   #finish(error: UserError | null): void {
     if (this.#is("closed")) return;
     this.#state = "closed";
     this.#forgetInFlight();
-    this.#ready.reject(error ?? closedError());
+    this.#ready.reject(error ?? this.#stoppedError());
     this.#setClosed(error);
   }
 }
-
-const closedError = () =>
-  new UserError("closed", "the connection was closed.", "Start the command again to go on.");
 
 function newReady() {
   let resolve = () => {};

@@ -56,7 +56,7 @@ const hints: Record<string, string> = {
 /** mqtt.js gave up waiting for CONNACK. */
 const SILENT = /connack timeout/i;
 
-const START_ONE = "Start one in another terminal: npx lwt-broker";
+export const START_ONE = "Start one in another terminal: npx lwt-broker";
 const CHECK_ADDRESS = "Check host and port in --broker, and that a broker is running there.";
 
 /** A reason for people, from what a socket or the client library reported last. */

@@ -67,7 +67,7 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
   unsubscribed: ({ clientId, topicFilter }) => ({ name: clientId, what: `unsubscribed ← ${topicFilter}` }),
   "session-stored": ({ clientId, queued }) => ({
     name: clientId,
-    what: `session kept, ${count(queued)}; messages will queue`,
+    what: `session kept, ${count(queued)}`,
     style: "accent",
   }),
   "session-resumed": ({ clientId, queued }) => ({

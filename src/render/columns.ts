@@ -14,15 +14,16 @@ export const edges = (left: string, right: string): string => {
   return gap >= 2 ? left + " ".repeat(gap) + right : `${left}\n  ${right}`;
 };
 
-/** Broken at spaces into lines of at most so many columns; the later ones are indented. */
+/** Broken at spaces into lines of at most so many columns; the later ones are indented, the first as it is. */
 export function wrap(text: string, indent = "  ", width = WIDTH): string {
+  const start = /^ */.exec(text)?.[0] ?? "";
   const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = indent + word;
-    } else line = line === "" ? word : `${line} ${word}`;
+  let line = start;
+  for (const word of text.slice(start.length).split(" ")) {
+    const joined = line.trim() === "" ? line + word : `${line} ${word}`;
+    const fits = joined.length <= width || line.trim() === "";
+    if (!fits) lines.push(line);
+    line = fits ? joined : indent + word;
   }
   return [...lines, line].join("\n");
 }
