@@ -56,8 +56,10 @@ const queueMends = (sessions: Sessions, witness: StoreWitness) =>
     async outgoingUpdate(client, packet) {
       const queue = sessions.get(client.id)?.queue;
       if (!queue || client.closed) return;
-      if (packet.cmd === "pubrel") queue.received(packet.messageId);
-      else if (packet.messageId !== undefined) queue.sent(packet.brokerCounter, packet.messageId);
+      if (packet.cmd === "pubrel") return queue.received(packet.messageId);
+      const owed = packet.messageId && queue.sent(packet.brokerCounter, packet.messageId);
+      // aedes cuts to the QoS of a filter that is the topic itself, even where a wildcard has more [MQTT-3.3.5-1].
+      if (owed) packet.qos = owed.qos;
     },
     async outgoingClearMessageId({ id }, { messageId }) {
       return messageId === undefined ? undefined : sessions.get(id)?.queue.acknowledged(messageId);

@@ -11,8 +11,9 @@ const RETURN_CODES: Record<number, string> = {
 
 /** Why CONNACK refused that CONNECT. */
 export function refusalReason(returnCode: number, connect: ConnectPacket): string {
-  if (connect.protocolVersion === 5) return `it speaks MQTT 5, this broker 3.1.1 (return code ${returnCode})`;
-  const words = `${RETURN_CODES[returnCode] ?? "refused"} (return code ${returnCode})`;
+  const code = `return code ${returnCode}`;
+  if (connect.protocolVersion === 5) return `${code}: it speaks MQTT 5, not 3.1.1`;
+  const words = `${code}, ${RETURN_CODES[returnCode] ?? "refused"}`;
   if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
   return words;
 }

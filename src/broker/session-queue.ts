@@ -87,12 +87,13 @@ export class SessionQueue {
     });
   }
 
-  /** Remembers the packet identifier under which a message is sent now. */
-  sent(brokerCounter: number, messageId: number): void {
+  /** Remembers the packet identifier under which a message is sent now; null when it is not owed. */
+  sent(brokerCounter: number, messageId: number): StoredMessage | null {
     const owed = this.#entries.get(brokerCounter)?.owed;
-    if (owed?.cmd !== "publish") return;
+    if (owed?.cmd !== "publish") return null;
     owed.messageId = messageId;
     this.#places.set(messageId, brokerCounter);
+    return owed;
   }
 
   /**
