@@ -210,3 +210,33 @@ test("Ctrl-C while no broker answers: exit 1, and said so", async t => {
   assert.equal(await pub.exit(), 1);
   await pub.event("error", { code: "stopped" });
 });
+
+test("a second Ctrl-C while it is stopping leaves at once, with 130", async t => {
+  const { url } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", url, "--fail", "keep-alive"]);
+  await pub.event("acknowledged", { seq: 1 });
+  pub.child.kill("SIGINT");
+  await pub.event("failing", { cause: "keep-alive" });
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 130);
+});
+
+test("when the broker goes and comes back, both clients go on", async t => {
+  const { process: first, port } = await lwtBroker(t);
+  const sub = command(t, "sub-lwt", ["-p", String(port), "-t", "Binil/+/SensorData"]);
+  await sub.event("subscribed");
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--interval", "0.1"]);
+  await sub.event("message", { seq: 1 });
+  first.child.kill("SIGKILL");
+  await first.exit();
+  await pub.event("reconnecting");
+  const second = command(t, "lwt-broker", ["--port", String(port)]);
+  await second.event("client-connected", { clientId: "Subscriber1" });
+  await second.event("subscribed", { clientId: "Subscriber1" });
+  const sent = pub.all("published").findLast(({ seq }) => seq !== null)?.seq ?? 0;
+  await sub.event("message", { seq: sent + 2 });
+  pub.child.send("stop");
+  assert.equal(await pub.exit(), 0);
+  sub.child.send("stop");
+  assert.equal(await sub.exit(), 0);
+});
