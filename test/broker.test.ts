@@ -270,6 +270,90 @@ test("session-resumed tells how many messages are queued", async t => {
   assert.equal(left, 3);
 });
 
+test("each subscriber gets a message at the QoS of its own subscription", async t => {
+  const broker = await Broker.start(t);
+  const reader = await subscriber(broker, 1);
+  const watcher = await broker.watcher(TOPIC, 2);
+  const writer = await broker.connect("writer");
+  await writer.publish(TOPIC, "twice", 2);
+  assert.equal((await reader.message("twice")).qos, 1);
+  assert.equal((await watcher.message("twice")).qos, 2);
+});
+
+test("a queued message comes at the QoS of a wildcard subscription", async t => {
+  const broker = await Broker.start(t);
+  const reader = await broker.connect("reader", { clean: false });
+  await reader.subscribe("ward/+", 1);
+  await broker.dropped(reader, "reader");
+  await (await broker.connect("writer")).publish(TOPIC, "cut", 2);
+  assert.equal((await (await resumed(broker)).message("cut")).qos, 1);
+});
+
+test("overlapping subscriptions of a stored session: a message comes once, at the highest QoS", async t => {
+  const broker = await Broker.start(t);
+  const reader = await subscriber(broker, 0);
+  await reader.subscribe("ward/+", 2);
+  await reader.subscribe("ward/#", 1);
+  const writer = await broker.connect("writer");
+  await writer.publish(TOPIC, "live", 2);
+  await writer.publish(TOPIC, "marker", 2);
+  assert.deepEqual(await reader.payloadsBefore("marker"), ["live"]);
+  assert.equal((await reader.message("live")).qos, 2);
+  await broker.dropped(reader, "reader");
+  await writer.publish(TOPIC, "queued", 2);
+  const again = await resumed(broker);
+  await writer.publish(TOPIC, "second marker", 2);
+  const payloads = await again.payloadsBefore("second marker");
+  assert.deepEqual(
+    payloads.filter(payload => payload !== "marker"),
+    ["queued"],
+  );
+  assert.equal((await again.message("queued")).qos, 2);
+});
+
+test("retained messages at QoS 0, one after the other: none is lost", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(TOPIC, 0);
+  const writer = await broker.connect("writer");
+  const payloads = Array.from({ length: 30 }, (_, index) => `${index + 1}`);
+  await Promise.all(payloads.map(payload => writer.publish(TOPIC, payload, 0, true)));
+  await writer.publish(TOPIC, "marker", 0);
+  assert.deepEqual(await watcher.payloadsBefore("marker"), payloads);
+});
+
+test("the will of a connection that took over is sent, too", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(WILL.topic);
+  await broker.connect("ward", { will: { ...WILL, payload: "first" } });
+  const second = await broker.connect("ward", { will: { ...WILL, payload: "second" } });
+  second.socket.end();
+  assert.deepEqual(await watcher.payloadsBefore("second"), ["first"]);
+  const causes = () => broker.all("will-published", "ward").map(each => each.cause);
+  await broker.event("will-published", "ward", 2);
+  assert.deepEqual(causes(), ["taken-over", "connection-closed"]);
+});
+
+test("a will on a topic with a wildcard is refused", async t => {
+  const broker = await Broker.start(t);
+  const client = RawClient.start(t, broker.port, { clientId: "wild", will: { ...WILL, topic: "ward/+" } });
+  await client.closed;
+  assert.match((await broker.event("client-refused", "wild")).reason, /\[MQTT-3\.3\.2-2\]/);
+});
+
+test("the broker stops: every client's will reaches every client that watches", async t => {
+  const broker = await Broker.start(t);
+  const names = ["a", "b", "c"];
+  const clients = await Promise.all(
+    names.map(name => broker.connect(name, { will: { ...WILL, payload: `will of ${name}` } })),
+  );
+  for (const client of clients) await client.subscribe(WILL.topic, 1);
+  await broker.close();
+  await Promise.all(clients.map(client => client.closed));
+  const expected = names.map(name => `will of ${name}`);
+  for (const client of clients)
+    assert.deepEqual(client.publishes.items.map(each => each.payload).toSorted(), expected);
+});
+
 /** Connects with that, is refused, and hears why. */
 async function refused(t: TestContext, options: ConnectOptions, returnCode: number, reason: RegExp) {
   const broker = await Broker.start(t);
