@@ -8,7 +8,7 @@ import { escapeText, jsonLine } from "../render/escape.js";
 import type { Renderer } from "../render/rendered.js";
 import { environmentSources, type Given, merge, type OutputSettings, type Source } from "../settings.js";
 import { Output } from "./output.js";
-import { helpText, parseArguments, type Usage } from "./parse.js";
+import type { Usage } from "./parse.js";
 
 /** What the terminal can show. */
 interface Screen {
@@ -37,6 +37,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
   const argv = process.argv.slice(2);
   try {
     if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
+    const { helpText, parseArguments } = await import("./parse.js"); // with yargs, which --version does without
     if (argv.length === 1 && argv[0] === "-h") return print(await helpText(program, false));
     const { given, words, help } = await parseArguments(program, argv);
     if (help !== null) return print(await helpText(program, help === "all"));
