@@ -3,8 +3,11 @@ import { ExitCode } from "../errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings.js";
 import { machineTopics } from "../topics.js";
-import type { Control } from "./control.js";
+import { type Control, pause } from "./control.js";
 import type { Witness } from "./witness.js";
+
+/** Milliseconds that the broker's closing may come after its will. */
+const CLOSE_LIMIT = 1000;
 
 /**
  * Ends the connection by the cause, and tells what a witness saw of the will. Done when the will came, or, for
@@ -28,10 +31,17 @@ export async function failOnPurpose(
   else connection.drop(cause);
   const { will: came = false, marker = false, milliseconds = 0 } = (await verdict) ?? {};
   sink({ event: "witnessed", cause, will: came, milliseconds });
+  await closedByBroker(connection);
   connection.destroy();
-  await connection.closed;
   const asItShould = cause === "graceful" ? marker && !came : came;
   return asItShould ? ExitCode.done : ExitCode.failed;
+}
+
+/** The will may be here before the news that the broker has closed; a broker that doesn't close is not waited for. */
+async function closedByBroker({ closed }: Connection): Promise<void> {
+  const known = new AbortController();
+  void closed.then(() => known.abort());
+  await pause(CLOSE_LIMIT, known.signal);
 }
 
 function warnShared(topic: string, sink: Sink<ClientEvent>): void {
