@@ -321,6 +321,101 @@ test("retained messages at QoS 0, one after the other: none is lost", async t =>
   assert.deepEqual(await watcher.payloadsBefore("marker"), payloads);
 });
 
+test("a retained message at QoS 0 and one that is not, right after it: none is lost", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(TOPIC, 0);
+  const writer = await broker.connect("writer");
+  await Promise.all([writer.publish(TOPIC, "kept", 0, true), writer.publish(TOPIC, "live", 0)]);
+  await writer.publish(TOPIC, "marker", 0);
+  assert.deepEqual((await watcher.payloadsBefore("marker")).toSorted(), ["kept", "live"]);
+});
+
+test("overlapping subscriptions of a clean session: a message comes once", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(TOPIC, 1);
+  await watcher.subscribe("ward/+", 1);
+  const writer = await broker.connect("writer");
+  await writer.publish(TOPIC, "once", 1);
+  await writer.publish(TOPIC, "marker", 1);
+  assert.deepEqual(await watcher.payloadsBefore("marker"), ["once"]);
+});
+
+test("a retained QoS 2 message for a new subscription of a stored session: its PUBREC is no error", async t => {
+  const broker = await Broker.start(t);
+  await (await broker.connect("writer")).publish(TOPIC, "kept", 2, true);
+  const reader = await subscriber(broker, 2, { hold: true });
+  const packetId = (await reader.message("kept")).packetId ?? 0;
+  reader.acknowledge(PacketType.pubrec, packetId);
+  await reader.packet("PUBREL", PacketType.pubrel, packetId);
+  assert.equal((await broker.dropped(reader, "reader")).queued, 1);
+  const again = await resumed(broker);
+  await again.packet("PUBREL again", PacketType.pubrel, packetId);
+});
+
+test("packet identifiers go on where the session's last connection stopped", async t => {
+  const broker = await Broker.start(t);
+  const reader = await subscriber(broker, 1, { hold: true });
+  const writer = await broker.connect("writer");
+  await writer.publish(TOPIC, "in flight", 1);
+  const { packetId } = await reader.message("in flight");
+  await broker.dropped(reader, "reader");
+  const again = await resumed(broker, { hold: true });
+  await writer.publish(TOPIC, "next", 1);
+  assert.equal((await again.message("next")).packetId, ((packetId ?? 0) % 65535) + 1);
+});
+
+test("unsubscribed is told of an UNSUBSCRIBE, and not of a clean session that ends", async t => {
+  const broker = await Broker.start(t);
+  const client = await broker.watcher(TOPIC);
+  await client.subscribe("ward/other", 1);
+  await client.unsubscribe("ward/other");
+  client.disconnect();
+  await broker.event("client-disconnected", "watcher");
+  const told = broker.all("unsubscribed").map(each => each.topicFilter);
+  assert.deepEqual(told, ["ward/other"]);
+});
+
+test("a connection that took over stays registered when the first one's clean-up is done", async t => {
+  const broker = await Broker.start(t);
+  const first = await broker.connect("ward");
+  // Its clean-up takes a turn more.
+  await first.subscribe(TOPIC, 1);
+  const second = await broker.connect("ward");
+  second.disconnect();
+  await broker.event("client-disconnected", "ward", 2);
+  const causes = broker.all("client-disconnected", "ward").map(each => each.cause);
+  assert.deepEqual(causes, ["taken-over", "graceful"]);
+});
+
+test("many connections with one identifier at once: the last stays, and each other one is told as taken over", async t => {
+  const broker = await Broker.start(t);
+  const clients = Array.from({ length: 20 }, () =>
+    RawClient.start(t, broker.port, { clientId: "ward", will: WILL }),
+  );
+  await Promise.all(clients.slice(0, -1).map(client => client.closed));
+  await clients.at(-1)?.connack();
+  await clients.at(-1)?.ping();
+  const connected = () => broker.all("client-connected", "ward").length;
+  const disconnected = broker.all("client-disconnected", "ward");
+  assert.equal(disconnected.length, connected() - 1);
+  assert.ok(disconnected.every(({ cause }) => cause === "taken-over"));
+});
+
+test("the broker stops: a subscriber that reads slowly still gets what was sent to it", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher(TOPIC, 0);
+  watcher.socket.pause();
+  const payload = "x".repeat(8_000_000);
+  const other = await broker.connect("other");
+  await other.subscribe(TOPIC, 0);
+  await (await broker.connect("writer")).publish(TOPIC, payload, 1);
+  await other.message(payload);
+  const closing = broker.close();
+  watcher.socket.resume();
+  await watcher.message(payload);
+  await closing;
+});
+
 test("the will of a connection that took over is sent, too", async t => {
   const broker = await Broker.start(t);
   const watcher = await broker.watcher(WILL.topic);
@@ -336,8 +431,8 @@ test("the will of a connection that took over is sent, too", async t => {
 test("a will on a topic with a wildcard is refused", async t => {
   const broker = await Broker.start(t);
   const client = RawClient.start(t, broker.port, { clientId: "wild", will: { ...WILL, topic: "ward/+" } });
-  await client.closed;
   assert.match((await broker.event("client-refused", "wild")).reason, /\[MQTT-3\.3\.2-2\]/);
+  await client.closed;
 });
 
 test("the broker stops: every client's will reaches every client that watches", async t => {

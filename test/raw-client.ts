@@ -44,6 +44,7 @@ export const PacketType = {
   pubrel: 6,
   pubcomp: 7,
   suback: 9,
+  unsuback: 11,
   pingresp: 13,
 } as const;
 
@@ -182,6 +183,12 @@ export class RawClient {
     this.socket.write(packet(0x82, uint16(packetId), field(topicFilter), Buffer.from([qos])));
     const { body } = await this.packet("SUBACK", PacketType.suback, packetId);
     return body.readUInt8(2);
+  }
+
+  async unsubscribe(topicFilter: string): Promise<void> {
+    const packetId = this.#nextPacketId();
+    this.socket.write(packet(0xa2, uint16(packetId), field(topicFilter)));
+    await this.packet("UNSUBACK", PacketType.unsuback, packetId);
   }
 
   /** Waits until the broker has acknowledged it: at QoS 0, that it has answered a PINGREQ after it. */
