@@ -1,9 +1,9 @@
 import type { BrokerEvent, EndCause } from "../events.js";
+import { clock, cut, WIDTH } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
 
-const WIDTH = 80;
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
 /** The column of client identifiers grows up to what MQTT 3.1.1 asks every broker to accept. */
@@ -88,12 +88,6 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
 
 const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
 
-const localTime = (time: string) => new Date(time).toTimeString().slice(0, 8);
-
-/** Exactly that wide: filled up, or cut with an ellipsis. */
-const fit = (text: string, width: number) =>
-  text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
-
 /** The broker's log, at most 80 columns wide. */
 export function brokerText(paint: Paint): Renderer<BrokerEvent> {
   let nameWidth = NAME_WIDTH.least;
@@ -102,10 +96,11 @@ export function brokerText(paint: Paint): Renderer<BrokerEvent> {
     const safeName = escapeText(name);
     nameWidth = Math.min(Math.max(nameWidth, safeName.length), NAME_WIDTH.most);
     const right = clause && ` ${clause}`;
-    const text = fit(escapeText(what), WIDTH - TIME_WIDTH - nameWidth - 2 - right.length);
-    const shown = right ? text : text.trimEnd();
-    const styled = style ? paint[style](shown) : shown;
-    return `${paint.dim(localTime(time))}  ${fit(safeName, nameWidth)}  ${styled}${paint.dim(right)}`;
+    const room = WIDTH - TIME_WIDTH - nameWidth - 2 - right.length;
+    const text = cut(escapeText(what), room);
+    const shown = right ? text.padEnd(room) : text;
+    const shownName = cut(safeName, nameWidth).padEnd(nameWidth);
+    return `${paint.dim(clock(time))}  ${shownName}  ${style ? paint[style](shown) : shown}${paint.dim(right)}`;
   };
 
   return event => {
