@@ -467,6 +467,24 @@ test("MQTT 5: CONNECT is refused with return code 1", t =>
 test("an empty client identifier with clean session 0 is refused with return code 2", t =>
   refused(t, { clientId: "", clean: false }, 2, /return code 2.*\[MQTT-3\.1\.3-8\]/));
 
+test("a sink that is slow holds back clients that would make more events", async t => {
+  let taken = () => {};
+  const sink = ({ event }: BrokerEvent) =>
+    event === "subscribed" ? new Promise<void>(resolve => (taken = resolve)) : undefined;
+  const broker = await startBroker({ host: "127.0.0.1", port: 0 }, sink);
+  t.after(() => broker.close());
+  const client = await RawClient.connect(t, broker.port, { clientId: "client" });
+  await client.subscribe(TOPIC, 1);
+  const late = RawClient.start(t, broker.port, { clientId: "late" });
+  const published = client.publish(TOPIC, "held back", 1);
+  for (let round = 0; round < 20; round++) await client.ping();
+  assert.deepEqual([late.packets.items.length, client.publishes.items.length], [0, 0]);
+  taken();
+  await late.connack();
+  await published;
+  await client.message("held back");
+});
+
 test("a port that is taken: an error with what to do", async t => {
   const broker = await Broker.start(t);
   await assert.rejects(
