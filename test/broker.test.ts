@@ -113,6 +113,9 @@ test("silence for one and a half times the keep alive: the will is sent", async 
 test("a packet of a reserved type: the will is sent", t =>
   endsWith(t, "protocol-error", client => client.socket.write(Buffer.from([0, 0]))));
 
+test("a packet that only a broker may send: the will is sent", t =>
+  endsWith(t, "protocol-error", client => client.acknowledge(PacketType.suback, 1)));
+
 test("another client with the same identifier: the will of the first is sent, the second stays", t =>
   endsWith(t, "taken-over", async (first, broker) => {
     const second = await broker.connect("ward");
@@ -399,6 +402,25 @@ test("many connections with one identifier at once: the last stays, and each oth
   const disconnected = broker.all("client-disconnected", "ward");
   assert.equal(disconnected.length, connected() - 1);
   assert.ok(disconnected.every(({ cause }) => cause === "taken-over"));
+});
+
+test("the broker stops: no session is called stored, since none is", async t => {
+  const broker = await Broker.start(t);
+  await subscriber(broker, 1);
+  await broker.close();
+  assert.equal((await broker.event("client-disconnected", "reader")).cause, "broker-stopped");
+  assert.deepEqual(broker.all("session-stored"), []);
+});
+
+test("a client that publishes on the broker's own topics is disconnected, and nobody gets it", async t => {
+  const broker = await Broker.start(t);
+  const watcher = await broker.watcher("$SYS/fake");
+  const writer = await broker.connect("writer");
+  // PUBLISH at QoS 0: remaining length 11, a topic of 9 bytes, no payload.
+  writer.socket.write("\x30\x0b\0\x09$SYS/fake");
+  assert.equal((await broker.event("client-disconnected", "writer")).cause, "protocol-error");
+  await watcher.ping();
+  assert.deepEqual(watcher.publishes.items, []);
 });
 
 test("the broker stops: a subscriber that reads slowly still gets what was sent to it", async t => {

@@ -6,8 +6,8 @@ import type { Renderer } from "./rendered.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
-/** The column of client identifiers grows up to what MQTT 3.1.1 asks every broker to accept. */
-const NAME_WIDTH = { least: 11, most: 23 };
+/** The column of client identifiers grows up to that, so that a made-up one of 36 leaves room for the rest. */
+const NAME_WIDTH = { least: 11, most: 16 };
 
 interface LogLine {
   name: string;
