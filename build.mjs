@@ -29,6 +29,29 @@ const roomsOnDemand = {
   },
 };
 
+/**
+ * string-width, which yargs imports too, takes 22 ms to load, most of it for emoji. In the bundles it answers for plain
+ * text by its length, and loads the real one for the rest.
+ */
+const lazyStringWidth = {
+  name: "lazy-string-width",
+  setup(build) {
+    const real = "string-width/real";
+    build.onResolve({ filter: /^string-width$/ }, () => ({ path: "wrapper", namespace: "string-width" }));
+    build.onResolve({ filter: /^string-width\/real$/ }, ({ resolveDir }) =>
+      build.resolve("./node_modules/string-width/index.js", { kind: "require-call", resolveDir }),
+    );
+    build.onLoad({ filter: /.*/, namespace: "string-width" }, () => ({
+      resolveDir: import.meta.dirname,
+      contents: `
+        const plain = /^[ -~\u00a1-\u00ac\u00ae-\u02ff→←…│┆╳─◀▶]*$/;
+        let width;
+        export default (text, options) =>
+          plain.test(text) ? text.length : (width ??= require("${real}").default)(text, options);`,
+    }));
+  },
+};
+
 const { resolve } = createRequire(import.meta.url);
 const installed = name => {
   try {
@@ -50,7 +73,7 @@ async function buildAll() {
       entryPoints: bundles,
       format: "cjs",
       outExtension: { ".js": ".cjs" },
-      plugins: [roomsOnDemand],
+      plugins: [roomsOnDemand, lazyStringWidth],
       // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
       supported: { "dynamic-import": false },
       define: { "import.meta.url": "bundleUrl" },

@@ -56,6 +56,15 @@ export interface SentSummary {
   notAcknowledged: number;
 }
 
+export interface DescribedSetting {
+  /** The option's name. */
+  name: string;
+  /** null: it is not set. */
+  value: string | null;
+  /** `--qos`, `PUB_LWT_QOS`, `PUB_LWT_QOS in .env` or `default`. */
+  from: string;
+}
+
 interface ClientEvents {
   connecting: { broker: string; clientId: string };
   connected: {
@@ -69,7 +78,8 @@ interface ClientEvents {
     will: Will | null;
   };
   refused: { returnCode: number; reason: string };
-  reconnecting: { attempt: number; inSeconds: number; reason: string };
+  /** `secondsLeft`: how long it will go on trying, from now. */
+  reconnecting: { attempt: number; inSeconds: number; secondsLeft: number; reason: string };
   disconnected: { graceful: boolean; reason: string };
   subscribed: { topicFilter: string; qos: QoS; grantedQos: QoS };
   published: {
@@ -122,6 +132,10 @@ interface ClientEvents {
     /** From `failing` to the will, to the marker, or to giving up. */
     milliseconds: number;
   };
+  /** The broker has ended the stored session, and cleared what is retained on these topics. */
+  forgotten: { clientId: string; cleared: string[] };
+  /** With --show-settings. */
+  settings: { settings: DescribedSetting[] };
   warning: { code: string; message: string; hint: string };
   summary: { machines: ReceivedSummary[] | SentSummary[] };
   error: { code: string; message: string; hint: string };

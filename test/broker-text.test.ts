@@ -4,6 +4,7 @@ import type { BrokerEvent } from "../src/events.js";
 import { brokerText } from "../src/render/broker-text.js";
 import { escapeText } from "../src/render/escape.js";
 import { noPaint, paintFor } from "../src/render/paint.js";
+import { plainScreen } from "./screens.js";
 
 const time = new Date(2026, 0, 2, 14, 3, 5).toISOString();
 const clientId = "Machine1";
@@ -11,7 +12,7 @@ const topic = "Binil/Machine1/Status";
 
 /** What the broker's log shows of these events. */
 function shown(events: BrokerEvent[], paint = noPaint) {
-  const render = brokerText(paint);
+  const render = brokerText({ ...plainScreen, out: paint });
   return events.map(event => render({ time, ...event }) ?? {});
 }
 

@@ -6,7 +6,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { isUserError } from "../src/errors.js";
 import type { Event, Timed } from "../src/events.js";
-import { linesOf } from "../src/lessons/lines.js";
+import { linesOf } from "../src/lines.js";
 import { loadLesson } from "../src/lessons/load.js";
 import { command, type Running, temporaryFolder } from "./processes.js";
 
@@ -91,7 +91,7 @@ test("a line is not split at U+2028, nor within a character", async () => {
     for (const byte of bytes) yield Buffer.from([byte]);
   }
   const lines: string[] = [];
-  for await (const line of linesOf(oneByOne())) lines.push(line);
+  for await (const line of linesOf(oneByOne())) lines.push(line.toString());
   assert.deepEqual(lines, ["a\u2028b", "\u{1F600}", "last"]);
 });
 

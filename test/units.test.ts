@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import stringWidth from "string-width";
 import { Retries } from "../src/connection/retries.js";
 import { type Arrival, label } from "../src/delivery.js";
 import { isUserError } from "../src/errors.js";
@@ -124,26 +125,31 @@ test("nothing from the network reaches a terminal or a JSON line raw", () => {
 });
 
 test("tries grow, end at the deadline, and three quick closes are a fight over the ID", () => {
-  const settings = { broker: "mqtt://h:1", local: false, clientId: "X", connectTimeout: 4000 };
+  const settings = { clientId: "X", connectTimeout: 4000, reconnectTimeout: 300_000 };
+  const refused = { error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }), firstBytes: null };
+  const closed = { error: null, firstBytes: null };
   const first = new Retries(settings, 0);
-  const delays = [0, 1000, 2000].map(now => first.closed(new Error("x"), now)) as { inSeconds: number }[];
-  for (const [i, { inSeconds }] of delays.entries())
-    assert.ok(inSeconds >= 0.25 * 2 ** i && inSeconds <= 0.5 * 2 ** i);
-  assert.ok(isUserError(first.closed(new Error("x"), 4000)));
+  const delays = [0, 1000, 2000].map(now => first.closed("mqtt://h:1", refused, now));
+  for (const [i, next] of delays.entries()) {
+    assert.ok("inSeconds" in next);
+    assert.ok(next.inSeconds >= 0.25 * 2 ** i && next.inSeconds <= 0.5 * 2 ** i);
+    assert.equal(next.secondsLeft, 4 - i);
+  }
+  assert.ok(isUserError(first.closed("mqtt://h:1", refused, 4000)));
   const fought = new Retries(settings, 0);
   const ends = [1000, 2000, 3000].map(now => {
     fought.accepted(now);
-    return fought.closed(null, now + 100);
+    return fought.closed("mqtt://h:1", closed, now + 100);
   });
   assert.deepEqual(ends.map(isUserError), [false, false, true]);
 });
 
 test("wrapped text keeps its indent and its width", () => {
-  assert.equal(wrap("  a b", "    "), "  a b");
-  assert.equal(wrap("one two three", "  ", 8), "one two\n  three");
+  assert.equal(wrap("  a b", 80, "    "), "  a b");
+  assert.equal(wrap("one two three", 8), "one two\n  three");
   fc.assert(
     fc.property(fc.array(fc.string({ maxLength: 20 })), words => {
-      for (const line of wrap(words.join(" ")).split("\n")) assert.ok(line.length <= 80, line);
+      for (const line of wrap(words.join(" "), 80).split("\n")) assert.ok(stringWidth(line) <= 80, line);
     }),
   );
 });

@@ -7,6 +7,8 @@ export interface Control {
   stop: AbortSignal;
   /** Kept when Enter is pressed. */
   enter(): Promise<void>;
+  /** Standard input; ends with it. */
+  input(): AsyncIterable<Buffer>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */
   crash(): Promise<never>;
 }

@@ -1,7 +1,7 @@
 import type { Connection } from "../connection/connect.js";
 import { ExitCode } from "../errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
-import type { PubSettings } from "../settings.js";
+import type { PubSettings } from "../settings/pub.js";
 import { machineTopics } from "../topics.js";
 import { type Control, pause } from "./control.js";
 import type { Witness } from "./witness.js";
@@ -20,7 +20,7 @@ export async function failOnPurpose(
   witness: Witness | null,
   { sink, control }: { sink: Sink<ClientEvent>; control: Control },
 ): Promise<ExitCode> {
-  const { keepAlive = 60, will } = settings.connection;
+  const { keepAlive, will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
   const deadline = cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;

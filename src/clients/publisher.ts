@@ -1,11 +1,13 @@
 import { type Connection, connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
-import { makeReading, newRun } from "../reading.js";
-import type { PubSettings } from "../settings.js";
+import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
 import { aborted, type Control, pause } from "./control.js";
 import { failOnPurpose } from "./failing.js";
+import { forget } from "./forget.js";
+import { type Payload, payloadsOf } from "./payloads.js";
+import { tellWhatStays } from "./what-stays.js";
 import { type Witness, startWitness } from "./witness.js";
 
 /** Messages that may await their acknowledgment at once; at 20, mqtt.js falls to a tenth of its speed. */
@@ -16,10 +18,21 @@ export const publishReadings = (
   settings: PubSettings,
   sink: Sink<ClientEvent>,
   control: Control,
-): Promise<ExitCode> => new Publisher(settings, sink, control).run();
+): Promise<ExitCode> =>
+  settings.mode === "forget"
+    ? forgetMachine(settings, sink, control)
+    : new Publisher(settings, sink, control).run();
+
+function forgetMachine(
+  { connection, statusTopic, readingsTopic, retain }: PubSettings,
+  sink: Sink<ClientEvent>,
+  control: Control,
+): Promise<ExitCode> {
+  const retained = [...(statusTopic === null ? [] : [statusTopic]), ...(retain ? [readingsTopic] : [])];
+  return forget(connection, retained, sink, control);
+}
 
 class Publisher {
-  readonly #run = newRun();
   readonly #waiting = new Set<Promise<void>>();
   /** No further readings: because of `control.stop`, Enter, or the connection's end. */
   readonly #enough = new AbortController();
@@ -40,7 +53,7 @@ class Publisher {
     let exitCode: ExitCode;
     try {
       if (this.settings.fail && this.settings.fail.cause !== "crash")
-        witness = await startWitness(this.settings);
+        witness = await startWitness(this.settings, this.sink, this.control.stop);
       exitCode = await this.#publish(witness);
     } catch (error) {
       this.sink(errorEvent(error));
@@ -48,6 +61,7 @@ class Publisher {
       this.#connection?.destroy();
     }
     await Promise.all([...this.#waiting, witness?.end()]);
+    if (this.#connection) tellWhatStays(this.settings, this.sink);
     this.#summarise();
     return exitCode;
   }
@@ -86,8 +100,8 @@ class Publisher {
 
   /** How many messages this run is to publish; null: until it is stopped. */
   #most(): number | null {
-    const { count, message, fail } = this.settings;
-    return fail ? fail.after : (count ?? (message === null ? null : 1));
+    const { count, source, fail } = this.settings;
+    return fail ? fail.after : (count ?? (source.kind === "message" ? 1 : null));
   }
 
   /** The connection's events, on their way out: each CONNACK is followed by "Sensor Online". */
@@ -106,23 +120,27 @@ class Publisher {
 
   async #publishAll(connection: Connection): Promise<void> {
     const most = this.#most() ?? Number.POSITIVE_INFINITY;
-    const interval = this.settings.message === null ? this.settings.interval * 1000 : 0;
+    const interval = this.settings.interval * 1000;
+    const { signal } = this.#enough;
+    const enough = aborted(signal).then(() => null);
+    const next = payloadsOf(this.settings.source, this.control.input);
     let due = performance.now();
-    while (this.#sent < most && !this.#enough.signal.aborted) {
-      this.#publishOne(connection);
+    while (this.#sent < most && !signal.aborted) {
+      const coming = next();
+      const payload = coming instanceof Promise ? await Promise.race([coming, enough]) : coming;
+      if (payload === null) return;
+      this.#publishOne(connection, payload);
       if (this.#waiting.size >= WINDOW) await this.#oneAcknowledged();
       due = Math.max(due + interval, performance.now());
-      if (this.#sent < most && interval > 0) await pause(due - performance.now(), this.#enough.signal);
+      if (this.#sent < most && interval > 0) await pause(due - performance.now(), signal);
       else if (this.#sent % WINDOW === 0) await new Promise(setImmediate); // Ctrl-C and the socket get their turn
     }
   }
 
-  #publishOne(connection: Connection): void {
-    const { readingsTopic: topic, qos, retain, message } = this.settings;
+  #publishOne(connection: Connection, payload: Payload): void {
+    const { readingsTopic: topic, qos, retain } = this.settings;
     this.#sent += 1;
-    const marks = message === null ? { run: this.#run, seq: this.#sent } : {};
-    const payload = message ?? JSON.stringify(makeReading(this.#run, this.#sent));
-    const done: Promise<void> = connection.publish({ topic, payload, qos, retain, ...marks }).then(
+    const done: Promise<void> = connection.publish({ topic, qos, retain, ...payload }).then(
       () => {
         if (qos > 0) this.#acknowledged += 1;
         this.#settle(done);

@@ -1,10 +1,12 @@
 import { type Connection, connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
-import type { SubSettings } from "../settings.js";
+import type { SubSettings } from "../settings/sub.js";
 import { Tally } from "../tally.js";
 import { topicMatches } from "../topics.js";
 import { aborted, type Control, pause } from "./control.js";
+import { forget } from "./forget.js";
+import { tellWhatStays } from "./what-stays.js";
 
 /** Milliseconds without a message after which --retained has seen what there is. */
 const QUIET = 500;
@@ -14,7 +16,10 @@ export const followTopics = (
   settings: SubSettings,
   sink: Sink<ClientEvent>,
   control: Control,
-): Promise<ExitCode> => new Subscriber(settings, sink, control).run();
+): Promise<ExitCode> =>
+  settings.mode === "forget"
+    ? forget(settings.connection, [], sink, control)
+    : new Subscriber(settings, sink, control).run();
 
 class Subscriber {
   readonly #tally = new Tally();
@@ -40,6 +45,7 @@ class Subscriber {
       exitCode = exitCodeOf(error);
       this.#connection?.destroy();
     }
+    if (this.#connection) tellWhatStays(this.settings, this.sink);
     if (this.settings.mode === "follow") this.sink({ event: "summary", machines: this.#tally.summary() });
     return exitCode;
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { connect } from "../connection/connect.js";
-import type { ClientEvent, FailCause } from "../events.js";
-import type { PubSettings } from "../settings.js";
+import type { ClientEvent, FailCause, Sink } from "../events.js";
+import type { PubSettings } from "../settings/pub.js";
 import { machineTopics } from "../topics.js";
 
 /** Milliseconds between the end of the connection and the marker, for a will that should not come to come after all. */
@@ -24,9 +24,16 @@ export interface Witness {
   end(): Promise<void>;
 }
 
+/** What is told of the witness's own connection: that it can't be made. */
+const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
+
 /** A second, clean connection that watches the will's topic, so that the failing client can tell what came of it. */
-export async function startWitness({ connection, namespace, machine }: PubSettings): Promise<Witness> {
-  const { will, clientId, keepAlive = 60 } = connection;
+export async function startWitness(
+  { connection, namespace, machine }: PubSettings,
+  sink: Sink<ClientEvent>,
+  signal: AbortSignal,
+): Promise<Witness> {
+  const { will, clientId, keepAlive } = connection;
   const { marker } = machineTopics(namespace, machine);
   const markerPayload = randomUUID();
   let seen: (message: Extract<ClientEvent, { event: "message" }>) => void = () => {};
@@ -41,7 +48,9 @@ export async function startWitness({ connection, namespace, machine }: PubSettin
     },
     event => {
       if (event.event === "message") seen(event);
+      return TOLD.has(event.event) ? sink(event) : undefined;
     },
+    { signal },
   );
   await witness.subscribe(will ? [will.topic, marker] : [marker], 1);
 

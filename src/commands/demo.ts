@@ -2,12 +2,11 @@ import { fileURLToPath } from "node:url";
 import { ExitCode, usageError } from "../errors.js";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import type { Lesson } from "../lessons/lessons.js";
-import { demoOptions } from "../options.js";
+import { demoOptions } from "../options/demo.js";
 import { ladderText } from "../render/ladder.js";
 import { lessonListText } from "../render/lesson-list-text.js";
-import { paintFor } from "../render/paint.js";
 import type { Renderer } from "../render/rendered.js";
-import { nearestName } from "./parse.js";
+import { nearestName } from "./nearest.js";
 import { run } from "./run.js";
 
 /** Beside dist/, where this is built to. */
@@ -16,25 +15,24 @@ const LESSONS = folder("examples/lessons");
 
 void run({
   name: "lwt-demo",
-  synopsis: "$0 <lesson, or file.yaml, or list>",
+  synopsis: "LESSON | FILE.yaml | list",
   description: "Runs a lesson with the real commands, on a broker of its own, and checks what it claims.",
   words: 1,
   options: demoOptions,
   environment: null,
   examples: [
-    ["$0 list", "the lessons, and the claims that each is about"],
-    ["$0 offline-notification", "a machine vanishes: who tells its subscribers?"],
-    ["$0 ./mine.yaml", "your own lesson"],
+    ["list", "the lessons, and the claims that each is about"],
+    ["offline-notification", "a machine vanishes: who tells its subscribers?"],
+    ["./mine.yaml", "your own lesson"],
   ],
-  prepare: async (given, [word], { colour, unicode }) => {
-    const { json, quiet } = { json: given.values.json ?? false, quiet: given.values.quiet ?? false };
-    const paints = { out: paintFor(colour.out), err: paintFor(colour.err) };
-    const common = { output: { json, quiet: false }, timeout: null };
-    if (word === "list") return { ...common, render: lessonListText as Renderer, start: sink => list(sink) };
+  prepare: async ({ values: { json, quiet } }, { words: [word], screen }) => {
+    const common = { output: { json, quiet: false }, timeout: null, warnings: [] };
+    if (word === "list")
+      return { ...common, render: lessonListText(screen) as Renderer, start: sink => list(sink) };
     const lesson = await lessonOf(word);
     return {
       ...common,
-      render: ladderText({ paints, unicode }) as Renderer,
+      render: ladderText(screen) as Renderer,
       start: (sink, { stop }) => play(lesson, quiet ? essentialsOnly(sink) : sink, stop),
     };
   },

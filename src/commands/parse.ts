@@ -1,20 +1,8 @@
-import { closest, distance } from "fastest-levenshtein";
 import yargs from "yargs";
 import { usageError } from "../errors.js";
-import type { Option, OptionTable } from "../options.js";
-
-/** What a command is called with, and what its help says beside the options. */
-export interface Usage {
-  name: string;
-  /** `$0 [options]` in yargs' notation. */
-  synopsis: string;
-  description: string;
-  /** How many words it takes beside options. */
-  words: number;
-  options: OptionTable;
-  /** Pairs of a command line and what it does, the first things to try. */
-  examples: [string, string][];
-}
+import type { Option } from "../options/option.js";
+import type { Usage } from "../render/help-text.js";
+import { nearestName } from "./nearest.js";
 
 export interface Parsed {
   /** By option name, as texts: flags as "true" or "false". */
@@ -35,9 +23,21 @@ const PARSING = {
   "parse-positional-numbers": false,
 };
 
+/** Options of mosquitto_pub and mosquitto_sub that fingers type and that are not needed here. */
+const MOSQUITTO: Record<string, string> = {
+  c: "A stored session is the default here; --clean-session asks for the other kind.",
+  "disable-clean-session": "A stored session is the default here; --clean-session asks for the other kind.",
+  n: 'For an empty payload: --message ""',
+  "null-message": 'For an empty payload: --message ""',
+  v: "The topic of each message is shown anyhow, or with --json.",
+  verbose: "The topic of each message is shown anyhow, or with --json.",
+  L: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
+  url: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
+};
+
 /** Only whole words reach yargs' parser as values; what else was on the command line is refused here. */
 export async function parseArguments(usage: Usage, argv: string[]): Promise<Parsed> {
-  const parsed: Record<string, unknown> = await parser(usage, argv, true).parseAsync();
+  const parsed: Record<string, unknown> = await parser(usage, argv).parseAsync();
   const words = (parsed["_"] as unknown[]).map(String);
   const help =
     parsed["help"] === undefined || parsed["help"] === false
@@ -49,7 +49,7 @@ export async function parseArguments(usage: Usage, argv: string[]): Promise<Pars
   const aliases = new Set(Object.values(usage.options).map(({ alias }) => alias));
   for (const [name, value] of Object.entries(parsed)) {
     if (name === "_" || name === "$0" || aliases.has(name) || value === undefined) continue;
-    const option = usage.options[name];
+    const option = Object.hasOwn(usage.options, name) ? usage.options[name] : undefined;
     if (!option) throw unknownOption(usage, name);
     given[name] = textOf(option, value);
   }
@@ -57,32 +57,23 @@ export async function parseArguments(usage: Usage, argv: string[]): Promise<Pars
   return { given, words, help };
 }
 
-/** The help, 80 columns wide at most. */
-export const helpText = (usage: Usage, all: boolean): Promise<string> => parser(usage, [], all).getHelp();
-
-function parser({ name, synopsis, description, options, examples }: Usage, argv: string[], all: boolean) {
+function parser({ name, options }: Usage, argv: string[]) {
   const instance = yargs(argv)
     .scriptName(name)
-    .usage(`${synopsis}\n\n${description}`)
     .parserConfiguration(PARSING)
     .locale("en")
     .help(false)
     .version(false)
     .exitProcess(false)
-    .wrap(80)
-    .example(examples)
     .fail(message => {
       throw missingValue(name, message);
     });
-  for (const [option, { alias, value, help, list, common, default: shown }] of Object.entries(options))
+  for (const [option, { alias, value, list }] of Object.entries(options))
     instance.option(option, {
-      describe: help,
       type: value === null ? "boolean" : "string",
-      hidden: !all && !common,
       ...(alias && { alias }),
       ...(value !== null && { nargs: 1 }),
       ...(list && { array: true }),
-      ...(shown !== undefined && { defaultDescription: shown }),
     });
   return instance;
 }
@@ -94,9 +85,10 @@ function textOf(option: Option, value: unknown): string | string[] {
 
 function missingValue(name: string, message: string) {
   const option = /following: (\S+)/.exec(message)?.[1];
+  const dashes = option?.length === 1 ? "-" : "--";
   return usageError(
     "missing-value",
-    option ? `--${option} needs a value.` : `${message}.`,
+    option ? `${dashes}${option} needs a value.` : `${message}.`,
     `${name} --help shows how it is used.`,
   );
 }
@@ -107,7 +99,12 @@ function unknownOption(usage: Usage, given: string) {
   const nearest = nearestName(given, Object.keys(usage.options));
   const dashes = given.length === 1 ? "-" : "--";
   const question = nearest ? ` Did you mean --${nearest}?` : "";
-  return usageError("unknown-option", `there is no option ${dashes}${given}.${question}`, moreHelp(usage));
+  const hint = Object.hasOwn(MOSQUITTO, given) ? MOSQUITTO[given] : undefined;
+  return usageError(
+    "unknown-option",
+    `there is no option ${dashes}${given}.${hint ? "" : question}`,
+    hint ?? moreHelp(usage),
+  );
 }
 
 const unexpectedWord = (usage: Usage, word: string) =>
@@ -116,9 +113,3 @@ const unexpectedWord = (usage: Usage, word: string) =>
     `"${word}" is not an option, and nothing was expected there.`,
     moreHelp(usage),
   );
-
-/** The name that is a typing mistake or two away, if there is one. */
-export function nearestName(given: string, names: string[]): string | undefined {
-  const nearest = closest(given, names);
-  return distance(given, nearest) <= 1 + given.length / 3 ? nearest : undefined;
-}

@@ -1,34 +1,38 @@
-import { pubOptions } from "../options.js";
-import { paintFor } from "../render/paint.js";
+import { pubOptions } from "../options/pub.js";
 import { pubText } from "../render/pub-text.js";
 import type { Renderer } from "../render/rendered.js";
-import { pubSettings } from "../settings.js";
+import { effectivePub, pubSettings } from "../settings/pub.js";
+import { tellSettings } from "./clients.js";
 import { run } from "./run.js";
 
 void run({
   name: "pub-lwt",
-  synopsis: "$0 [options]",
+  synopsis: "[options]",
   description: "Publishes sensor readings from a persistent session that has a last will.",
   words: 0,
   options: pubOptions,
   environment: "PUB_LWT",
   examples: [
-    ["$0", "a reading every 3 s to the broker on this machine"],
-    ["$0 --fail network --after 3", "lose the connection: the broker sends the will"],
-    ["$0 --fail graceful --after 3", "the control: after DISCONNECT it does not"],
-    ["$0 --broker hivemq --machine MyName1", "to the public HiveMQ broker"],
+    ["", "a reading every 3 s to this machine's broker"],
+    ["--after 3 --fail network", "lose the connection: the broker sends the will"],
+    ["--after 3 --fail graceful", "the control: after DISCONNECT it does not"],
+    ["--broker hivemq", "to the public HiveMQ broker"],
+    ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
   ],
-  prepare: (given, _words, { colour }) => {
-    const settings = pubSettings(given);
-    const paints = { out: paintFor(colour.out), err: paintFor(colour.err) };
+  prepare: (given, { screen, computer }) => {
+    const settings = pubSettings(given, computer);
+    const { json, quiet, "show-settings": show } = given.values;
     return {
-      output: { json: given.values.json ?? false, quiet: given.values.quiet ?? false },
+      output: { json, quiet },
       timeout: settings.timeout,
-      render: pubText(settings, paints) as Renderer,
-      start: async (sink, control) => {
-        const { publishReadings } = await import("../clients/clients.js");
-        return publishReadings(settings, sink, control);
-      },
+      warnings: settings.warnings,
+      render: pubText(settings, screen) as Renderer,
+      start: show
+        ? tellSettings(pubOptions, given, effectivePub(settings))
+        : async (sink, control) => {
+            const { publishReadings } = await import("../clients/clients.js");
+            return publishReadings(settings, sink, control);
+          },
     };
   },
 });

@@ -1,49 +1,60 @@
-import { existsSync, readFileSync } from "node:fs";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Control, StopReason } from "../clients/control.js";
 import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
 import type { Sink } from "../events.js";
-import type { OptionTable } from "../options.js";
+import type { OptionTable } from "../options/option.js";
 import { escapeText, jsonLine } from "../render/escape.js";
+import type { Usage } from "../render/help-text.js";
 import type { Renderer } from "../render/rendered.js";
-import { environmentSources, type Given, merge, type OutputSettings, type Source } from "../settings.js";
-import { Output } from "./output.js";
-import type { Usage } from "./parse.js";
-
-/** What the terminal can show. */
-interface Screen {
-  /** Colour on stdout and on stderr: either may be a pipe. */
-  colour: { out: boolean; err: boolean };
-  unicode: boolean;
-}
+import type { Screen } from "../render/screen.js";
+import type { Computer, Warning } from "../settings/connection.js";
+import { type Given, merge, optionSource, type Source } from "../settings/sources.js";
+import { LiveOutput } from "./live-line.js";
+import { Output, type OutputSettings } from "./output.js";
+import { canRewrite, screenOf } from "./screen.js";
 
 interface Job {
   output: OutputSettings;
   /** Seconds after which to stop; null: none. */
   timeout: number | null;
   render: Renderer;
+  /** Said before it starts. */
+  warnings: Warning[];
   start(sink: Sink, control: Control): Promise<ExitCode>;
+}
+
+/** What a command is made for: its words, what its output can show, and the computer that it runs on. */
+interface Circumstances {
+  words: string[];
+  screen: Screen;
+  computer: Computer;
 }
 
 export interface Program<Table extends OptionTable> extends Usage {
   options: Table;
-  /** What its names in the environment start with (`PUB_LWT`); null: it reads options only. */
-  environment: string | null;
-  prepare(given: Given<Table>, words: string[], screen: Screen): Job | Promise<Job>;
+  prepare(given: Given<Table>, circumstances: Circumstances): Job | Promise<Job>;
 }
+
+const streams = { out: process.stdout, err: process.stderr };
 
 /** Runs a command from its arguments to its exit code. The only user of `process`. */
 export async function run<Table extends OptionTable>(program: Program<Table>): Promise<void> {
   const argv = process.argv.slice(2);
   try {
     if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
-    const { helpText, parseArguments } = await import("./parse.js"); // with yargs, which --version does without
-    if (argv.length === 1 && argv[0] === "-h") return print(await helpText(program, false));
+    const screen = screenOf(streams, process.env, process.platform);
+    // Answered without yargs, which takes longer to load than all the rest.
+    if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
+      return await printHelp(program, false, screen);
+    const { parseArguments } = await import("./parse.js");
     const { given, words, help } = await parseArguments(program, argv);
-    if (help !== null) return print(await helpText(program, help === "all"));
+    if (help !== null) return await printHelp(program, help === "all", screen);
     if (given["version"] !== undefined) return print(packageJson.version);
-    const job = await program.prepare(merge(program.options, await sources(program, given)), words, screen());
-    process.exitCode = await work(program.name, job);
+    const { sources, warnings } = await sourcesOf(program, given);
+    const { computer } = await import("./computer.js");
+    const circumstances = { words, screen, computer: computer(process.env, process.platform) };
+    const job = await program.prepare(merge(program.options, sources), circumstances);
+    process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
   } catch (error) {
     failBeforeStart(program.name, error, argv.includes("--json"));
   }
@@ -51,45 +62,36 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
 
-async function sources(
-  { environment, options }: Program<OptionTable>,
+async function printHelp(program: Usage, all: boolean, { width }: Screen): Promise<void> {
+  const { helpText } = await import("../render/help-text.js");
+  print(helpText(program, all, width));
+}
+
+async function sourcesOf(
+  { environment: prefix, options }: Program<OptionTable>,
   given: Source["values"],
-): Promise<Source[]> {
-  const option: Source = { kind: "option", nameOf: name => `--${name}`, values: given };
-  if (environment === null) return [option];
-  return [
-    option,
-    ...environmentSources("environment", environment, options, process.env),
-    ...environmentSources("file", environment, options, await dotenvFile()),
-  ];
+): Promise<{ sources: Source[]; warnings: Warning[] }> {
+  const typed = optionSource(given);
+  if (prefix === null) return { sources: [typed], warnings: [] };
+  const { environment } = await import("./environment.js");
+  const envFile = given["env-file"]?.toString();
+  if (envFile === "") return { sources: [typed], warnings: [] }; // refused like any other empty value
+  const { sources, warnings } = await environment(prefix, options, process.env, envFile);
+  return { sources: [typed, ...sources], warnings };
 }
 
-/** The variables of `.env` in the working directory; dotenv is loaded only where there is one. */
-async function dotenvFile(): Promise<Record<string, string>> {
-  if (!existsSync(".env")) return {};
-  const { parse } = await import("dotenv");
-  return parse(readFileSync(".env"));
-}
-
-function screen(): Screen {
-  const { NO_COLOR, FORCE_COLOR, TERM, LANG, LC_ALL, LC_CTYPE } = process.env;
-  const colourOn = (stream: NodeJS.WriteStream) =>
-    FORCE_COLOR ? FORCE_COLOR !== "0" : stream.isTTY && !NO_COLOR && TERM !== "dumb";
-  const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
-  return {
-    colour: { out: colourOn(process.stdout), err: colourOn(process.stderr) },
-    unicode: process.platform === "win32" || /utf-?8/i.test(locale),
-  };
-}
-
-async function work(name: string, job: Job): Promise<ExitCode> {
+async function work(name: string, job: Job, { unicode }: Screen): Promise<ExitCode> {
   const stop = new AbortController();
   const stopFor = (reason: StopReason) => stop.abort(reason);
-  const output = new Output({ out: process.stdout, err: process.stderr }, job.output, job.render, () =>
-    stopFor("output-gone"),
-  );
+  const { output: settings, render } = job;
+  const live =
+    !settings.json && !settings.quiet && canRewrite(streams.err, process.env)
+      ? new LiveOutput(streams.err)
+      : null;
+  const output = new Output({ streams, settings, render, unicode, live }, () => stopFor("output-gone"));
   const interrupted = () => {
-    if (process.stderr.isTTY) process.stderr.write("\n"); // the terminal has shown ^C there
+    live?.hide();
+    if (streams.err.isTTY) streams.err.write("\n"); // the terminal has shown ^C there
     if (stop.signal.aborted) leaveAtOnce(name);
     stopFor("interrupted");
   };
@@ -98,15 +100,18 @@ async function work(name: string, job: Job): Promise<ExitCode> {
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
   process.on("message", parentSays).on("disconnect", parentGone);
+  for (const warning of job.warnings) output.sink({ event: "warning", ...warning });
   try {
-    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, crash });
+    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;
   } finally {
     clearTimeout(timer);
+    live?.hide();
+    live?.set(null);
     process.off("message", parentSays).off("disconnect", parentGone);
     if (process.connected) process.disconnect();
-    process.stdin.pause();
+    process.stdin.destroy();
   }
 }
 
@@ -117,6 +122,7 @@ function leaveAtOnce(name: string): never {
 }
 
 const enter = () => new Promise<void>(resolve => process.stdin.once("data", () => resolve()));
+const input = (): AsyncIterable<Buffer> => process.stdin;
 
 async function crash(): Promise<never> {
   for (const stream of [process.stdout, process.stderr])

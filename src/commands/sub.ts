@@ -1,34 +1,45 @@
-import { subOptions } from "../options.js";
-import { paintFor } from "../render/paint.js";
+import { subOptions } from "../options/sub.js";
 import type { Renderer } from "../render/rendered.js";
-import { subText } from "../render/sub-text.js";
-import { subSettings } from "../settings.js";
+import { rawText, subText } from "../render/sub-text.js";
+import type { Warning } from "../settings/connection.js";
+import { effectiveSub, subSettings } from "../settings/sub.js";
+import { tellSettings } from "./clients.js";
 import { run } from "./run.js";
+
+const RAW_TO_TERMINAL: Warning = {
+  code: "raw-terminal",
+  message: "with --raw, payloads reach this terminal as they are: what is sent can change it.",
+  hint: "Better into a file or another program: sub-lwt --raw > FILE",
+};
 
 void run({
   name: "sub-lwt",
-  synopsis: "$0 [options]",
+  synopsis: "[options]",
   description: "Subscribes from a persistent session; shows every message and what became of each machine.",
   words: 0,
   options: subOptions,
   environment: "SUB_LWT",
   examples: [
-    ["$0", "follow every machine on the broker on this machine"],
-    ["$0 --subscribe-only", "let the broker store messages from now on"],
-    ["$0 --until offline", "exit when a machine's last will arrives"],
-    ["$0 --retained", "what is retained on the topics, and nothing else"],
+    ["", "follow every machine on this machine's broker"],
+    ["--subscribe-only", "let the broker store messages from now on"],
+    ["--until offline", "exit when a machine's last will arrives"],
+    ["--retained", "what is retained on the topics, and nothing else"],
+    ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
-  prepare: (given, _words, { colour }) => {
-    const settings = subSettings(given);
-    const paints = { out: paintFor(colour.out), err: paintFor(colour.err) };
+  prepare: (given, { screen, computer }) => {
+    const settings = subSettings(given, computer);
+    const { json, quiet, raw, "show-settings": show } = given.values;
     return {
-      output: { json: given.values.json ?? false, quiet: given.values.quiet ?? false },
+      output: { json, quiet },
       timeout: settings.timeout,
-      render: subText(settings, paints) as Renderer,
-      start: async (sink, control) => {
-        const { followTopics } = await import("../clients/clients.js");
-        return followTopics(settings, sink, control);
-      },
+      warnings: [...settings.warnings, ...(raw && screen.terminal ? [RAW_TO_TERMINAL] : [])],
+      render: (raw ? rawText(screen) : subText(settings, screen)) as Renderer,
+      start: show
+        ? tellSettings(subOptions, given, effectiveSub(settings))
+        : async (sink, control) => {
+            const { followTopics } = await import("../clients/clients.js");
+            return followTopics(settings, sink, control);
+          },
     };
   },
 });

@@ -1,20 +1,21 @@
-import type { Socket } from "node:net";
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
 import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, QoS, Sink } from "../events.js";
+import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
 import { describePacket } from "./packets.js";
+import { reasonFor, START_ONE } from "./reasons.js";
 import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
-import { addressOf, isLocal, openSocket } from "./transport.js";
+import { type Transport, transportTo } from "./transport.js";
 import {
-  START_ONE,
+  blocked,
   filterRefused,
+  isFinal,
   noBroker,
   notAcknowledged,
-  reasonFor,
   refusalReason,
   refused,
 } from "./trouble.js";
@@ -31,6 +32,8 @@ export interface Message {
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
 const ATTEMPT_LIMIT = 10_000;
+/** Milliseconds that the last attempt before the deadline still gets, or it would fail for that. */
+const ATTEMPT_LEAST = 1_000;
 /** Milliseconds, when ending, for what is in flight to be acknowledged, and then for the broker to close. */
 const ACKNOWLEDGE_LIMIT = 10_000;
 const CLOSE_LIMIT = 2_000;
@@ -45,15 +48,16 @@ export class Connection {
   /** Kept while messages can be sent. */
   #ready = newReady();
   #state: State = "connecting";
-  #socket: Socket | null = null;
-  #accepted = false;
+  #attempt: Attempt | null = null;
   #everAccepted = false;
-  #returnCode = 0;
-  #disconnectSent = false;
-  /** This side closed the socket, without DISCONNECT. */
-  #closedHere = false;
-  #lastError: Error | null = null;
-  #warned = false;
+  /** Where attempts go; until one was accepted, they take turns with the other address, if there is one. */
+  #broker: string;
+  #otherBroker: string | null;
+  #openTransport: () => Transport = () => {
+    throw new Error("open() comes first");
+  };
+  /** Those whose failure has been told. */
+  readonly #warned = new Set<string>();
   #retry: NodeJS.Timeout | undefined;
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
@@ -68,15 +72,19 @@ export class Connection {
     private readonly sink: Sink<ClientEvent>,
     private readonly hooks: ConnectionHooks,
   ) {
-    const { broker, clientId, connectTimeout, will } = settings;
-    const address = addressOf(broker);
+    const { clientId, will } = settings;
+    this.#broker = settings.broker;
+    this.#otherBroker = settings.fallback;
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
-    const local = isLocal(address);
     this.#retries = new Retries(
-      { broker, local, clientId, connectTimeout: connectTimeout * 1000 },
+      {
+        clientId,
+        connectTimeout: settings.connectTimeout * 1000,
+        reconnectTimeout: settings.reconnectTimeout * 1000,
+      },
       Date.now(),
     );
-    this.#client = new MqttClient(() => (this.#socket = openSocket(address)), {
+    this.#client = new MqttClient(() => this.#begin(), {
       clientId,
       clean: settings.cleanSession,
       keepalive: settings.keepAlive,
@@ -86,7 +94,6 @@ export class Connection {
       manualConnect: true,
       reconnectPeriod: 0, // retries.ts says when
       resubscribe: false, // as does who called subscribe()
-      connectTimeout: ATTEMPT_LIMIT,
       outgoingStore: this.#inFlight,
       incomingStore: this.#received,
       messageIdProvider: new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined),
@@ -96,12 +103,30 @@ export class Connection {
     this.#listen();
   }
 
+  /** Kept when a broker has accepted it. @throws UserError when none did, or when what it needs can't be used */
   async open(): Promise<void> {
-    const { broker, clientId } = this.settings;
-    this.sink({ event: "connecting", broker, clientId });
     this.hooks.signal?.addEventListener("abort", () => this.#stopTrying(), { once: true });
-    this.#client.connect();
+    await this.#connectTo(this.#broker, () => this.#client.connect());
     await this.#ready.promise;
+  }
+
+  async #connectTo(broker: string, connect: () => void): Promise<void> {
+    try {
+      this.#openTransport = await transportTo(broker, this.settings.tls ?? {});
+    } catch (error) {
+      return this.#finish(error as UserError);
+    }
+    if (!this.#is("connecting")) return;
+    const left = this.#retries.left(Date.now());
+    const share = Math.max(ATTEMPT_LEAST, this.#otherBroker ? left / 2 : left);
+    this.#client.options.connectTimeout = Math.min(ATTEMPT_LIMIT, share);
+    this.sink({ event: "connecting", broker, clientId: this.settings.clientId });
+    connect();
+  }
+
+  #begin(): Transport["stream"] {
+    this.#attempt = new Attempt(this.#openTransport());
+    return this.#attempt.transport.stream;
   }
 
   /**
@@ -179,10 +204,10 @@ export class Connection {
 
   /** Loses the connection on purpose, in a way that leaves the broker with a will to publish. It is not made again. */
   drop(cause: DropCause): void {
-    if (!this.#is("connected") || !this.#socket) return;
+    if (!this.#is("connected") || !this.#attempt) return;
     this.#state = "ending";
-    this.#closedHere = cause === "network" || cause === "no-disconnect";
-    drops[cause](this.#socket, this.#client);
+    this.#attempt.closedHere = cause === "network" || cause === "no-disconnect";
+    drops[cause](this.#attempt.transport, this.#client);
   }
 
   /** Destroys the socket, without DISCONNECT. */
@@ -190,9 +215,8 @@ export class Connection {
     if (this.#is("closed")) return;
     this.#state = "ending";
     clearTimeout(this.#retry);
-    if (this.#socket?.destroyed !== false) return this.#finish(null);
-    this.#closedHere = true;
-    this.#socket.destroy();
+    if (this.#attempt?.transport.socket.destroyed !== false) return this.#finish(null);
+    this.#attempt.destroy();
   }
 
   /** Whether `closed` has been kept. */
@@ -210,13 +234,16 @@ export class Connection {
       client.on("packetsend", packet => this.#tellPacket("sent", packet));
       client.on("packetreceive", packet => this.#tellPacket("received", packet));
     }
-    client.on("packetsend", packet => (this.#disconnectSent ||= packet.cmd === "disconnect"));
+    client.on("packetsend", packet => {
+      if (packet.cmd === "disconnect" && this.#attempt) this.#attempt.disconnectSent = true;
+    });
     client.on("packetreceive", packet => packet.cmd === "connack" && this.#connack(packet));
     client.on("connect", () => this.#ready.resolve());
     client.on("close", () => this.#socketClosed());
     client.on("error", error => {
-      this.#lastError ??= error;
-      this.#socket?.destroy(); // mqtt.js reports what it can't parse, and would go on reading
+      if (!this.#attempt) return;
+      this.#attempt.error ??= error;
+      this.#attempt.transport.socket.destroy(); // mqtt.js reports what it can't parse, and would go on reading
     });
   }
 
@@ -225,58 +252,67 @@ export class Connection {
   }
 
   #connack({ returnCode = 0, sessionPresent }: IConnackPacket): void {
-    this.#returnCode = returnCode;
+    if (this.#attempt) this.#attempt.returnCode = returnCode;
     if (returnCode !== 0) {
       this.sink({ event: "refused", returnCode, reason: refusalReason(returnCode) });
       return;
     }
-    const { broker, clientId, cleanSession, keepAlive, will } = this.settings;
+    const { clientId, cleanSession, keepAlive, will } = this.settings;
     this.#state = "connected";
-    this.#accepted = true;
     this.#everAccepted = true;
     this.#retries.accepted(Date.now());
     this.#inbox.opened(sessionPresent);
     const session = { cleanSession, sessionPresent, keepAlive, protocolVersion: "3.1.1" };
-    this.sink({ event: "connected", broker, clientId, ...session, will });
+    this.sink({ event: "connected", broker: this.#broker, clientId, ...session, will });
   }
 
   #socketClosed(): void {
-    if (this.#is("closed")) return;
-    const wasConnected = this.#accepted;
-    this.#accepted = false;
-    if (wasConnected) this.#tellDisconnected();
+    const attempt = this.#attempt;
+    if (this.#is("closed") || !attempt) return;
+    if (attempt.accepted) this.#tellDisconnected(attempt);
     if (this.#is("ending")) return this.#finish(null);
-    if (this.#returnCode !== 0) return this.#finish(refused(this.settings.broker, this.#returnCode));
+    if (attempt.returnCode) return this.#finish(refused(this.#broker, attempt.returnCode));
     this.#state = "connecting";
-    const next = this.#retries.closed(this.#lastError, Date.now());
+    if (!attempt.accepted && isFinal(this.#broker, attempt))
+      return this.#finish(noBroker(this.#broker, attempt));
+    const next = this.#retries.closed(this.#broker, attempt, Date.now());
     if (isUserError(next)) return this.#finish(next);
-    if (wasConnected) this.#ready = newReady();
-    else this.#warnOnce();
-    this.sink({ event: "reconnecting", ...next, reason: reasonFor(this.#lastError) });
-    this.#retry = setTimeout(() => this.#reconnect(), next.inSeconds * 1000);
+    if (attempt.accepted) this.#ready = newReady();
+    const goesOver =
+      !this.#everAccepted && this.#otherBroker !== null && !this.#warned.has(this.#otherBroker);
+    if (!attempt.accepted) this.#warnOnce(attempt, next.secondsLeft);
+    const inSeconds = goesOver ? 0 : next.inSeconds;
+    this.sink({ event: "reconnecting", ...next, inSeconds, reason: reasonFor(attempt) });
+    this.#retry = setTimeout(() => this.#reconnect(), inSeconds * 1000);
   }
 
-  #tellDisconnected(): void {
-    const graceful = this.#disconnectSent && this.#lastError === null;
-    const ours = graceful ? "DISCONNECT sent" : this.#closedHere ? "closed here, without DISCONNECT" : null;
-    const reason = ours ?? reasonFor(this.#lastError);
+  #tellDisconnected({ disconnectSent, closedHere, error, firstBytes }: Attempt): void {
+    const graceful = disconnectSent && error === null;
+    const ours = graceful ? "DISCONNECT sent" : closedHere ? "closed here, without DISCONNECT" : null;
+    const reason = ours ?? reasonFor({ error, firstBytes });
     this.sink({ event: "disconnected", graceful, reason });
   }
 
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
-  #warnOnce(): void {
-    if (this.#warned) return;
-    this.#warned = true;
-    const { broker } = this.settings;
-    const { code, message, hint } = noBroker(broker, isLocal(addressOf(broker)), this.#lastError);
-    const left = Math.round(this.#retries.left(Date.now()) / 1000);
-    this.sink({ event: "warning", code, message, hint: `${hint} (trying for ${left} s more)` });
+  #warnOnce(attempt: Attempt, secondsLeft: number): void {
+    const broker = this.#broker;
+    if (this.#warned.has(broker)) return;
+    this.#warned.add(broker);
+    const other = this.#otherBroker;
+    const { code, message, hint } =
+      other !== null && !this.#everAccepted && !this.#warned.has(other)
+        ? blocked(broker, attempt, other)
+        : noBroker(broker, attempt);
+    this.sink({ event: "warning", code, message, hint: `${hint} (trying for ${secondsLeft} s more)` });
   }
 
   #reconnect(): void {
-    this.#lastError = null;
+    if (!this.#everAccepted && this.#otherBroker !== null)
+      [this.#broker, this.#otherBroker] = [this.#otherBroker, this.#broker];
     this.#inFlight.markForResending();
-    this.#client.reconnect({ outgoingStore: this.#inFlight, incomingStore: this.#received });
+    void this.#connectTo(this.#broker, () =>
+      this.#client.reconnect({ outgoingStore: this.#inFlight, incomingStore: this.#received }),
+    );
   }
 
   #stopTrying(): void {
@@ -298,7 +334,7 @@ export class Connection {
   #stoppedError(): UserError {
     return this.#everAccepted
       ? new UserError("closed", "the connection was closed.", "Connect again to go on.")
-      : new UserError("stopped", `stopped before a broker answered at ${this.settings.broker}.`, START_ONE);
+      : new UserError("stopped", `stopped before a broker answered at ${this.#broker}.`, START_ONE);
   }
 
   #finish(error: UserError | null): void {

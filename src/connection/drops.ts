@@ -1,6 +1,6 @@
-import type { Socket } from "node:net";
 import type { MqttClient } from "mqtt";
 import type { FailCause } from "../events.js";
+import type { Transport } from "./transport.js";
 
 /** The ways to lose a connection on purpose, below MQTT: each leaves the broker with a will to publish. */
 export type DropCause = Exclude<FailCause, "crash" | "graceful">;
@@ -8,12 +8,12 @@ export type DropCause = Exclude<FailCause, "crash" | "graceful">;
 /** A packet type that MQTT 3.1.1 reserves (table 2.1); every broker has to close for it [MQTT-4.8.0-1]. */
 const RESERVED_PACKET = Buffer.from([0x00, 0x00]);
 
-export const drops: Record<DropCause, (socket: Socket, client: MqttClient) => void> = {
-  network: socket => socket.resetAndDestroy(),
-  "no-disconnect": socket => socket.end(),
-  "protocol-error": socket => socket.write(RESERVED_PACKET),
+export const drops: Record<DropCause, (transport: Transport, client: MqttClient) => void> = {
+  network: ({ socket }) => socket.resetAndDestroy(),
+  "no-disconnect": ({ socket }) => socket.end(),
+  "protocol-error": ({ stream }) => stream.write(RESERVED_PACKET),
   /** The socket stays open, and nothing leaves it: no ping, no acknowledgment. */
-  "keep-alive": (_socket, client) => {
+  "keep-alive": (_transport, client) => {
     client.keepaliveManager?.destroy();
     client["_sendPacket"] = (_packet: unknown, done?: () => void) => done?.();
   },

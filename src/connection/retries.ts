@@ -1,16 +1,15 @@
 import type { UserError } from "../errors.js";
+import type { Failure } from "./reasons.js";
 import { evicted, lostForGood, noBroker } from "./trouble.js";
 
 export interface RetrySettings {
-  broker: string;
-  local: boolean;
   clientId: string;
   /** Milliseconds to go on trying for the first connection. */
   connectTimeout: number;
+  /** Milliseconds to go on trying after a connection was lost. */
+  reconnectTimeout: number;
 }
 
-/** Milliseconds to go on trying after a connection was lost. */
-const RECONNECT_FOR = 300_000;
 /** A connection that the broker ends sooner than this may have been thrown out by another client with its ID. */
 const SOON = 10_000;
 const EVICTIONS = 3;
@@ -22,6 +21,8 @@ const LONGEST_DELAY = 15;
 export interface Retry {
   attempt: number;
   inSeconds: number;
+  /** Until it is given up. */
+  secondsLeft: number;
 }
 
 /** What to do after a connection has closed: when to try again, or why not. All times are milliseconds since 1970. */
@@ -49,22 +50,26 @@ export class Retries {
     return Math.max(0, this.#deadline - now);
   }
 
-  closed(error: Error | null, now: number): Retry | UserError {
-    const { broker, local, clientId } = this.settings;
-    if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, now)) return evicted(clientId);
+  closed(broker: string, failure: Failure, now: number): Retry | UserError {
+    if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, now))
+      return evicted(this.settings.clientId);
     if (this.left(now) === 0)
-      return this.#everAccepted ? lostForGood(broker, error) : noBroker(broker, local, error);
+      return this.#everAccepted ? lostForGood(broker, failure) : noBroker(broker, failure);
     const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);
     // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
     const inSeconds = Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);
     this.#attempt += 1;
-    return { attempt: this.#attempt, inSeconds: Math.round(inSeconds * 1000) / 1000 };
+    return {
+      attempt: this.#attempt,
+      inSeconds: Math.round(inSeconds * 1000) / 1000,
+      secondsLeft: Math.round(this.left(now) / 1000),
+    };
   }
 
   /** Returns whether it looks like two clients that throw each other out. */
   #lost(lasted: number, now: number): boolean {
     this.#acceptedAt = null;
-    this.#deadline = now + RECONNECT_FOR;
+    this.#deadline = now + this.settings.reconnectTimeout;
     if (lasted > SOON) {
       this.#attempt = 0;
       return false;

@@ -1,22 +1,47 @@
 import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { usageError } from "../errors.js";
+import { type Address, addressOf } from "./address.js";
+import type { TlsSettings } from "./settings.js";
 
-/** Where a broker listens. */
-export interface Address {
-  host: string;
-  port: number;
+/** One network connection, from the TCP socket up to what MQTT is spoken over. */
+export interface Transport {
+  socket: Socket;
+  /** The socket itself, or what encrypts or frames on it. */
+  stream: Duplex;
 }
 
-/** The address in a broker's URL; settings.ts has checked it. */
-export function addressOf(broker: string): Address {
-  const { hostname, port } = new URL(broker);
-  return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 1883) };
-}
+/** Puts on a socket what a scheme asks for. @throws UserError when certificates can't be used */
+export type Layer = (socket: Socket, address: Address, broker: string) => Duplex;
 
-/** Whether the address is this machine's own. */
-export const isLocal = ({ host }: Address): boolean => /^(localhost|127(\.\d+){3}|::1)$/.test(host);
+/** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
+const layers: Record<Address["scheme"], (tls: TlsSettings) => Promise<Layer>> = {
+  mqtt: async () => socket => socket,
+  mqtts: async tls => (await import("./tls.js")).tlsLayer(tls),
+  ws: async () => (await import("./websocket.js")).webSocketLayer(null),
+  wss: async tls => {
+    const { tlsLayer } = await import("./tls.js");
+    return (await import("./websocket.js")).webSocketLayer(tlsLayer(tls));
+  },
+};
 
 /**
- * Opens the TCP connection below MQTT. Nagle's algorithm is off: with it, a PINGREQ that follows a PUBACK waits 40 ms
- * for the other side's delayed acknowledgment, and the end of a queue is noticed late or, under traffic, never.
+ * What opens a connection to that broker, each time that it is called.
+ * @throws UserError `bad-broker`, or when certificates can't be used
  */
-export const openSocket = ({ host, port }: Address): Socket => connect({ host, port, noDelay: true });
+export async function transportTo(broker: string, tls: TlsSettings): Promise<() => Transport> {
+  const address = addressOf(broker);
+  if (!address)
+    throw usageError(
+      "bad-broker",
+      `${JSON.stringify(broker)} is not a broker's URL.`,
+      "It begins with mqtt, mqtts, ws or wss, as in mqtt://127.0.0.1:1883.",
+    );
+  const layer = await layers[address.scheme](tls);
+  return () => {
+    // Nagle's algorithm is off: with it, a PINGREQ that follows a PUBACK waits 40 ms for the other side's delayed
+    // acknowledgment, and the end of a queue is noticed late or, under traffic, never.
+    const socket = connect({ host: address.host, port: address.port, noDelay: true });
+    return { socket, stream: layer(socket, address, broker) };
+  };
+}

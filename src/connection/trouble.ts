@@ -1,4 +1,6 @@
 import { UserError } from "../errors.js";
+import { addressOf, isLocal } from "./address.js";
+import { type Failure, reasonFor, START_ONE, troubleOf } from "./reasons.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
 const refusals: Record<number, { reason: string; hint: string }> = {
@@ -34,56 +36,27 @@ export const refused = (broker: string, returnCode: number): UserError =>
     refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
   );
 
-/** Why there is no connection, by the system's error code. */
-const reasons: Record<string, string> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was reset",
-  EPIPE: "the connection was cut",
-  ENOTFOUND: "there is no such host name",
-  EAI_AGAIN: "the host name could not be looked up",
-  ETIMEDOUT: "no answer",
-  EHOSTUNREACH: "no route to that host",
-  ENETUNREACH: "no network that leads there",
-};
-
-const hints: Record<string, string> = {
-  ENOTFOUND: "Check the spelling of the host in --broker, and the network.",
-  EAI_AGAIN: "Check the network: is this computer online?",
-  ETIMEDOUT:
-    "Many networks block port 1883. Try another network, or a broker on this machine: npx lwt-broker",
-};
-
-/** mqtt.js gave up waiting for CONNACK. */
-const SILENT = /connack timeout/i;
-
-export const START_ONE = "Start one in another terminal: npx lwt-broker";
-const CHECK_ADDRESS = "Check host and port in --broker, and that a broker is running there.";
-
-/** A reason for people, from what a socket or the client library reported last. */
-export function reasonFor(error: Error | null): string {
-  if (!error) return "the other side closed it";
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code && reasons[code]) return reasons[code];
-  if (SILENT.test(error.message)) return "nothing answered in time";
-  if (/keepalive timeout/i.test(error.message)) return "the broker did not answer a ping";
-  return error.message;
+/** No connection could be made. */
+export function noBroker(broker: string, failure: Failure): UserError {
+  const address = addressOf(broker);
+  const { code, message, hint } = troubleOf(failure, broker, address);
+  const fallback =
+    address && isLocal(address.host)
+      ? START_ONE
+      : "Check host and port in --broker, and that a broker is running there.";
+  return new UserError(code, message, hint ?? fallback);
 }
 
-/** No connection could be made. An error without a code is mqtt.js', which could not parse what came. */
-export function noBroker(broker: string, local: boolean, error: Error | null): UserError {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  const fallback = local ? START_ONE : CHECK_ADDRESS;
-  if (error && (code || SILENT.test(error.message)))
-    return new UserError(
-      "no-broker",
-      `no broker answers at ${broker} (${reasonFor(error)}).`,
-      hints[code ?? ""] ?? fallback,
-    );
-  const did = error ? "answered, but not in MQTT" : "took the connection, and closed it without a CONNACK";
+/** Trying again would give the same answer. */
+export const isFinal = (broker: string, failure: Failure): boolean =>
+  troubleOf(failure, broker, addressOf(broker)).final;
+
+/** The first address can't be reached, and the same broker has another. */
+export function blocked(broker: string, failure: Failure, other: string): UserError {
   return new UserError(
-    "not-mqtt",
-    `something at ${broker} ${did}.`,
-    `It may not be an MQTT broker. ${fallback}`,
+    "blocked",
+    `${broker} can't be reached (${reasonFor(failure)}): going over to ${other}.`,
+    "Many networks block MQTT's port 1883, and let WebSockets through.",
   );
 }
 
@@ -95,10 +68,10 @@ export const evicted = (clientId: string): UserError =>
     "A client ID must be unique at the broker: choose another with --client-id NAME.",
   );
 
-export const lostForGood = (broker: string, error: Error | null): UserError =>
+export const lostForGood = (broker: string, failure: Failure): UserError =>
   new UserError(
     "connection-lost",
-    `the connection to ${broker} was lost, and could not be made again (${reasonFor(error)}).`,
+    `the connection to ${broker} was lost, and could not be made again (${reasonFor(failure)}).`,
     "Start the command again when the broker is back: what it stored for this session is still there.",
   );
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessEvent } from "../events.js";
-import { linesOf } from "./lines.js";
+import { linesOf } from "../lines.js";
 import type { Command } from "./vocabulary.js";
 
 export interface ProcessSettings {
@@ -96,14 +96,17 @@ async function takeEvents(output: Readable, pid: number, settings: ProcessSettin
   await onStart(pid);
   // Our own commands keep to the vocabulary (contract.md), so that a line is taken for what it says it is.
   for await (const line of linesOf(output))
-    await onEvent({ ...(JSON.parse(line) as ProcessEvent), process: name });
+    await onEvent({ ...(JSON.parse(line.toString()) as ProcessEvent), process: name });
   await onSilence();
 }
 
 /** Errors are a line on what is wrong, then an indented one on what to do; Node signs a crash with its version. */
 async function lastComplaint(output: Readable): Promise<string | null> {
   let last: string | null = null;
-  for await (const line of linesOf(output)) if (/^(?!Node\.js v)\S/.test(line)) last = line;
+  for await (const line of linesOf(output)) {
+    const text = line.toString();
+    if (/^(?!Node\.js v)\S/.test(text)) last = text;
+  }
   return last;
 }
 

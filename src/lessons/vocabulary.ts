@@ -7,8 +7,8 @@ export const BROKER = "broker";
 export const COMMANDS = { "pub-lwt": "client", "sub-lwt": "client", "lwt-broker": "broker" } as const;
 export type Command = keyof typeof COMMANDS;
 
-/** With --debug only, which a lesson's processes run without. */
-type Unseen = "packet";
+/** With --debug or --show-settings only, which a lesson's processes run without. */
+type Unseen = "packet" | "settings";
 
 /** What can be expected. Listed because a misspelt event would just never come; the compiler keeps it complete. */
 const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, true> = {
@@ -25,6 +25,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   status: true,
   failing: true,
   witnessed: true,
+  forgotten: true,
   warning: true,
   summary: true,
   error: true,

@@ -1,8 +1,10 @@
 import type { BrokerEvent, EndCause } from "../events.js";
-import { clock, cut, WIDTH } from "./columns.js";
+import { clock, columnsOf, cut, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
+import { trouble } from "./client-text.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
+import type { Screen } from "./screen.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
@@ -88,19 +90,20 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
 
 const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
 
-/** The broker's log, at most 80 columns wide. */
-export function brokerText(paint: Paint): Renderer<BrokerEvent> {
+/** The broker's log. */
+export function brokerText(screen: Screen): Renderer<BrokerEvent> {
+  const { out: paint } = screen;
   let nameWidth = NAME_WIDTH.least;
 
   const logLine = (time: string, { name, what, clause = "", style }: LogLine) => {
-    const safeName = escapeText(name);
-    nameWidth = Math.min(Math.max(nameWidth, safeName.length), NAME_WIDTH.most);
+    const shownName = cut(escapeText(name), NAME_WIDTH.most);
+    nameWidth = Math.max(nameWidth, columnsOf(shownName));
     const right = clause && ` ${clause}`;
-    const room = WIDTH - TIME_WIDTH - nameWidth - 2 - right.length;
+    const room = screen.width - TIME_WIDTH - nameWidth - 2 - right.length;
     const text = cut(escapeText(what), room);
-    const shown = right ? text.padEnd(room) : text;
-    const shownName = cut(safeName, nameWidth).padEnd(nameWidth);
-    return `${paint.dim(clock(time))}  ${shownName}  ${style ? paint[style](shown) : shown}${paint.dim(right)}`;
+    const shown = right ? pad(text, room) : text;
+    const styled = style ? paint[style](shown) : shown;
+    return `${paint.dim(clock(time))}  ${pad(shownName, nameWidth)}  ${styled}${paint.dim(right)}`;
   };
 
   return event => {
@@ -108,8 +111,10 @@ export function brokerText(paint: Paint): Renderer<BrokerEvent> {
       const url = paint.bold(event.url);
       return { out: `lwt-broker on ${url}, in memory: sessions end when it stops\n` };
     }
-    if (event.event === "warning" || event.event === "error")
-      return { err: `lwt-broker: ${escapeText(event.message)}\n  ${escapeText(event.hint)}` };
+    if (event.event === "warning" || event.event === "error") {
+      const style = event.event === "error" ? "bad" : "notice";
+      return { err: trouble("lwt-broker", style, event.message, event.hint, screen) };
+    }
     // The table pairs each name with its own event.
     const line = LINES[event.event] as ((event: BrokerEvent) => LogLine) | undefined;
     return line && { out: logLine(event.time, line(event)) };

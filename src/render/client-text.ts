@@ -1,14 +1,9 @@
 import type { ClientEvent, Timed } from "../events.js";
-import { clock, cut, edges, WIDTH, wrap } from "./columns.js";
+import { clock, cut, edges, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./paint.js";
 import type { Rendered, Renderer } from "./rendered.js";
-
-/** Colours for each stream; either may be a pipe. */
-export interface Paints {
-  out: Paint;
-  err: Paint;
-}
+import type { Screen } from "./screen.js";
+import { settingsText } from "./settings-text.js";
 
 type Named<Name> = Extract<Timed<ClientEvent>, { event: Name }>;
 
@@ -25,26 +20,47 @@ export const renderBy =
     return text?.(event);
   };
 
-/** What both clients say alike: troubles, and what --debug shows. */
-export const sharedText = (name: string, { err: paint }: Paints): TextTable => ({
-  reconnecting: ({ time, inSeconds, reason, attempt }) =>
-    attempt > 1
-      ? undefined
-      : {
-          err: paint.dim(
-            wrap(`${clock(time)}  ${escapeText(reason)}; trying again in ${inSeconds.toFixed(1)} s`),
-          ),
+/** What both clients say alike: troubles, settings, and what --debug shows. */
+export function sharedText(name: string, screen: Screen): TextTable {
+  /** A warning has just said that it goes on trying. */
+  let toldToTry = false;
+  return {
+    connecting: ({ time, broker }) => ({
+      live: { until: Date.parse(time), text: () => `  connecting to ${escapeText(broker)}` },
+    }),
+    reconnecting: ({ time, inSeconds, secondsLeft, reason, attempt }) => {
+      const again = `${clock(time)}  ${escapeText(reason)}; trying again in ${inSeconds.toFixed(1)} s`;
+      const isNews = attempt === 1 && !toldToTry;
+      toldToTry = false;
+      return {
+        ...(isNews && { err: screen.err.dim(wrap(again, screen.width)) }),
+        live: {
+          until: Date.parse(time) + secondsLeft * 1000,
+          text: left => `  still trying, for ${left} s more`,
         },
-  disconnected: ({ time, graceful, reason }) =>
-    graceful
-      ? undefined
-      : { err: paint.notice(wrap(`${clock(time)}  connection lost: ${escapeText(reason)}`)) },
-  warning: ({ message, hint }) => ({ err: trouble(name, "notice", message, hint, paint) }),
-  error: ({ message, hint }) => ({ err: trouble(name, "bad", message, hint, paint) }),
-  packet: ({ time, direction, description }) => ({
-    err: paint.dim(`${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`),
-  }),
-});
+      };
+    },
+    disconnected: ({ time, graceful, reason }) =>
+      graceful
+        ? { live: null }
+        : { err: lost(`connection lost: ${escapeText(reason)}`, time, screen), live: null },
+    warning: ({ message, hint }) => {
+      toldToTry = true;
+      return { err: trouble(name, "notice", message, hint, screen) };
+    },
+    error: ({ message, hint }) => ({ err: trouble(name, "bad", message, hint, screen), live: null }),
+    settings: ({ settings }) => ({ out: settingsText(settings, screen.width) }),
+    packet: ({ time, direction, description }) => ({
+      err: screen.err.dim(`${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`),
+    }),
+  };
+}
+
+export const lost = (what: string, time: string, { err, width }: Screen): string =>
+  err.notice(wrap(`${clock(time)}  ${what}`, width, HANGING));
+
+/** Under the text of a line that begins with the time. */
+export const HANGING = " ".repeat(10);
 
 /** One line on what is wrong, one on what to do; each wrapped where it is longer. */
 export function trouble(
@@ -52,16 +68,20 @@ export function trouble(
   style: "bad" | "notice",
   message: string,
   hint: string,
-  paint: Paint,
+  { err, width }: Screen,
 ): string {
-  const what = paint[style](wrap(`${name}: ${escapeText(message)}`));
-  return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, "    ")}`;
+  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width));
+  return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, width, "    ")}`;
 }
 
 /** The first lines: who is connected where, and how to leave. */
-export function heading({ clientId, broker }: Named<"connected">, arrow: string, paint: Paint): string {
-  const left = cut(`${escapeText(clientId)} ${arrow} ${escapeText(broker)}`, WIDTH);
-  return paint.bold(edges(left, "Ctrl-C stops gracefully"));
+export function heading(
+  { clientId, broker }: Named<"connected">,
+  arrow: string,
+  { err, width }: Screen,
+): string {
+  const left = cut(`${escapeText(clientId)} ${arrow} ${escapeText(broker)}`, width);
+  return err.bold(edges(left, "Ctrl-C stops gracefully", width));
 }
 
 /** What CONNACK said about the session, in words. */
@@ -70,4 +90,11 @@ export function sessionText({ cleanSession, sessionPresent }: Named<"connected">
   return sessionPresent
     ? "resumed: the broker kept it while this client was away"
     : "new; the broker will keep it (clean session false)";
+}
+
+/** What --forget has done. */
+export function forgottenText(clientId: string, cleared: string[], { out, width }: Screen): string {
+  const session = `the broker keeps nothing for ${escapeText(clientId)} any more [MQTT-3.1.2-6]`;
+  const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [MQTT-3.3.1-10]`);
+  return out.good(wrap(session + topics.join(""), width));
 }

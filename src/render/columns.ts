@@ -1,27 +1,58 @@
-/** Every screen fits this many columns. */
-export const WIDTH = 80;
+import stringWidth from "string-width";
 
 /** HH:MM:SS, local time. */
 export const clock = (time: string): string => new Date(time).toTimeString().slice(0, 8);
 
+/** How many columns of a terminal a text takes: East Asian characters and emoji two, combining marks none. */
+export const columnsOf = (text: string): number => stringWidth(text);
+
+const ASCII = /^[ -~]*$/;
+
 /** Cut to so many columns, with an ellipsis in the place of what is missing. */
-export const cut = (text: string, width: number): string =>
-  text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text;
+export function cut(text: string, width: number, ellipsis = "…"): string {
+  if (columnsOf(text) <= width) return text;
+  const room = width - columnsOf(ellipsis);
+  if (room < 0) return "";
+  if (ASCII.test(text)) return text.slice(0, room) + ellipsis;
+  let kept = "";
+  let taken = 0;
+  for (const grapheme of graphemesOf(text)) {
+    taken += columnsOf(grapheme);
+    if (taken > room) break;
+    kept += grapheme;
+  }
+  return kept + ellipsis;
+}
+
+let segmenter: Intl.Segmenter | undefined;
+
+/** What a reader takes for one character each. */
+export function* graphemesOf(text: string): Generator<string> {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" }); // slow to make, and seldom needed
+  for (const { segment } of segmenter.segment(text)) yield segment;
+}
+
+/** Filled up with blanks to so many columns. */
+export const pad = (text: string, width: number): string =>
+  text + " ".repeat(Math.max(0, width - columnsOf(text)));
 
 /** Two texts, one at each edge; on a line each where one has no room for both. */
-export const edges = (left: string, right: string): string => {
-  const gap = WIDTH - left.length - right.length;
+export const edges = (left: string, right: string, width: number): string => {
+  const gap = width - columnsOf(left) - columnsOf(right);
   return gap >= 2 ? left + " ".repeat(gap) + right : `${left}\n  ${right}`;
 };
 
-/** Broken at spaces into lines of at most so many columns; the later ones are indented, the first as it is. */
-export function wrap(text: string, indent = "  ", width = WIDTH): string {
+/**
+ * Broken at blanks into lines of at most so many columns; the first is indented as it is, the later ones by `indent`.
+ * A longer word stays whole: it may be an address that somebody wants to copy.
+ */
+export function wrap(text: string, width: number, indent = "  "): string {
   const start = /^ */.exec(text)?.[0] ?? "";
   const lines: string[] = [];
   let line = start;
   for (const word of text.slice(start.length).split(" ")) {
     const joined = line.trim() === "" ? line + word : `${line} ${word}`;
-    const fits = joined.length <= width || line.trim() === "";
+    const fits = columnsOf(joined) <= width || line.trim() === "";
     if (!fits) lines.push(line);
     line = fits ? joined : indent + word;
   }

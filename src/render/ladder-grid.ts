@@ -1,62 +1,42 @@
-import stringWidth from "string-width";
-import { WIDTH } from "./columns.js";
-import { graphemesOf } from "./fit.js";
+import { columnsOf, graphemesOf } from "./columns.js";
 
-/** Where the first lifeline is, and where the last is of several: notes stand to its right. */
-const [FIRST, LAST] = [4, 62];
+/** Where the first lifeline is; and for the notes at the last one, the columns to its right. */
+const [FIRST, BESIDE_LAST] = [4, 18];
 
 /** The characters that a ladder is drawn with. */
-export interface Pen {
-  line: string;
-  /** A lifeline after its connection died. */
-  broken: string;
-  cross: string;
-  dash: string;
-  left: string;
-  right: string;
-  /** Where text was cut off. */
-  cut: string;
-}
-
-export const unicodePen: Pen = {
+export const pen = {
   line: "│",
+  /** A lifeline after its connection died. */
   broken: "┆",
   cross: "╳",
   dash: "─",
   left: "◀",
   right: "▶",
-  cut: "…",
-};
-export const asciiPen: Pen = {
-  line: "|",
-  broken: ":",
-  cross: "X",
-  dash: "-",
-  left: "<",
-  right: ">",
-  cut: "~",
 };
 
 export type Style = (text: string) => string;
 const plain: Style = text => text;
 
 /** The places of so many lifelines, evenly spread. */
-export const places = (count: number): number[] =>
-  Array.from({ length: count }, (_, i) => FIRST + Math.round((i * (LAST - FIRST)) / Math.max(1, count - 1)));
+export const places = (count: number, width: number): number[] => {
+  const span = width - BESIDE_LAST - FIRST;
+  return Array.from({ length: count }, (_, i) => FIRST + Math.round((i * span) / Math.max(1, count - 1)));
+};
 
 /** One row of a terminal, written to by column; what is written last stands. */
 export class Row {
-  readonly #cells: { text: string; style: Style }[] = Array.from({ length: WIDTH }, () => ({
-    text: " ",
-    style: plain,
-  }));
+  readonly #cells: { text: string; style: Style }[];
+
+  constructor(width: number) {
+    this.#cells = Array.from({ length: width }, () => ({ text: " ", style: plain }));
+  }
 
   /** What doesn't fit on the row is left out. */
   write(column: number, text: string, style: Style = plain): void {
     let at = column;
     for (const segment of graphemesOf(text)) {
-      const width = stringWidth(segment);
-      if (at + width > WIDTH) return;
+      const width = columnsOf(segment);
+      if (at + width > this.#cells.length) return;
       this.#cells[at] = { text: segment, style };
       // A wide character covers the cells after its own.
       for (let covered = 1; covered < width; covered++) this.#cells[at + covered] = { text: "", style };

@@ -1,9 +1,7 @@
-import stringWidth from "string-width";
 import type { Participant, ProcessEvent, QoS } from "../events.js";
-import { WIDTH } from "./columns.js";
+import { columnsOf, cut, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
-import { fit, wrap } from "./fit.js";
-import { type Pen, places, Row, type Style } from "./ladder-grid.js";
+import { pen, places, Row, type Style } from "./ladder-grid.js";
 import { type Mark, marksOf, type Scene, type Tone } from "./ladder-marks.js";
 
 interface Column extends Participant {
@@ -22,17 +20,17 @@ const SHAFT = 4;
 
 /** The lifelines of one lesson, and the rows that its events become. Text from the network is escaped here. */
 export class Ladder {
-  readonly #pen: Pen;
+  readonly #width: number;
   readonly #styles: Record<Tone, Style>;
   readonly #columns: Column[];
   readonly #processes = new Map<string, string>();
   readonly #qos = new Map<string, QoS>();
   readonly #scene: Scene;
 
-  constructor(participants: Participant[], pen: Pen, styles: Record<Tone, Style>) {
-    this.#pen = pen;
+  constructor(participants: Participant[], width: number, styles: Record<Tone, Style>) {
+    this.#width = width;
     this.#styles = styles;
-    this.#columns = columnsOf(participants);
+    this.#columns = columnsFor(participants, width);
     this.#scene = {
       broker: participants.find(({ command }) => command === "lwt-broker")?.name ?? "",
       clientOf: clientId => this.#processes.get(clientId),
@@ -43,14 +41,14 @@ export class Ladder {
 
   /** The participants' names, each over its lifeline. */
   header(style: Style): string {
-    const row = new Row();
+    const row = new Row(this.#width);
     let free = 0;
     for (const { name, x, until } of this.#columns) {
-      const text = fit(escapeText(name), until - free - 1, this.#pen.cut);
-      const centred = x - Math.floor(stringWidth(text) / 2);
-      const at = Math.max(free, Math.min(centred, WIDTH - stringWidth(text)));
+      const text = cut(escapeText(name), until - free - 1);
+      const centred = x - Math.floor(columnsOf(text) / 2);
+      const at = Math.max(free, Math.min(centred, this.#width - columnsOf(text)));
       row.write(at, text, style);
-      free = at + stringWidth(text) + 1;
+      free = at + columnsOf(text) + 1;
     }
     return row.toString();
   }
@@ -85,7 +83,7 @@ export class Ladder {
     if (!column) return [];
     column.lifeline = "broken";
     const row = this.#row();
-    row.write(column.x, this.#pen.cross, this.#styles.bad);
+    row.write(column.x, pen.cross, this.#styles.bad);
     return this.#note(row, at, text, "bad");
   }
 
@@ -99,12 +97,12 @@ export class Ladder {
   }
 
   #shaft(row: Row, source: number, target: number, labels: string[], style: Style): void {
-    const { dash, left, right, cut } = this.#pen;
+    const { dash, left, right } = pen;
     const inner = Math.abs(target - source) - 1;
     const room = inner - SHAFT;
-    const label = labels.find(text => stringWidth(text) <= room) ?? fit(labels.at(-1) ?? "", room, cut);
-    const start = stringWidth(label) < room ? dash.repeat(2) : dash;
-    const rest = dash.repeat(Math.max(0, inner - start.length - stringWidth(label) - 3));
+    const label = labels.find(text => columnsOf(text) <= room) ?? cut(labels.at(-1) ?? "", room);
+    const start = columnsOf(label) < room ? dash.repeat(2) : dash;
+    const rest = dash.repeat(Math.max(0, inner - start.length - columnsOf(label) - 3));
     if (source < target) row.write(source + 1, `${start} ${label} ${rest}${right}`, style);
     else row.write(target + 1, `${left}${rest} ${label} ${start}`, style);
   }
@@ -114,17 +112,20 @@ export class Ladder {
     const column = this.#column(at);
     if (!column) return [];
     const start = column.x + 2;
-    return wrap(escapeText(text), column.until - start - 1, this.#pen.cut).map((line, i) => {
-      const row = i === 0 ? first : this.#row();
-      row.write(start, line, this.#styles[tone]);
-      return row.toString();
-    });
+    const width = column.until - start - 1;
+    return wrap(escapeText(text), width, "")
+      .split("\n")
+      .map((line, i) => {
+        const row = i === 0 ? first : this.#row();
+        row.write(start, cut(line, width), this.#styles[tone]);
+        return row.toString();
+      });
   }
 
   /** A row with nothing but the lifelines. */
   #row(): Row {
-    const row = new Row();
-    const { line, broken } = this.#pen;
+    const row = new Row(this.#width);
+    const { line, broken } = pen;
     const drawn = { none: " ", open: line, broken };
     for (const { x, lifeline } of this.#columns) row.write(x, drawn[lifeline]);
     return row;
@@ -135,13 +136,13 @@ export class Ladder {
   }
 }
 
-function columnsOf(participants: Participant[]): Column[] {
+function columnsFor(participants: Participant[], width: number): Column[] {
   const ordered = participants.toSorted((a, b) => ORDER.indexOf(a.command) - ORDER.indexOf(b.command));
-  const xs = places(ordered.length);
+  const xs = places(ordered.length, width);
   return ordered.map((participant, i) => ({
     ...participant,
     x: xs[i] ?? 0,
-    until: xs[i + 1] ?? WIDTH + 1,
+    until: xs[i + 1] ?? width + 1,
     lifeline: participant.command === "lwt-broker" ? "open" : "none",
   }));
 }

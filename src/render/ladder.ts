@@ -1,19 +1,12 @@
-import stringWidth from "string-width";
 import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
-import { type Paints, trouble } from "./client-text.js";
-import { WIDTH } from "./columns.js";
+import { trouble } from "./client-text.js";
+import { columnsOf, cut, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
-import { fit, wrap } from "./fit.js";
-import { asciiPen, type Pen, type Style, unicodePen } from "./ladder-grid.js";
+import type { Style } from "./ladder-grid.js";
 import { Ladder } from "./ladder-rows.js";
 import type { Paint } from "./paint.js";
 import type { Rendered, Renderer } from "./rendered.js";
-
-export interface LadderSettings {
-  paints: Paints;
-  /** False: ASCII only. */
-  unicode: boolean;
-}
+import type { Screen } from "./screen.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
@@ -29,33 +22,34 @@ const LONGEST_CLAUSE = 20;
  * A lesson's story: what it says, and between that a ladder of what its processes did, row by row as they tell it.
  * Claims are judged under the ladder of their step. Keeps the state of one lesson.
  */
-export function ladderText(settings: LadderSettings): Renderer<LessonEvent | ProcessEvent> {
-  const story = new Story(settings);
+export function ladderText(screen: Screen): Renderer<LessonEvent | ProcessEvent> {
+  const story = new Story(screen);
   return event => {
-    if (event.event === "error" || event.event === "warning") return troubleText(event, settings.paints.err);
+    if (event.event === "error" || event.event === "warning") return troubleText(event, screen);
     const lines = "process" in event ? story.watch(event) : story.tell(event.event, event);
     return lines.length > 0 ? { out: lines.join("\n") } : undefined;
   };
 }
 
-function troubleText(event: Timed<Trouble>, paint: Paint): Rendered {
+function troubleText(event: Timed<Trouble>, screen: Screen): Rendered {
   const name = "process" in event ? escapeText(event.process) : "lwt-demo";
   const style = event.event === "error" ? "bad" : "notice";
-  return { err: trouble(name, style, event.message, event.hint, paint) };
+  return { err: trouble(name, style, event.message, event.hint, screen) };
 }
 
 class Story {
   readonly #paint: Paint;
-  readonly #pen: Pen;
+  /** As wide as the window is now: what is drawn has to stay in its columns. */
+  readonly #width: number;
   #ladder: Ladder | null = null;
   /** The names have to be read again after a text. */
   #headerDue = true;
   /** The claims of this step, to be shown after its ladder. */
   #verdicts: string[] = [];
 
-  constructor({ paints, unicode }: LadderSettings) {
-    this.#paint = paints.out;
-    this.#pen = unicode ? unicodePen : asciiPen;
+  constructor({ out, width }: Screen) {
+    this.#paint = out;
+    this.#width = width;
   }
 
   watch(event: ProcessEvent): string[] {
@@ -79,7 +73,7 @@ class Story {
 
   #begin({ title, claims, participants }: ToldAs<"lesson">): string[] {
     const { bold, dim, good, bad, notice } = this.#paint;
-    this.#ladder = new Ladder(participants, this.#pen, {
+    this.#ladder = new Ladder(participants, this.#width, {
       plain: text => text,
       quiet: dim,
       good,
@@ -97,11 +91,11 @@ class Story {
 
   /** Kept until the step is over: a verdict in the middle of a ladder would tear it. */
   #claim({ what, held, clause, instead }: ToldAs<"expected">): string[] {
-    const cited = clause === null ? "" : fit(escapeText(clause), LONGEST_CLAUSE, this.#pen.cut);
-    const [first = "", ...rest] = this.#lines(what, WIDTH - VERDICT - stringWidth(cited) - 1);
-    const gap = " ".repeat(Math.max(0, WIDTH - VERDICT - stringWidth(first) - stringWidth(cited)));
+    const cited = clause === null ? "" : cut(escapeText(clause), LONGEST_CLAUSE);
+    const [first = "", ...rest] = this.#lines(what, this.#width - VERDICT - columnsOf(cited) - 1);
+    const gap = " ".repeat(Math.max(0, this.#width - VERDICT - columnsOf(first) - columnsOf(cited)));
     const verdict = held ? this.#paint.good("  held    ") : this.#paint.bad("  FAILED  ");
-    const came = instead === null ? [] : this.#lines(instead, WIDTH - VERDICT).map(this.#paint.bad);
+    const came = instead === null ? [] : this.#lines(instead, this.#width - VERDICT).map(this.#paint.bad);
     const below = [...rest, ...came].map(line => " ".repeat(VERDICT) + line);
     this.#verdicts.push((verdict + first + gap + this.#paint.dim(cited)).trimEnd(), ...below);
     return [];
@@ -123,13 +117,15 @@ class Story {
 
   /** Text with a mark before its first line, and the other lines under the first's text. */
   #wrapped(mark: string, text: string, style: Style): string[] {
-    const width = WIDTH - mark.length;
+    const width = this.#width - columnsOf(mark);
     return this.#lines(text, width).map(
-      (line, i) => (i === 0 ? mark : " ".repeat(mark.length)) + style(line),
+      (line, i) => (i === 0 ? mark : " ".repeat(columnsOf(mark))) + style(line),
     );
   }
 
   #lines(text: string, width: number): string[] {
-    return wrap(escapeText(text), width, this.#pen.cut);
+    return wrap(escapeText(text), width, "")
+      .split("\n")
+      .map(line => cut(line, width));
   }
 }

@@ -1,10 +1,11 @@
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
-import type { PubSettings } from "../settings.js";
-import { heading, type Paints, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, cut, edges, WIDTH, wrap } from "./columns.js";
+import type { PubSettings } from "../settings/pub.js";
+import { forgottenText, HANGING, heading, lost, renderBy, sessionText, sharedText } from "./client-text.js";
+import { clock, cut, edges, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
 import type { Rendered, Renderer } from "./rendered.js";
+import type { Screen } from "./screen.js";
 
 type Published = Extract<ClientEvent, { event: "published" }>;
 
@@ -18,8 +19,8 @@ const failures: Record<FailCause, string> = {
 };
 
 /** What a person sees of pub-lwt. */
-export function pubText(settings: PubSettings, paints: Paints): Renderer<ClientEvent> {
-  const { out: paint, err } = paints;
+export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientEvent> {
+  const { out: paint, err } = screen;
   const { fail, statusTopic } = settings;
   /** Sent, and shown once the acknowledgment is there too. */
   const unacknowledged = new Map<number | null, Published>();
@@ -28,28 +29,38 @@ export function pubText(settings: PubSettings, paints: Paints): Renderer<ClientE
 
   const line = (time: string, { seq, topic, payload, qos }: Published, right: string): Rendered => {
     const number = seq === null ? "   " : String(seq).padStart(3);
-    const room = WIDTH - 8 - 2 - number.length - 2 - 2 - right.length;
-    const what = topic === statusTopic ? `"${payload}" → ${topic}` : payload;
-    const text = topic === statusTopic ? cut(escapeText(what), room) : payloadText(what, null, room);
-    const left = `${clock(time)}  ${number}  ${text}`;
-    return { out: edges(left, right || `QoS ${qos}`) };
+    const shownRight = right || `QoS ${qos}`;
+    const room = screen.width - 8 - 2 - number.length - 2 - 2 - shownRight.length;
+    const text =
+      topic === statusTopic
+        ? cut(
+            payload === ""
+              ? `status cleared on ${escapeText(topic)}`
+              : `"${escapeText(payload)}" → ${escapeText(topic)}`,
+            room,
+          )
+        : payloadText(payload, null, room);
+    return { out: edges(`${clock(time)}  ${number}  ${text}`, shownRight, screen.width) };
   };
 
   const setUp = (event: Extract<Timed<ClientEvent>, { event: "connected" }>): string => {
     const { will } = event;
     const retained = will?.retain ? ", retained" : "";
+    const published = settings.source.kind === "readings" ? "readings" : "messages";
     return [
-      heading(event, "→", err),
+      heading(event, "→", screen),
       `  session    ${sessionText(event)}`,
       will
         ? edges(
-            cut(`  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`, WIDTH - 18),
+            cut(`  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`, screen.width - 18),
             `QoS ${will.qos}${retained}`,
+            screen.width,
           )
         : "  last will  none",
       edges(
-        cut(`  readings   ${escapeText(settings.readingsTopic)}${pace(settings)}`, WIDTH - 8),
+        cut(`  ${published}   ${escapeText(settings.readingsTopic)}${pace(settings)}`, screen.width - 8),
         `QoS ${settings.qos}`,
+        screen.width,
       ),
       ...(fail && fail.after === null ? [`  to fail    press Enter: ${fail.cause}`] : []),
       "",
@@ -59,9 +70,10 @@ export function pubText(settings: PubSettings, paints: Paints): Renderer<ClientE
   return renderBy(
     {
       connected: event => {
-        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`) };
+        if (settings.mode === "forget") return { live: null };
+        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`), live: null };
         introduced = true;
-        return { err: setUp(event) };
+        return { err: setUp(event), live: null };
       },
       published: event => {
         if (event.payload === "Sensor Stopped" && event.topic === statusTopic) stopping = true;
@@ -76,21 +88,36 @@ export function pubText(settings: PubSettings, paints: Paints): Renderer<ClientE
       },
       failing: ({ time, cause, keepAliveDeadline }) => {
         const until = keepAliveDeadline ? `; the broker waits until ${clock(keepAliveDeadline)}` : "";
-        return { out: paint.notice(wrap(`${clock(time)}  ${failures[cause]}${until}`, " ".repeat(10))) };
+        const what = `${clock(time)}  ${failures[cause]}${until}`;
+        return { out: paint.notice(wrap(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
       },
-      witnessed: event => ({ out: witnessedText(event, settings, paints) }),
+      witnessed: event => ({ out: witnessedText(event, settings, screen), live: null }),
       disconnected: ({ time, graceful, reason }) => {
-        if (!graceful) return { err: err.notice(`${clock(time)}  disconnected: ${escapeText(reason)}`) };
-        return { err: wrap(farewell(time, settings, stopping), " ".repeat(10)) };
+        if (!graceful) return { err: lost(`disconnected: ${escapeText(reason)}`, time, screen) };
+        return settings.mode === "forget"
+          ? undefined
+          : { err: wrap(farewell(time, settings, stopping), screen.width, HANGING) };
       },
+      forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
       summary: ({ machines }) => ({ err: (machines as SentSummary[]).map(sentText(settings)).join("\n") }),
     },
-    sharedText("pub-lwt", paints),
+    sharedText("pub-lwt", screen),
   );
 }
 
-function pace({ message, interval }: PubSettings): string {
-  if (message !== null) return "";
+/** What is left of 1.5 × keep alive, and then of the broker's own slowness. */
+function countdown(deadline: string | null): Pick<Rendered, "live"> {
+  if (deadline === null) return {};
+  const text = (left: number) =>
+    left > 0
+      ? `  silent; the broker waits ${left} s more`
+      : "  the time is over: now the broker has to send the will";
+  return { live: { until: Date.parse(deadline), text } };
+}
+
+function pace({ source, interval }: PubSettings): string {
+  if (source.kind === "stdin") return ", each line of standard input";
+  if (source.kind === "message") return "";
   return interval === 0 ? ", as fast as it goes" : `, every ${interval} s`;
 }
 
@@ -104,7 +131,7 @@ function farewell(time: string, { connection, fail }: PubSettings, stopping: boo
 function witnessedText(
   { time, cause, will, milliseconds }: Extract<Timed<ClientEvent>, { event: "witnessed" }>,
   { connection }: PubSettings,
-  { out: paint }: Paints,
+  { out: paint, width }: Screen,
 ): string {
   const after = milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   const payload = `"${escapeText(connection.will?.payload ?? "")}"`;
@@ -114,7 +141,7 @@ function witnessedText(
     : cause === "graceful"
       ? `no will came before the witness's marker, ${after} after DISCONNECT [MQTT-3.14.4-3]`
       : `no will came within ${after}: the broker owes it [MQTT-3.1.2-8]`;
-  return paint[asItShould ? "good" : "bad"](wrap(`${clock(time)}  ${said}`, " ".repeat(10)));
+  return paint[asItShould ? "good" : "bad"](wrap(`${clock(time)}  ${said}`, width, HANGING));
 }
 
 const sentText =

@@ -7,11 +7,17 @@ const shown = ["Temperature", "Pressure", "Humidity"];
 
 /** A payload in so many columns: a reading by its values, anything else as its text. */
 export function payloadText(payload: string | null, payloadBase64: string | null, width: number): string {
-  if (payload === null) return cut(`not UTF-8: ${payloadBase64 ?? ""}`, width);
+  if (payload === null) return cut(`not UTF-8: ${payloadBase64?.slice(0, width) ?? ""}`, width);
   if (payload === "") return cut("(empty payload)", width);
   const fields = payload.length < 1000 ? parseObject(payload) : null;
   if (!fields || !shown.every(key => typeof fields[key] === "number"))
-    return cut(escapeText(payload.slice(0, width)), width);
+    return cut(beginning(payload, width), width);
   const values = shown.map(key => `${key} ${(fields[key] as number).toFixed(2)}`);
   return cut(escapeText([...values, String(fields["Status"])].join("  ")), width);
+}
+
+/** Of a payload that may be megabytes long, no more than could be shown. */
+function beginning(payload: string, width: number): string {
+  const start = payload.slice(0, 2 * width);
+  return start.length < payload.length ? `${escapeText(start)}…` : escapeText(start);
 }

@@ -1,11 +1,13 @@
 import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events.js";
-import type { SubSettings } from "../settings.js";
-import { heading, type Paints, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, cut, edges, WIDTH } from "./columns.js";
+import type { SubSettings } from "../settings/sub.js";
+import { statusOf } from "../status.js";
+import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
+import { clock, columnsOf, cut, edges, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import { payloadText } from "./reading-text.js";
 import type { Renderer } from "./rendered.js";
+import type { Screen } from "./screen.js";
 
 const LABEL_WIDTH = "REDELIVERED".length;
 const NAME_WIDTH = { least: 8, most: 16 };
@@ -27,58 +29,71 @@ const came: Record<Delivery, string> = {
 };
 
 /** What a person sees of sub-lwt. */
-export function subText(settings: SubSettings, paints: Paints): Renderer<ClientEvent> {
-  const { out: paint, err } = paints;
+export function subText(settings: SubSettings, screen: Screen): Renderer<ClientEvent> {
+  const { out: paint, err } = screen;
+  const { namespace } = settings.connection;
   let introduced = false;
   let nameWidth = NAME_WIDTH.least;
-  /** A status shows as one line, not as a message and a status. */
-  const statusPayloads = new Set(["Sensor Online", "Sensor Offline", "Sensor Stopped"]);
 
   const row = (time: string, label: string, style: keyof Paint, name: string, text: string): string => {
     const shown = cut(escapeText(name), NAME_WIDTH.most);
-    nameWidth = Math.max(nameWidth, shown.length);
+    nameWidth = Math.max(nameWidth, columnsOf(shown));
     const left = `${clock(time)}  `;
-    const rest = `  ${shown.padEnd(nameWidth)}  ${text}`;
-    return `${left}${paint[style](label.padEnd(LABEL_WIDTH))}${cut(rest, WIDTH - left.length - LABEL_WIDTH)}`;
+    const rest = `  ${pad(shown, nameWidth)}  ${text}`;
+    return `${left}${paint[style](label.padEnd(LABEL_WIDTH))}${cut(rest, screen.width - left.length - LABEL_WIDTH)}`;
   };
 
   return renderBy(
     {
       connected: event => {
-        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`) };
+        if (settings.mode === "forget") return { live: null };
+        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`), live: null };
         introduced = true;
-        const filters = cut(`  filters    ${settings.filters.map(escapeText).join("  ")}`, WIDTH - 8);
+        const filters = cut(`  filters    ${settings.filters.map(escapeText).join("  ")}`, screen.width - 8);
         const lines = [
-          heading(event, "←", err),
+          heading(event, "←", screen),
           `  session    ${sessionText(event)}`,
-          edges(filters, `QoS ${settings.qos}`),
+          edges(filters, `QoS ${settings.qos}`, screen.width),
         ];
-        return { err: `${lines.join("\n")}\n` };
+        return { err: `${lines.join("\n")}\n`, live: null };
       },
       message: ({ time, topic, payload, payloadBase64, delivery, machine, seq }) => {
-        if (payload !== null && statusPayloads.has(payload) && isStatusTopic(topic)) return undefined;
+        // A status shows as one line, not as a message and a status.
+        if (payload !== null && statusOf(topic, payload, namespace)) return undefined;
         const number = seq === null ? "" : `${String(seq).padStart(3)}  `;
-        const text = `${number}${payloadText(payload, payloadBase64, WIDTH)}`;
+        const text = `${number}${payloadText(payload, payloadBase64, screen.width)}`;
         return { out: row(time, delivery.toUpperCase(), deliveryStyle[delivery], machine ?? topic, text) };
       },
       status: ({ time, machine, state, topic, payload, delivery }) => {
         const text = `"${payload}"${came[delivery]}`;
         return { out: row(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
       },
+      forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
       summary: ({ machines }) => ({
-        err: (machines as ReceivedSummary[]).map(receivedText).join("\n") || "nothing received",
+        err:
+          (machines as ReceivedSummary[]).map(summary => receivedText(summary, screen.width)).join("\n") ||
+          "nothing received",
       }),
     },
-    sharedText("sub-lwt", paints),
+    sharedText("sub-lwt", screen),
   );
-
-  function isStatusTopic(topic: string): boolean {
-    const namespace = settings.connection.namespace ?? "";
-    return topic === "sensors/lastwill" || (topic.startsWith(`${namespace}/`) && topic.endsWith("/Status"));
-  }
 }
 
-function receivedText(summary: ReceivedSummary): string {
+/** With --raw: the bytes of each payload as they came, and what both clients say of troubles. */
+export const rawText = (screen: Screen): Renderer<ClientEvent> =>
+  renderBy(
+    {
+      message: ({ payload, payloadBase64 }) => ({
+        bytes: payload === null ? Buffer.from(payloadBase64 ?? "", "base64") : Buffer.from(payload),
+      }),
+      summary: ({ machines }) => ({
+        err: (machines as ReceivedSummary[]).map(summary => receivedText(summary, screen.width)).join("\n"),
+      }),
+    },
+    sharedText("sub-lwt", screen),
+  );
+
+function receivedText(summary: ReceivedSummary, width: number): string {
   const { machine, received, missing, duplicate, outOfOrder } = summary;
   const ways = (["live", "queued", "retained", "redelivered"] as const)
     .filter(way => summary[way] > 0)
@@ -87,6 +102,6 @@ function receivedText(summary: ReceivedSummary): string {
   const sequence = `${missing || "none"} missing, ${duplicate || "none"} doubled${order}`;
   return cut(
     `${escapeText(machine ?? "other topics")}  ${received} received: ${ways.join(", ")}; ${sequence}`,
-    WIDTH,
+    width,
   );
 }

@@ -1,5 +1,5 @@
-import type { QoS } from "./events.js";
-import { stringProblem, topicFilterProblem, topicNameProblem } from "./topics.js";
+import type { QoS } from "../events.js";
+import { stringProblem, topicFilterProblem, topicNameProblem } from "../topics.js";
 
 /** Readers of option values: from a text to the value, or an Error that says what was wanted instead. */
 
@@ -23,6 +23,8 @@ export const number = (low: number, high: number, whole: boolean) => (value: str
     : wanted(`${kind} from ${low} to ${high}`);
 };
 
+export const count = number(1, Number.MAX_SAFE_INTEGER, true);
+
 export const oneOf =
   <const Choice extends string>(...choices: Choice[]) =>
   (value: string): Choice =>
@@ -31,8 +33,19 @@ export const oneOf =
 export const qos = (value: string): QoS =>
   value === "0" ? 0 : value === "1" ? 1 : value === "2" ? 2 : wanted("0, 1 or 2");
 
-const truth: Record<string, boolean> = { true: true, 1: true, false: false, 0: false };
-export const flag = (value: string): boolean => truth[value] ?? wanted("true or false");
+const truth = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
+export const flag = (value: string): boolean => truth.get(value) ?? wanted("true or false");
+
+/** Mosquitto's names beside the standard's. */
+export const protocolVersion = (value: string): "3.1.1" =>
+  ["3.1.1", "311", "mqttv311"].includes(value)
+    ? "3.1.1"
+    : wanted("3.1.1, also written 311 or mqttv311: no other version is spoken here");
 
 const checkedBy = (problemOf: (value: string) => string | null) => (value: string) => {
   const problem = problemOf(value);

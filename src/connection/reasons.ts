@@ -1,0 +1,244 @@
+import type { Address } from "./address.js";
+
+/** What is known of an attempt to connect that failed, or of a connection that ended. */
+export interface Failure {
+  /** What the system or a library reported first; null: the other side just closed. */
+  error: Error | null;
+  /** The first bytes that came; null: none did. */
+  firstBytes: Buffer | null;
+}
+
+/** Why there is no connection, in words. */
+interface Trouble {
+  /** Stable, for scripts. */
+  code: string;
+  message: string;
+  /** What to do about it; null: the broker may just not run. */
+  hint: string | null;
+  /** It won't go away by itself. */
+  final: boolean;
+}
+
+export const START_ONE = "Start one in another terminal: npx lwt-broker";
+const OTHER_NETWORK =
+  "Many networks block MQTT's ports. Try another network, --broker hivemq, which has a second way in, or a broker on this machine: npx lwt-broker";
+
+interface Told {
+  code: string;
+  /** A few words, as they stand in brackets. */
+  reason: string;
+  /** The whole sentence; default: that no broker answers, and the reason. */
+  sentence?: (broker: string, error: Error) => string;
+  hint?: string | ((broker: string, address: Address) => string);
+  final?: true;
+}
+
+const withScheme = (scheme: Address["scheme"], { host, port }: Address) =>
+  `--broker ${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+const untrusted = (reason: string): Told => ({
+  code: "not-trusted",
+  reason,
+  sentence: broker => `the certificate of ${broker} is not to be trusted: ${reason}.`,
+  hint: "For a broker that you know: --cafile FILE, the certificate that signed its own. --insecure accepts anyone's.",
+  final: true,
+});
+
+const notTls: Told = {
+  code: "not-tls",
+  reason: "what answers is not TLS",
+  sentence: broker => `something at ${broker} answered, but not in TLS.`,
+  hint: (_broker, address) =>
+    `Without TLS it is ${withScheme(address.scheme === "wss" ? "ws" : "mqtt", address)}`,
+  final: true,
+};
+
+/** By the error's code. */
+const BY_CODE: Record<string, Told> = {
+  ECONNREFUSED: { code: "no-broker", reason: "connection refused" },
+  ENOTFOUND: {
+    code: "host-unknown",
+    reason: "there is no such host name",
+    hint: "Check the spelling of the host in --broker, and the network.",
+  },
+  EAI_AGAIN: {
+    code: "host-unknown",
+    reason: "the host name could not be looked up",
+    hint: "Check the network: is this computer online?",
+  },
+  ETIMEDOUT: { code: "no-answer", reason: "no answer", hint: OTHER_NETWORK },
+  EHOSTUNREACH: {
+    code: "no-route",
+    reason: "no route to that host",
+    hint: "Check the address, and whether this computer is in the network that it belongs to.",
+  },
+  ENETUNREACH: {
+    code: "no-route",
+    reason: "no network that leads there",
+    hint: "Check the network: is this computer online?",
+  },
+  EACCES: {
+    code: "not-permitted",
+    reason: "this computer does not permit it",
+    hint: "A firewall on this computer may block it. A broker on this machine: npx lwt-broker",
+  },
+  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted("it is signed by itself"),
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted("its signer is not known here"),
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted("its signer is not known here"),
+  UNABLE_TO_GET_ISSUER_CERT: untrusted("its signer is not known here"),
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted("its signer is not known here"),
+  CERT_HAS_EXPIRED: {
+    ...untrusted("it has expired"),
+    code: "certificate-expired",
+    hint: "Its owner has to renew it, or this computer's clock is wrong.",
+  },
+  CERT_NOT_YET_VALID: {
+    ...untrusted("it is not valid yet"),
+    hint: "This computer's clock may be wrong.",
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    code: "wrong-host",
+    reason: "its certificate is for another host",
+    sentence: (broker, error) => `the certificate of ${broker} is for another host${namesIn(error)}.`,
+    hint: "Connect by a name that it is for. Else this may not be the broker that you mean.",
+    final: true,
+  },
+  EPROTO: notTls,
+  ERR_SSL_WRONG_VERSION_NUMBER: notTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: notTls,
+};
+BY_CODE["EPERM"] = BY_CODE["EACCES"] as Told;
+
+/** The other side took the connection and closed it at once: what it may have expected, by what it was spoken to in. */
+const CLOSED_EARLY: Record<Address["scheme"], Told> = {
+  mqtt: {
+    code: "not-mqtt",
+    reason: "the connection was closed before CONNACK",
+    sentence: broker => `something at ${broker} took the connection, and closed it without a CONNACK.`,
+    hint: (_broker, address) =>
+      `If that is a TLS port: ${withScheme("mqtts", address)}. Else it may not be an MQTT broker.`,
+  },
+  mqtts: {
+    code: "not-tls",
+    reason: "the connection was closed before TLS was agreed",
+    sentence: broker => `something at ${broker} closed the connection before TLS was agreed.`,
+    hint: (_broker, address) => `It may have no TLS: ${withScheme("mqtt", address)}`,
+  },
+  ws: {
+    code: "not-websocket",
+    reason: "the connection was closed before WebSocket was agreed",
+    sentence: broker => `something at ${broker} closed the connection before WebSocket was agreed.`,
+    hint: (_broker, address) =>
+      `It may speak MQTT without it: ${withScheme("mqtt", address)}, or want TLS: ${withScheme("wss", address)}`,
+  },
+  wss: {
+    code: "not-tls",
+    reason: "the connection was closed before TLS was agreed",
+    sentence: broker => `something at ${broker} closed the connection before TLS and WebSocket were agreed.`,
+    hint: (_broker, address) => `It may have no TLS: ${withScheme("ws", address)}`,
+  },
+};
+
+/** By what the libraries' errors without a code of their own say. */
+const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = [
+  [
+    /connack timeout/i,
+    () => ({ code: "no-answer", reason: "nothing answered in time", hint: OTHER_NETWORK }),
+  ],
+  [/keepalive timeout/i, () => ({ code: "no-answer", reason: "the broker did not answer a ping" })],
+  [
+    /unexpected server response: (\d+)/i,
+    ([, status]) => ({
+      code: "not-websocket",
+      reason: `HTTP ${status} instead of a WebSocket`,
+      sentence: broker => `a web server answers at ${broker}, but has no WebSocket there (HTTP ${status}).`,
+      hint: "Check port and path: most brokers have their WebSocket at /mqtt or /ws.",
+    }),
+  ],
+  [
+    /parse error: expected http/i,
+    () => ({
+      code: "not-websocket",
+      reason: "what answers is not HTTP",
+      sentence: broker => `something at ${broker} answered, but not in HTTP.`,
+      hint: (_broker, address) => `It may speak MQTT without WebSocket: ${withScheme("mqtt", address)}`,
+    }),
+  ],
+  [
+    /certificate required|handshake failure/i,
+    () => ({
+      code: "certificate-wanted",
+      reason: "it wants a certificate of this client",
+      sentence: broker => `the broker at ${broker} wants a certificate of this client.`,
+      hint: "Give both: --cert FILE and --key FILE.",
+      final: true,
+    }),
+  ],
+  [
+    /SSL routines:[^:]*:([^:]*alert[^:]*):/i,
+    ([, alert]) => ({
+      code: "tls-refused",
+      reason: `TLS was refused: ${alert}`,
+      sentence: broker => `the broker at ${broker} refused TLS (${alert}).`,
+      hint: "It may not accept this client's certificate: check --cert and --key with its owner.",
+      final: true,
+    }),
+  ],
+];
+
+const RESETS = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
+
+/** Who a certificate is for, as far as it says. */
+function namesIn(error: Error): string {
+  const { cert } = error as { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
+  const names = cert?.subjectaltname?.replaceAll("DNS:", "") ?? cert?.subject?.CN;
+  return names ? `: ${names.slice(0, 200)}` : "";
+}
+
+function toldOf({ error, firstBytes }: Failure, address: Address | null): Told | null {
+  const { code = "", message = "" } = (error ?? {}) as NodeJS.ErrnoException;
+  for (const [pattern, told] of BY_MESSAGE) {
+    const match = pattern.exec(message);
+    if (match) return told(match);
+  }
+  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
+  if (known) return known;
+  if (firstBytes?.toString("latin1").startsWith("HTTP"))
+    return {
+      code: "not-mqtt",
+      reason: "a web server answers there",
+      sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
+      hint: (_broker, where) => `MQTT in a WebSocket is ${withScheme("ws", where)}/mqtt`,
+    };
+  if (address && !firstBytes && (error === null || RESETS.has(code))) return CLOSED_EARLY[address.scheme];
+  return null;
+}
+
+/** A reason for people, in a few words. */
+export function reasonFor({ error, firstBytes }: Failure): string {
+  if (!error) return "the other side closed it";
+  const { code = "" } = error as NodeJS.ErrnoException;
+  if (code === "ECONNRESET") return "the connection was reset";
+  if (RESETS.has(code)) return "the connection was cut";
+  return toldOf({ error, firstBytes }, null)?.reason ?? error.message;
+}
+
+/** Why no connection was made, and what to do. An error that nobody knows is mqtt.js', which could not parse what came. */
+export function troubleOf(failure: Failure, broker: string, address: Address | null): Trouble {
+  const told = toldOf(failure, address);
+  if (!told)
+    return {
+      code: "not-mqtt",
+      message: `something at ${broker} answered, but not in MQTT.`,
+      hint: "It may not be an MQTT broker: check host and port in --broker.",
+      final: false,
+    };
+  const { code, reason, sentence, hint = null, final = false } = told;
+  return {
+    code,
+    message:
+      sentence?.(broker, failure.error ?? new Error(reason)) ?? `no broker answers at ${broker} (${reason}).`,
+    hint: typeof hint === "function" ? address && hint(broker, address) : hint,
+    final,
+  };
+}

@@ -1,0 +1,17 @@
+import { createWebSocketStream, WebSocket } from "ws";
+import type { Layer } from "./transport.js";
+
+/** The subprotocol that brokers expect (MQTT 3.1.1, 6). */
+const SUBPROTOCOL = "mqtt";
+
+/** MQTT in WebSocket frames, on the socket or on what `below` puts on it. */
+export const webSocketLayer =
+  (below: Layer | null): Layer =>
+  (socket, address, broker) => {
+    const stream = below ? below(socket, address, broker) : socket;
+    const webSocket = new WebSocket(broker, SUBPROTOCOL, {
+      createConnection: () => stream as typeof socket,
+      perMessageDeflate: false,
+    });
+    return createWebSocketStream(webSocket);
+  };

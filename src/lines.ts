@@ -1,0 +1,20 @@
+const LINE_FEED = 0x0a;
+
+/**
+ * The lines of a stream of bytes, split at line feeds only: readline also splits at U+2028 and U+2029, which would
+ * break a JSON line in two, and turns bytes that are not UTF-8 into others. A last line without its line feed counts
+ * too.
+ */
+export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer[] = [];
+  for await (const bytes of stream) {
+    let from = 0;
+    for (let to = bytes.indexOf(LINE_FEED); to >= 0; to = bytes.indexOf(LINE_FEED, from)) {
+      yield Buffer.concat([...rest, bytes.subarray(from, to)]);
+      rest = [];
+      from = to + 1;
+    }
+    if (from < bytes.length) rest.push(bytes.subarray(from));
+  }
+  if (rest.length > 0) yield Buffer.concat(rest);
+}

@@ -1,0 +1,23 @@
+import { helpOptions, outputOptions } from "./clients.js";
+import type { OptionTable } from "./option.js";
+import { number, text } from "./values.js";
+
+export const brokerOptions = {
+  port: {
+    alias: "p",
+    value: "PORT",
+    default: "1883",
+    common: true,
+    read: number(0, 65_535, true),
+    help: "0 takes a free one",
+  },
+  host: {
+    value: "ADDRESS",
+    default: "127.0.0.1",
+    common: true,
+    read: text,
+    help: "listen on this address; 0.0.0.0 is every one",
+  },
+  ...outputOptions,
+  ...helpOptions,
+} satisfies OptionTable;

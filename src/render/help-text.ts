@@ -1,0 +1,75 @@
+import type { Option, OptionTable } from "../options/option.js";
+import { columnsOf, pad, wrap } from "./columns.js";
+
+/** What a command is called with, and what its help says beside the options. */
+export interface Usage {
+  name: string;
+  /** What may follow the name: `[options]`. */
+  synopsis: string;
+  description: string;
+  /** How many words it takes beside options. */
+  words: number;
+  options: OptionTable;
+  /** Arguments, and what they do: the first things to try. */
+  examples: [args: string, does: string][];
+  /** What its names in the environment start with (`PUB_LWT`); null: it reads options only. */
+  environment: string | null;
+}
+
+/** Where the right column begins, at the most. */
+const WIDEST_LEFT = 42;
+
+/** The help of a command: examples first, then the common options, or all of them. */
+export function helpText(usage: Usage, all: boolean, width: number): string {
+  const { name, synopsis, description, options, examples } = usage;
+  const shown = Object.entries(options).filter(([, option]) => all || option.common);
+  const hidden = Object.keys(options).length - shown.length;
+  return [
+    `Usage: ${name} ${synopsis}`,
+    "",
+    wrap(description, width, ""),
+    "",
+    "Examples:",
+    ...rows(
+      examples.map(([args, does]) => [`  ${`${name} ${args}`.trimEnd()}`, does]),
+      width,
+    ),
+    "",
+    "Options:",
+    ...rows(
+      shown.map(([option, details]) => [optionText(option, details), meaningOf(details)]),
+      width,
+    ),
+    "",
+    ...(hidden > 0 ? [`${name} --help all shows ${hidden} more.`] : []),
+    ...environmentNote(usage).map(note => wrap(note, width, "")),
+  ]
+    .join("\n")
+    .trimEnd();
+}
+
+function optionText(name: string, { alias, value }: Option): string {
+  const short = alias ? `-${alias}, ` : "    ";
+  return `  ${short}--${name}${value === null ? "" : ` ${value}`}`;
+}
+
+function meaningOf({ help, default: literal, derived, value, read }: Option): string {
+  const shown = derived ?? (value === null && literal !== undefined && !read(literal) ? undefined : literal);
+  return shown === undefined ? help : `${help} [${shown}]`;
+}
+
+/** Two columns, the right one wrapped. */
+function rows(pairs: [left: string, right: string][], width: number): string[] {
+  const column = Math.min(WIDEST_LEFT, 2 + Math.max(...pairs.map(([left]) => columnsOf(left))));
+  const indent = " ".repeat(column);
+  return pairs.map(
+    ([left, right]) => pad(left, column) + wrap(right, width - column, "").replaceAll("\n", `\n${indent}`),
+  );
+}
+
+const environmentNote = ({ environment }: Usage): string[] =>
+  environment === null
+    ? []
+    : [
+        `Each can also stand in the environment or in a file .env: --qos as ${environment}_QOS, and what both clients need to connect as LWT_BROKER and so on.`,
+      ];

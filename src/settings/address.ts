@@ -1,0 +1,107 @@
+import { isLocal } from "../connection/address.js";
+import { contradiction, usageError } from "../errors.js";
+import type { ClientTable } from "./connection.js";
+import { BROKER_GROUP, type Given } from "./sources.js";
+
+/** Where the broker is, and what its URL said beside that. */
+export interface BrokerAddress {
+  /** `mqtt://host:port` or the like; always with its port, never with user name or password. */
+  url: string;
+  /** Another way to the same broker, where networks block the first. */
+  fallback: string | null;
+  username: string | null;
+  password: string | null;
+  tls: boolean;
+  /** It runs on this machine. */
+  local: boolean;
+  /** Anyone in the world may use it. */
+  publicBroker: boolean;
+}
+
+interface Scheme {
+  port: number;
+  tls: boolean;
+  /** Of the WebSocket; MQTT has no paths. */
+  path: string;
+}
+
+const SCHEMES = new Map<string, Scheme>([
+  ["mqtt:", { port: 1883, tls: false, path: "" }],
+  ["mqtts:", { port: 8883, tls: true, path: "" }],
+  ["ws:", { port: 80, tls: false, path: "/mqtt" }],
+  ["wss:", { port: 443, tls: true, path: "/mqtt" }],
+]);
+
+/** The brokers that have a name. */
+const NAMED_BROKERS = new Map([
+  ["local", { url: "mqtt://127.0.0.1:1883", fallback: null }],
+  ["hivemq", { url: "mqtt://broker.hivemq.com:1883", fallback: "wss://broker.hivemq.com:8884/mqtt" }],
+]);
+
+/** Brokers that are open to everyone, for tests. */
+const PUBLIC_HOSTS = new Set([
+  "broker.hivemq.com",
+  "broker.mqttdashboard.com",
+  "test.mosquitto.org",
+  "broker.emqx.io",
+  "mqtt.eclipseprojects.io",
+]);
+
+/** Options that mean nothing without TLS. */
+const TLS_OPTIONS = ["cafile", "cert", "key", "insecure"] as const;
+/** IANA's port for MQTT over TLS. */
+const TLS_PORT = 8883;
+
+/** @throws UserError exit code 2: no such form of address, or options that contradict it */
+export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
+  const { broker, host, port } = given.values;
+  if (broker !== null && (host !== null || port !== null))
+    throw contradiction("--broker says host and port already", "Use --broker, or --host and --port.");
+  const source = BROKER_GROUP.map(name => given.from[name]).find(Boolean);
+  const asksForTls = TLS_OPTIONS.filter(
+    name =>
+      given.from[name] && (given.from[name]?.kind === "option" || given.from[name]?.kind === source?.kind),
+  );
+  const named = NAMED_BROKERS.get(broker ?? "");
+  const text = named?.url ?? broker ?? hostAndPort(host ?? "127.0.0.1", port);
+  const address = parse(text, asksForTls.length > 0);
+  const typed = asksForTls.find(name => given.from[name]?.kind === "option");
+  if (typed && !address.tls)
+    throw contradiction(
+      `--${typed} is for TLS, and ${address.url} has none`,
+      "Name the broker with mqtts:// or wss://, or by its host alone.",
+    );
+  return { ...address, fallback: named?.fallback ?? null };
+}
+
+const bracketed = (host: string) => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
+const hostAndPort = (host: string, port: number | null) =>
+  port === null ? bracketed(host) : `${bracketed(host)}:${port}`;
+
+/** From a URL, or from `host[:port]`, which means TLS where an option asks for it or the port is TLS' own. */
+function parse(text: string, asksForTls: boolean): Omit<BrokerAddress, "fallback"> {
+  try {
+    const bare = !text.includes("://");
+    const url = new URL(bare ? `mqtt://${text}` : text);
+    if (bare && (asksForTls || url.port === String(TLS_PORT))) url.protocol = "mqtts:";
+    const scheme = SCHEMES.get(url.protocol);
+    const { hostname, username, password, search, hash } = url;
+    const path = url.pathname.replace(/^\/$/, "");
+    if (!scheme || !hostname || url.port === "0" || search || hash || (path && !scheme.path))
+      throw new TypeError("not a broker's URL");
+    return {
+      url: `${url.protocol}//${hostname}:${url.port || scheme.port}${path || scheme.path}`,
+      username: decodeURIComponent(username) || null,
+      password: decodeURIComponent(password) || null,
+      tls: scheme.tls,
+      local: isLocal(hostname),
+      publicBroker: PUBLIC_HOSTS.has(hostname.toLowerCase()),
+    };
+  } catch {
+    throw usageError(
+      "bad-broker",
+      "--broker wants local, hivemq, HOST[:PORT], or a URL that begins with mqtt, mqtts, ws or wss.",
+      "For example: --broker 192.168.1.20, or --broker wss://broker.hivemq.com:8884/mqtt",
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import { contradiction } from "../errors.js";
+import type { FailCause, Will } from "../events.js";
+import type { pubOptions } from "../options/pub.js";
+import { machineTopics } from "../topics.js";
+import { type BrokerAddress, brokerAddress } from "./address.js";
+import {
+  type ClientSettings,
+  cleanUpCommand,
+  type Computer,
+  connectionSettings,
+  connectionWarnings,
+  effectiveConnection,
+  suffixFor,
+} from "./connection.js";
+import { calledAs, type Given } from "./sources.js";
+
+export interface PubSettings extends ClientSettings {
+  namespace: string;
+  machine: string;
+  readingsTopic: string;
+  /** Where "Sensor Online" and "Sensor Stopped" go; null: nowhere. */
+  statusTopic: string | null;
+  /** Seconds between messages. */
+  interval: number;
+  /** What is published: readings that are made up, one payload again and again, or the lines of standard input. */
+  source: { kind: "readings" } | { kind: "message"; payload: string } | { kind: "stdin" };
+  retain: boolean;
+  fail: { cause: FailCause; after: number | null } | null;
+  mode: "publish" | "forget";
+}
+
+type PubGiven = Given<typeof pubOptions>;
+
+/** Short, so that a class does not wait a minute and a half for the will. */
+const KEEP_ALIVE_TO_FAIL = 5;
+/** Seconds between readings, as in the course's script. */
+const DEFAULT_INTERVAL = 3;
+/** Seconds that everyone's broker can expect between one client's messages. */
+const PUBLIC_INTERVAL = 1;
+
+/** @throws UserError exit code 2, when options contradict each other. */
+export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
+  const { values } = given;
+  checkFailing(given);
+  checkSource(given);
+  const address = brokerAddress(given);
+  const own = suffixFor(given, ["client-id", "machine"], address, computer);
+  const machine = values.machine ?? `Machine1${own.suffix}`;
+  const { namespace } = values;
+  const topics = machineTopics(namespace, machine);
+  const clientId = values["client-id"] ?? machine;
+  const will: Will = {
+    topic: values["will-topic"] ?? topics.status,
+    payload: values["will-payload"],
+    qos: values["will-qos"],
+    retain: values["will-retain"],
+  };
+  const connection = connectionSettings(given, address, clientId, computer);
+  const forget = values.forget;
+  return {
+    connection: {
+      ...connection,
+      keepAlive:
+        values["keep-alive"] === null && values.fail === "keep-alive"
+          ? KEEP_ALIVE_TO_FAIL
+          : connection.keepAlive,
+      will: values["no-will"] ? null : will,
+    },
+    warnings: connectionWarnings(given, address, clientId, own),
+    cleanUp: forget ? null : cleanUpCommand("pub-lwt", given, address, ["machine", "client-id", "namespace"]),
+    qos: values.qos,
+    count: values.count,
+    timeout: values.timeout,
+    namespace,
+    machine,
+    readingsTopic: values.topic ?? topics.readings,
+    statusTopic: values["no-status"] ? null : will.topic,
+    interval: intervalOf(given, address),
+    source: sourceOf(given),
+    retain: values.retain,
+    fail: values.fail && { cause: values.fail, after: values.after },
+    mode: forget ? "forget" : "publish",
+  };
+}
+
+function sourceOf({ values }: PubGiven): PubSettings["source"] {
+  if (values["stdin-line"]) return { kind: "stdin" };
+  return values.message === null ? { kind: "readings" } : { kind: "message", payload: values.message };
+}
+
+function intervalOf({ values }: PubGiven, { publicBroker, url }: BrokerAddress): number {
+  const least = publicBroker ? PUBLIC_INTERVAL : 0;
+  const madeUp = values.message === null && !values["stdin-line"];
+  const seconds = values.interval ?? (madeUp ? DEFAULT_INTERVAL : least);
+  if (seconds < least)
+    throw contradiction(
+      `${url} is everyone's: --interval ${seconds} is too fast for it`,
+      `Use --interval ${least} or more there, or a broker of your own: npx lwt-broker`,
+    );
+  return seconds;
+}
+
+function checkSource(given: PubGiven): void {
+  const { values } = given;
+  const lines = calledAs(given, "stdin-line");
+  if (values.message !== null && values["stdin-line"])
+    throw contradiction(`${calledAs(given, "message")} and ${lines} both say what to publish`);
+  if (values["stdin-line"] && values.fail && values.after === null)
+    throw contradiction(
+      `${calledAs(given, "fail")} waits for Enter on standard input, where ${lines} reads`,
+      "Say after how many messages to fail: --after N.",
+    );
+}
+
+function checkFailing(given: PubGiven): void {
+  const { fail, after, count, forget, ...values } = given.values;
+  const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
+  if (!fail) {
+    if (after !== null)
+      throw contradiction(`${called("after")} needs --fail`, "Add --fail network, for example.");
+    return;
+  }
+  if (forget) throw contradiction(`${called("forget")} and ${called("fail")} exclude each other`);
+  if (values["no-will"])
+    throw contradiction(
+      `${called("fail")} shows what becomes of the will, and ${called("no-will")} leaves it out`,
+    );
+  if (count !== null)
+    throw contradiction(
+      `${called("fail")} and ${called("count")} both say when to stop`,
+      `Use --fail ${fail} --after ${count}.`,
+    );
+  if (fail === "keep-alive" && values["keep-alive"] === 0)
+    throw contradiction(
+      `${called("keep-alive")} 0 switches off what ${called("fail")} keep-alive waits for`,
+      "Leave it away: with --fail keep-alive it is 5 seconds.",
+    );
+}
+
+/** The settings that depend on others, by the option that they belong to. */
+export const effectivePub = ({ connection, machine, readingsTopic, interval }: PubSettings) => ({
+  ...effectiveConnection(connection),
+  machine,
+  topic: readingsTopic,
+  interval,
+  "will-topic": connection.will?.topic ?? null,
+});

@@ -1,0 +1,77 @@
+import { contradiction } from "../errors.js";
+import type { MachineState } from "../events.js";
+import type { subOptions } from "../options/sub.js";
+import { machineTopics, SLIDE_WILL_TOPIC } from "../topics.js";
+import { brokerAddress } from "./address.js";
+import {
+  type ClientSettings,
+  cleanUpCommand,
+  type Computer,
+  connectionSettings,
+  connectionWarnings,
+  effectiveConnection,
+  suffixFor,
+} from "./connection.js";
+import { calledAs, type Given } from "./sources.js";
+
+export interface SubSettings extends ClientSettings {
+  filters: string[];
+  until: MachineState | null;
+  mode: "follow" | "subscribe-only" | "retained" | "forget";
+}
+
+type SubGiven = Given<typeof subOptions>;
+
+/** @throws UserError exit code 2, when options contradict each other. */
+export function subSettings(given: SubGiven, computer: Computer): SubSettings {
+  const { values } = given;
+  const mode = modeOf(given);
+  checkRaw(given);
+  const address = brokerAddress(given);
+  const own = suffixFor(given, ["client-id"], address, computer);
+  const clientId = values["client-id"] ?? `Subscriber1${own.suffix}`;
+  const connection = connectionSettings(given, address, clientId, computer);
+  const stores = !connection.cleanSession && (mode === "follow" || mode === "subscribe-only");
+  const ofMachine = machineTopics(values.namespace, values.machine ?? "+");
+  return {
+    // In a session beside the stored one, so that nothing of that is consumed.
+    connection:
+      mode === "retained"
+        ? { ...connection, clientId: `${clientId}-retained`, cleanSession: true }
+        : connection,
+    warnings: connectionWarnings(given, address, clientId, own),
+    cleanUp: stores ? cleanUpCommand("sub-lwt", given, address, ["client-id"]) : null,
+    qos: values.qos,
+    count: values.count,
+    timeout: values.timeout,
+    filters: values.topic ?? [ofMachine.readings, ofMachine.status, SLIDE_WILL_TOPIC],
+    until: values.until,
+    mode,
+  };
+}
+
+function modeOf(given: SubGiven): SubSettings["mode"] {
+  const { values } = given;
+  const [mode, another] = (["retained", "subscribe-only", "forget"] as const).filter(name => values[name]);
+  if (mode === undefined) return "follow";
+  const end = another ?? (["until", "count"] as const).find(name => values[name] !== null);
+  if (end) throw contradiction(`${calledAs(given, mode)} and ${calledAs(given, end)} exclude each other`);
+  if (mode === "subscribe-only" && values["clean-session"])
+    throw contradiction(
+      `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, "clean-session")} forgets it`,
+    );
+  return mode;
+}
+
+function checkRaw(given: SubGiven): void {
+  const { raw, json, quiet } = given.values;
+  const other = json ? "json" : quiet ? "quiet" : null;
+  if (raw && other)
+    throw contradiction(`${calledAs(given, "raw")} and ${calledAs(given, other)} exclude each other`);
+}
+
+/** The settings that depend on others, by the option that they belong to. */
+export const effectiveSub = ({ connection, filters }: SubSettings) => ({
+  ...effectiveConnection(connection),
+  topic: filters,
+});

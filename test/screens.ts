@@ -1,0 +1,11 @@
+import { noPaint } from "../src/render/paint.js";
+import type { Screen } from "../src/render/screen.js";
+
+/** A pipe: 80 columns, no colour. */
+export const plainScreen: Screen = {
+  width: 80,
+  out: noPaint,
+  err: noPaint,
+  unicode: true,
+  terminal: false,
+};
