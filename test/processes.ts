@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,6 +10,7 @@ import type { Event, Timed } from "../src/events.js";
 /** Milliseconds after which something awaited is missing. */
 const DEADLINE = 15_000;
 
+const certificates = path.join(import.meta.dirname, "certificates");
 export const binDir = path.join(import.meta.dirname, "..", "bin");
 
 /** The environment without anything that a developer may have set for the commands. */
@@ -117,7 +118,9 @@ export class Running {
 interface How {
   env?: Record<string, string>;
   cwd?: string;
-  input?: string;
+  input?: string | Buffer;
+  /** Node's own arguments. */
+  node?: string[];
 }
 
 /** One of the four commands; with --json unless told otherwise. */
@@ -127,11 +130,13 @@ export function command(
   args: string[],
   how: How & { json?: boolean } = {},
 ): Running {
-  const all = [path.join(binDir, `${name}.cjs`), ...args, ...(how.json === false ? [] : ["--json"])];
+  const json = how.json === false ? [] : ["--json"];
+  const all = [...(how.node ?? []), path.join(binDir, `${name}.cjs`), ...args, ...json];
   const cwd = how.cwd ?? temporaryFolder(t);
   const child = spawn(process.execPath, all, {
     cwd,
-    env: cleanEnvironment(how.env),
+    // What the commands keep from run to run is kept beside the test.
+    env: cleanEnvironment({ XDG_STATE_HOME: cwd, LOCALAPPDATA: cwd, HOME: cwd, ...how.env }),
     stdio: ["pipe", "pipe", "pipe", "ipc"],
   });
   child.stdin?.on("error", () => {});
@@ -143,6 +148,12 @@ export function command(
 export function peer(t: TestContext, name: string, args: string[]): Running {
   return new Running(t, spawn(name, args, { stdio: ["pipe", "pipe", "pipe"] }));
 }
+
+/** For `env`: connections to `host:port` go to a port of this machine, or fail with a system error. */
+export const rerouted = (routes: Record<string, string | number>) => ({
+  NODE_OPTIONS: `--require=${JSON.stringify(path.join(import.meta.dirname, "reroute.cjs"))}`,
+  REROUTE: JSON.stringify(routes),
+});
 
 export interface TestBroker {
   url: string;
@@ -156,17 +167,32 @@ export async function lwtBroker(t: TestContext): Promise<TestBroker> {
   return { url, port: Number(new URL(url).port), process };
 }
 
-/** Mosquitto on a free port; as it comes it drops what a session has queued beyond 1000 messages. */
-export async function mosquitto(t: TestContext): Promise<TestBroker> {
-  const port = await freePort();
-  const file = path.join(temporaryFolder(t), "mosquitto.conf");
-  writeFileSync(
-    file,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 0\n`,
-  );
+export interface Mosquitto extends TestBroker {
+  tlsPort: number;
+  wsPort: number;
+}
+
+/** Mosquitto on free ports; as it comes it drops what a session has queued beyond 1000 messages. */
+export async function mosquitto(t: TestContext): Promise<Mosquitto> {
+  const [port, tlsPort, wsPort] = await Promise.all([freePort(), freePort(), freePort()]);
+  const folder = temporaryFolder(t);
+  const file = path.join(folder, "mosquitto.conf");
+  // It gives up root's rights before it reads its key, so that the key has to be anyone's to read.
+  for (const name of ["server", "key"])
+    copyFileSync(path.join(certificates, `${name}.pem`), path.join(folder, name));
+  chmodSync(folder, 0o755);
+  chmodSync(path.join(folder, "key"), 0o644);
+  const lines = [
+    ...["allow_anonymous true", "persistence false", "max_queued_messages 0"],
+    `listener ${port} 127.0.0.1`,
+    `listener ${tlsPort} 127.0.0.1`,
+    ...[`certfile ${path.join(folder, "server")}`, `keyfile ${path.join(folder, "key")}`],
+    ...[`listener ${wsPort} 127.0.0.1`, "protocol websockets"],
+  ];
+  writeFileSync(file, lines.join("\n"));
   const process = peer(t, "mosquitto", ["-c", file, "-v"]);
   await process.outputHas("running");
-  return { url: `mqtt://127.0.0.1:${port}`, port, process };
+  return { url: `mqtt://127.0.0.1:${port}`, port, tlsPort, wsPort, process };
 }
 
 /** Why a peer is missing, for `skip`; with LWT_REQUIRE_PEERS set, a missing one fails instead. */

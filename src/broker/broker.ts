@@ -38,7 +38,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {
     await closeAedes(aedes);
-    throw listenFailure(error, settings.host, settings.port);
+    throw await listenFailure(error, settings.host, settings.port);
   });
   aedes.on("error", error => pace.emit(failure(error)));
   server.on("error", error => pace.emit(failure(error)));

@@ -1,23 +1,29 @@
 import { UserError } from "../errors.js";
+import { type PortOwner, portOwner } from "./port-owner.js";
 
 interface Failure {
   code: string;
-  message(address: string): string;
-  hint(port: number): string;
+  message(address: string, owner: PortOwner | null): string;
+  hint(port: number, owner: PortOwner | null): string;
 }
 
 const anotherPort = (port: number) => {
   const other = port < 1024 ? 1883 : port === 65535 ? 1884 : port + 1;
-  return `npx lwt-broker --port ${other}, then npx pub-lwt --broker 127.0.0.1:${other}`;
+  return `npx lwt-broker --port ${other}, then npx pub-lwt --port ${other}`;
 };
 
 /** Why a server can't listen, by the system's error code. */
 const FAILURES: Record<string, Failure> = {
   EADDRINUSE: {
     code: "port-taken",
-    message: address =>
-      `${address} is already in use, probably by another MQTT broker (Mosquitto installs one as a service).`,
-    hint: port => `Use that one, or choose another port: ${anotherPort(port)}`,
+    message: (address, owner) =>
+      owner
+        ? `${address} is already in use by ${owner.name} (process ${owner.pid}).`
+        : `${address} is already in use, probably by another MQTT broker (Mosquitto installs one as a service).`,
+    hint: (port, owner) =>
+      owner?.name === "lwt-broker"
+        ? `It is there to be used: npx pub-lwt --port ${port}. Or beside it: ${anotherPort(port)}`
+        : `Use that one, or choose another port: ${anotherPort(port)}`,
   },
   EACCES: {
     code: "port-forbidden",
@@ -37,8 +43,11 @@ const FAILURES: Record<string, Failure> = {
 };
 
 /** The error in words that help; any other error as it is. */
-export function listenFailure(error: unknown, host: string, port: number): unknown {
-  const failure = FAILURES[(error as NodeJS.ErrnoException).code ?? ""];
+export async function listenFailure(error: unknown, host: string, port: number): Promise<unknown> {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  const failure = FAILURES[code];
   if (!failure) return error;
-  return new UserError(failure.code, failure.message(`port ${port} on ${host}`), failure.hint(port));
+  const owner = code === "EADDRINUSE" ? await portOwner(port) : null;
+  const message = failure.message(`port ${port} on ${host}`, owner);
+  return new UserError(failure.code, message, failure.hint(port, owner));
 }

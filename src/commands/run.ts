@@ -3,10 +3,11 @@ import type { Control, StopReason } from "../clients/control.js";
 import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
 import type { Sink } from "../events.js";
 import type { OptionTable } from "../options/option.js";
-import { escapeText, jsonLine } from "../render/escape.js";
+import { jsonLine } from "../render/escape.js";
 import type { Usage } from "../render/help-text.js";
 import type { Renderer } from "../render/rendered.js";
 import type { Screen } from "../render/screen.js";
+import { trouble } from "../render/trouble-text.js";
 import type { Computer, Warning } from "../settings/connection.js";
 import { type Given, merge, optionSource, type Source } from "../settings/sources.js";
 import { LiveOutput } from "./live-line.js";
@@ -40,9 +41,9 @@ const streams = { out: process.stdout, err: process.stderr };
 /** Runs a command from its arguments to its exit code. The only user of `process`. */
 export async function run<Table extends OptionTable>(program: Program<Table>): Promise<void> {
   const argv = process.argv.slice(2);
+  const screen = screenOf(streams, process.env, process.platform);
   try {
     if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
-    const screen = screenOf(streams, process.env, process.platform);
     // Answered without yargs, which takes longer to load than all the rest.
     if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
       return await printHelp(program, false, screen);
@@ -56,7 +57,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
     const job = await program.prepare(merge(program.options, sources), circumstances);
     process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
   } catch (error) {
-    failBeforeStart(program.name, error, argv.includes("--json"));
+    fail(program.name, error, argv, screen);
   }
 }
 
@@ -131,11 +132,12 @@ async function crash(): Promise<never> {
   return new Promise(() => {});
 }
 
-/** Nothing has been started: the error goes to stderr as text, and with --json to stdout as an event too. */
-function failBeforeStart(name: string, error: unknown, json: boolean): void {
+/** The error goes to stderr as text, and with --json to stdout as an event too. */
+function fail(name: string, error: unknown, argv: string[], screen: Screen): void {
   const { code, message, hint } = errorEvent(error);
-  process.stderr.write(`${name}: ${escapeText(message)}\n  ${escapeText(hint)}\n`);
-  if (json) print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
+  process.stderr.write(`${trouble(name, "bad", message, hint, screen)}\n`);
+  if (argv.includes("--json"))
+    print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
   process.exitCode = exitCodeOf(error);
-  if (process.argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
 }

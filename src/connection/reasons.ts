@@ -186,6 +186,20 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
   ],
 ];
 
+const WEB_SERVER: Told = {
+  code: "not-mqtt",
+  reason: "a web server answers there",
+  sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
+  hint: (_broker, address) => `MQTT in a WebSocket is ${withScheme("ws", address)}/mqtt`,
+};
+/** Also for what mqtt.js can't parse: its errors have no code. */
+const NOT_MQTT: Told = {
+  code: "not-mqtt",
+  reason: "what answers is not MQTT",
+  sentence: broker => `something at ${broker} answered, but not in MQTT.`,
+  hint: "It may not be an MQTT broker: check host and port in --broker.",
+};
+
 const RESETS = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
 
 /** Who a certificate is for, as far as it says. */
@@ -195,21 +209,18 @@ function namesIn(error: Error): string {
   return names ? `: ${names.slice(0, 200)}` : "";
 }
 
+/** The fixed header of a CONNACK, which is the first packet that a broker sends [MQTT-3.2.0-1]. */
+const CONNACK_HEADER = 0x20;
+
 function toldOf({ error, firstBytes }: Failure, address: Address | null): Told | null {
+  if (firstBytes && firstBytes[0] !== CONNACK_HEADER)
+    return firstBytes.toString("latin1").startsWith("HTTP") ? WEB_SERVER : NOT_MQTT;
   const { code = "", message = "" } = (error ?? {}) as NodeJS.ErrnoException;
   for (const [pattern, told] of BY_MESSAGE) {
     const match = pattern.exec(message);
     if (match) return told(match);
   }
-  const known = Object.hasOwn(BY_CODE, code) ? BY_CODE[code] : undefined;
-  if (known) return known;
-  if (firstBytes?.toString("latin1").startsWith("HTTP"))
-    return {
-      code: "not-mqtt",
-      reason: "a web server answers there",
-      sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
-      hint: (_broker, where) => `MQTT in a WebSocket is ${withScheme("ws", where)}/mqtt`,
-    };
+  if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? null;
   if (address && !firstBytes && (error === null || RESETS.has(code))) return CLOSED_EARLY[address.scheme];
   return null;
 }
@@ -223,17 +234,9 @@ export function reasonFor({ error, firstBytes }: Failure): string {
   return toldOf({ error, firstBytes }, null)?.reason ?? error.message;
 }
 
-/** Why no connection was made, and what to do. An error that nobody knows is mqtt.js', which could not parse what came. */
+/** Why no connection was made, and what to do. */
 export function troubleOf(failure: Failure, broker: string, address: Address | null): Trouble {
-  const told = toldOf(failure, address);
-  if (!told)
-    return {
-      code: "not-mqtt",
-      message: `something at ${broker} answered, but not in MQTT.`,
-      hint: "It may not be an MQTT broker: check host and port in --broker.",
-      final: false,
-    };
-  const { code, reason, sentence, hint = null, final = false } = told;
+  const { code, reason, sentence, hint = null, final = false } = toldOf(failure, address) ?? NOT_MQTT;
   return {
     code,
     message:

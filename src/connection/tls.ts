@@ -22,6 +22,8 @@ export function tlsLayer(settings: TlsSettings): Layer {
 
 function contextFor({ ca, cert, key }: TlsSettings): SecureContext {
   try {
+    // OpenSSL takes a file without certificates for an empty list.
+    if (ca && !ca.includes("-----BEGIN ")) throw new Error("no PEM certificate is in the file to be trusted");
     return createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
   } catch (error) {
     throw usageError(

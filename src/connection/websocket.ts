@@ -13,5 +13,7 @@ export const webSocketLayer =
       createConnection: () => stream as typeof socket,
       perMessageDeflate: false,
     });
-    return createWebSocketStream(webSocket);
+    const framed = createWebSocketStream(webSocket);
+    framed.on("end", () => framed.destroy()); // or it would wait for this side to end too
+    return framed;
   };

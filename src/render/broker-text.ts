@@ -1,10 +1,10 @@
 import type { BrokerEvent, EndCause } from "../events.js";
 import { clock, columnsOf, cut, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
-import { trouble } from "./client-text.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
+import { trouble } from "./trouble-text.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;

@@ -4,6 +4,7 @@ import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
 import { settingsText } from "./settings-text.js";
+import { trouble } from "./trouble-text.js";
 
 type Named<Name> = Extract<Timed<ClientEvent>, { event: Name }>;
 
@@ -61,18 +62,6 @@ export const lost = (what: string, time: string, { err, width }: Screen): string
 
 /** Under the text of a line that begins with the time. */
 export const HANGING = " ".repeat(10);
-
-/** One line on what is wrong, one on what to do; each wrapped where it is longer. */
-export function trouble(
-  name: string,
-  style: "bad" | "notice",
-  message: string,
-  hint: string,
-  { err, width }: Screen,
-): string {
-  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width));
-  return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, width, "    ")}`;
-}
 
 /** The first lines: who is connected where, and how to leave. */
 export function heading(

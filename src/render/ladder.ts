@@ -1,5 +1,4 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
-import { trouble } from "./client-text.js";
 import { columnsOf, cut, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Style } from "./ladder-grid.js";
@@ -7,6 +6,7 @@ import { Ladder } from "./ladder-rows.js";
 import type { Paint } from "./paint.js";
 import type { Rendered, Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
+import { trouble } from "./trouble-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */

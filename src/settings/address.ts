@@ -11,6 +11,7 @@ export interface BrokerAddress {
   fallback: string | null;
   username: string | null;
   password: string | null;
+  /** That or the fallback is over TLS. */
   tls: boolean;
   /** It runs on this machine. */
   local: boolean;
@@ -64,14 +65,16 @@ export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
   );
   const named = NAMED_BROKERS.get(broker ?? "");
   const text = named?.url ?? broker ?? hostAndPort(host ?? "127.0.0.1", port);
-  const address = parse(text, asksForTls.length > 0);
+  const fallback = named?.fallback ?? null;
+  const parsed = parse(text, asksForTls.length > 0);
+  const address = { ...parsed, fallback, tls: parsed.tls || fallback !== null };
   const typed = asksForTls.find(name => given.from[name]?.kind === "option");
   if (typed && !address.tls)
     throw contradiction(
       `--${typed} is for TLS, and ${address.url} has none`,
       "Name the broker with mqtts:// or wss://, or by its host alone.",
     );
-  return { ...address, fallback: named?.fallback ?? null };
+  return address;
 }
 
 const bracketed = (host: string) => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { command, lwtBroker, missing, mosquitto, rerouted } from "./processes.js";
+import { certificate, clientsWanted, tlsRelay, webSocketRelay } from "./servers.js";
+
+/** Each way to a broker, with what a client needs for it. */
+const ways: [scheme: string, relay: (t: TestContext, port: number) => Promise<number>, options: string[]][] =
+  [
+    ["mqtt", async (_t, port) => port, []],
+    ["mqtts", tlsRelay, ["--cafile", certificate("ca")]],
+    ["ws", webSocketRelay, []],
+    ["wss", (t, port) => webSocketRelay(t, port, { tls: true }), ["--cafile", certificate("ca")]],
+  ];
+
+for (const [scheme, relay, options] of ways) {
+  test(`${scheme}: messages go through, and the end is graceful`, async t => {
+    const { port, process: broker } = await lwtBroker(t);
+    const way = ["-b", `${scheme}://127.0.0.1:${await relay(t, port)}`, ...options];
+    const sub = command(t, "sub-lwt", [...way, "-C", "2", "-t", "Binil/+/SensorData"]);
+    await sub.event("subscribed");
+    const pub = command(t, "pub-lwt", [...way, "--interval", "0", "-C", "2"]);
+    assert.equal(await pub.exit(), 0);
+    assert.equal(await sub.exit(), 0);
+    assert.equal((await pub.event("disconnected")).graceful, true);
+    await broker.event("will-discarded", { clientId: "Machine1", cause: "graceful" });
+  });
+
+  for (const cause of ["network", "no-disconnect", "protocol-error", "keep-alive"])
+    test(`${scheme}: --fail ${cause} makes the will come`, async t => {
+      const { port } = await lwtBroker(t);
+      const way = ["-b", `${scheme}://127.0.0.1:${await relay(t, port)}`, ...options];
+      const pub = command(t, "pub-lwt", [...way, "--fail", cause, "--after", "1", "-k", "1"]);
+      assert.equal(await pub.exit(), 0, pub.stderr);
+      await pub.event("witnessed", { cause, will: true });
+      await pub.event("disconnected", { graceful: false });
+    });
+}
+
+test("a client certificate is shown to a broker that wants one", async t => {
+  const { port } = await lwtBroker(t);
+  const own = ["--cert", certificate("client"), "--key", certificate("key")];
+  const way = ["-b", `localhost:${await tlsRelay(t, port, "server", clientsWanted)}`];
+  const pub = command(t, "pub-lwt", [...way, "--cafile", certificate("ca"), ...own, "-m", "x"]);
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  assert.match((await pub.event("connecting")).broker, /^mqtts:/, "an option for TLS asks for TLS");
+});
+
+test("--insecure takes any certificate, and says what that means", async t => {
+  const { port } = await lwtBroker(t);
+  const way = ["-b", `mqtts://127.0.0.1:${await tlsRelay(t, port, "expired")}`, "--insecure"];
+  const pub = command(t, "pub-lwt", [...way, "-m", "x"]);
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  await pub.event("warning", { code: "insecure" });
+});
+
+test("hivemq: where port 1883 is blocked it goes over to the WebSocket, and says so", async t => {
+  const { port, process: broker } = await lwtBroker(t);
+  const routes = {
+    "broker.hivemq.com:1883": "ETIMEDOUT",
+    "broker.hivemq.com:8884": await webSocketRelay(t, port, { tls: true }),
+  };
+  const env = { ...rerouted(routes), NODE_EXTRA_CA_CERTS: certificate("ca") };
+  const pub = command(t, "pub-lwt", ["-b", "hivemq", "-m", "x"], { env });
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  const { message } = await pub.event("warning", { code: "blocked" });
+  assert.match(message, /mqtt:\/\/broker\.hivemq\.com:1883 can't be reached \(no answer\)/);
+  assert.match(message, /going over to wss:\/\/broker\.hivemq\.com:8884\/mqtt/);
+  assert.equal((await pub.event("connected")).broker, "wss://broker.hivemq.com:8884/mqtt");
+  await broker.event("client-disconnected", { cause: "graceful" });
+});
+
+test("hivemq: where both ways are blocked, both are told, and that is the end of it", async t => {
+  const routes = { "broker.hivemq.com:1883": "ETIMEDOUT", "broker.hivemq.com:8884": "ECONNREFUSED" };
+  const args = ["-b", "hivemq", "--connect-timeout", "1", "-i", "X"];
+  const sub = command(t, "sub-lwt", args, { env: rerouted(routes) });
+  assert.equal(await sub.exit(), 1);
+  assert.deepEqual(
+    sub.all("warning").map(({ code }) => code),
+    ["blocked", "no-broker"],
+  );
+  await sub.event("error");
+});
+
+test("Mosquitto: TLS and WebSocket", { skip: missing("mosquitto", ["-h"]) }, async t => {
+  const { tlsPort, wsPort } = await mosquitto(t);
+  const ways = [
+    ["-b", `mqtts://127.0.0.1:${tlsPort}`, "--cafile", certificate("ca")],
+    ["-b", `ws://127.0.0.1:${wsPort}`],
+  ];
+  for (const way of ways) {
+    const pub = command(t, "pub-lwt", [...way, "--fail", "network", "--after", "1"]);
+    assert.equal(await pub.exit(), 0, pub.stderr);
+    await pub.event("witnessed", { will: true });
+    await pub.event("disconnected", { graceful: false });
+  }
+});
