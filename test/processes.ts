@@ -183,11 +183,15 @@ export async function mosquitto(t: TestContext): Promise<Mosquitto> {
   chmodSync(folder, 0o755);
   chmodSync(path.join(folder, "key"), 0o644);
   const lines = [
-    ...["allow_anonymous true", "persistence false", "max_queued_messages 0"],
+    "allow_anonymous true",
+    "persistence false",
+    "max_queued_messages 0",
     `listener ${port} 127.0.0.1`,
     `listener ${tlsPort} 127.0.0.1`,
-    ...[`certfile ${path.join(folder, "server")}`, `keyfile ${path.join(folder, "key")}`],
-    ...[`listener ${wsPort} 127.0.0.1`, "protocol websockets"],
+    `certfile ${path.join(folder, "server")}`,
+    `keyfile ${path.join(folder, "key")}`,
+    `listener ${wsPort} 127.0.0.1`,
+    "protocol websockets",
   ];
   writeFileSync(file, lines.join("\n"));
   const process = peer(t, "mosquitto", ["-c", file, "-v"]);

@@ -227,10 +227,8 @@ const troubles: Trouble[] = [
   },
   {
     what: "a broker that answers no ping",
-    provoke: async t => [
-      ...at(await answering(t, CONNACK(0))),
-      ...["--keep-alive", "1", "--reconnect-timeout", "0", "--no-status", "-q", "0", "-i", "Quiet"],
-    ],
+    provoke: async t =>
+      at(await answering(t, CONNACK(0))).concat("-k 1 --reconnect-timeout 0 --no-status -q 0".split(" ")),
     exit: 1,
     code: "connection-lost",
     says: /did not answer a ping/,
@@ -257,10 +255,7 @@ const troubles: Trouble[] = [
   },
   {
     what: "a key that is not the certificate's",
-    provoke: () => [
-      ...at(1, "mqtts"),
-      ...["--cert", certificate("client"), "--key", certificate("other-key")],
-    ],
+    provoke: () => at(1, "mqtts").concat("--cert", certificate("client"), "--key", certificate("other-key")),
     exit: 2,
     code: "bad-certificate",
     says: /key values mismatch/,
