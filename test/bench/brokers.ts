@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { binDir, freePort } from "../processes.js";
+import { environment } from "./contest.js";
+
+export interface BenchBroker {
+  name: string;
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** Milliseconds that a broker may take to listen. */
+const DEADLINE = 10_000;
+
+/** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
+const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\npersistence false\nlog_type information\n";
+
+/** Each on a free port of this machine. */
+export async function startBrokers(absent: string[]): Promise<BenchBroker[]> {
+  const mosquitto = absent.includes("mosquitto") ? [] : [await startMosquitto()];
+  return [...mosquitto, await startLwtBroker()];
+}
+
+async function startMosquitto(): Promise<BenchBroker> {
+  const port = await freePort();
+  const folder = mkdtempSync(path.join(tmpdir(), "lwt-bench-"));
+  const file = path.join(folder, "mosquitto.conf");
+  writeFileSync(file, `listener ${port} 127.0.0.1\n${CONFIGURATION}`);
+  const child = spawn("mosquitto", ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  return started("Mosquitto", port, child, "running").finally(removeFolder);
+}
+
+async function startLwtBroker(): Promise<BenchBroker> {
+  const port = await freePort();
+  const args = [path.join(binDir, "lwt-broker.cjs"), "--port", String(port), "--json"];
+  const child = spawn(process.execPath, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  return started("lwt-broker", port, child, '"listening"');
+}
+
+async function started(name: string, port: number, child: ChildProcess, sign: string): Promise<BenchBroker> {
+  const ended = once(child, "exit");
+  const kill = () => child.kill();
+  process.once("exit", kill); // also when the benchmark fails
+  const stop = async () => {
+    process.off("exit", kill);
+    kill();
+    await ended;
+  };
+  const listening = new Promise<"listening">(resolve => {
+    let all = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on("data", text => (all += text).includes(sign) && resolve("listening"));
+  });
+  const first = await Promise.race([listening, ended, setTimeout(DEADLINE, undefined, { ref: false })]);
+  for (const stream of [child.stdout, child.stderr]) stream?.removeAllListeners("data").resume();
+  if (first === "listening") return { name, port, stop };
+  await stop();
+  throw new Error(`${name} did not begin to listen`);
+}

@@ -1,0 +1,107 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { binDir, missing } from "../processes.js";
+import { type BenchBroker, startBrokers } from "./brokers.js";
+import { type Contestant, contest } from "./contest.js";
+
+export const about = "process start to exit, as multiples of `node -e 0`";
+
+/** Medians of fewer tell little. */
+const ROUNDS = 20;
+
+const PEERS = ["mosquitto", "mosquitto_pub", "mosquitto_sub"];
+
+interface Row extends Contestant {
+  name: string;
+  broker?: string;
+  /** The multiple of the floor that is aimed at. */
+  toReach?: number;
+}
+
+const floor: Row = { name: "node -e 0", program: process.execPath, args: ["-e", "0"] };
+
+const ours = (name: string, ...args: string[]): Contestant => ({
+  program: process.execPath,
+  args: [path.join(binDir, `${name}.cjs`), ...args],
+});
+
+const alone: Row[] = [
+  { name: "pub-lwt --version", ...ours("pub-lwt", "--version"), toReach: 1.25 },
+  { name: "pub-lwt --help", ...ours("pub-lwt", "--help"), toReach: 2.4 },
+  {
+    name: "lwt-broker, listening",
+    ...ours("lwt-broker", "--port", "0", "--json"),
+    until: '"listening"',
+    toReach: 2.6,
+  },
+];
+
+const MESSAGE = ["-q", "1", "-t", "bench/message", "-m", "x"];
+const SUBSCRIPTION = ["-q", "1", "-t", "bench/subscription"];
+
+const withBroker = ({ name, port }: BenchBroker): Row[] => {
+  const at = ["-h", "127.0.0.1", "-p", String(port)];
+  const rows: Row[] = [
+    {
+      name: "pub-lwt, one message",
+      ...ours("pub-lwt", ...at, ...MESSAGE, "--no-status", "-C", "1"),
+      toReach: 2.8,
+    },
+    {
+      name: "sub-lwt --subscribe-only",
+      ...ours("sub-lwt", ...at, ...SUBSCRIPTION, "--subscribe-only"),
+      toReach: 2.9,
+    },
+    { name: "mosquitto_pub, one message", program: "mosquitto_pub", args: [...at, ...MESSAGE] },
+    {
+      name: "mosquitto_sub -E",
+      program: "mosquitto_sub",
+      args: [...at, ...SUBSCRIPTION, "-E", "-c", "-i", "MosquittoSub"],
+    },
+    {
+      name: "mqtt pub, one message",
+      program: process.execPath,
+      args: [mqttCommand(), "pub", ...at, ...MESSAGE],
+    },
+  ];
+  return rows.map(row => ({ ...row, broker: name }));
+};
+
+/** mqtt.js' own command. */
+function mqttCommand(): string {
+  const folder = path.join(binDir, "..", "node_modules", "mqtt");
+  const { bin } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
+    bin: { mqtt: string };
+  };
+  return path.join(folder, bin.mqtt);
+}
+
+export async function run(rounds = ROUNDS): Promise<string> {
+  const absent = PEERS.filter(program => missing(program, ["-h"]));
+  const brokers = await startBrokers(absent);
+  try {
+    const rows = [floor, ...alone, ...brokers.flatMap(withBroker)];
+    const taking = rows.filter(({ program }) => !absent.includes(program));
+    const medians = await contest(taking, rounds);
+    const skipped = absent.map(program => `${program} is not installed: skipped`);
+    const head = `Node ${process.versions.node}, medians of ${rounds} rounds`;
+    return [head, ...table(taking, medians), ...skipped].join("\n");
+  } finally {
+    await Promise.all(brokers.map(broker => broker.stop()));
+  }
+}
+
+function table(rows: Row[], medians: number[]): string[] {
+  const floorMedian = medians[0] ?? Number.NaN;
+  return [
+    line("job", "broker", "ms", "x floor", "to reach"),
+    ...rows.map(({ name, broker = "", toReach }, i) => {
+      const median = medians[i] ?? Number.NaN;
+      const multiple = (median / floorMedian).toFixed(2);
+      return line(name, broker, median.toFixed(1), multiple, toReach === undefined ? "" : `<= ${toReach}`);
+    }),
+  ];
+}
+
+const line = (name: string, broker: string, ms: string, multiple: string, toReach: string) =>
+  `${name.padEnd(30)}${broker.padEnd(14)}${ms.padStart(7)}${multiple.padStart(10)}${toReach.padStart(11)}`.trimEnd();
