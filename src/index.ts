@@ -9,3 +9,4 @@ export {
 } from "./connection/connect.js";
 export { UserError } from "./errors.js";
 export type * from "./events.js";
+export { escapeText } from "./render/escape.js";

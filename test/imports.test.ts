@@ -13,7 +13,7 @@ const rules: [module: RegExp, allowedIn: RegExp][] = [
   [/^yargs$/, /^commands\//],
   [/^(yaml|zod)$/, /^lessons\//],
   [/\/commands\//, /^commands\//],
-  [/\/render\//, /^(render|commands)\//],
+  [/\/render\//, /^(render\/|commands\/|index\.ts)/],
   [/\/lessons\//, /^(lessons|commands|index\.ts|render\/l)/],
 ];
 

@@ -260,7 +260,7 @@ for (const [args, message] of wrongUses)
   test(`lwt-demo ${args.join(" ")} is a wrong use`, async t => {
     const run = command(t, "lwt-demo", args, { json: false });
     assert.equal(await run.exit(), 2);
-    assert.match(run.stderr, message);
+    assert.match(run.stderr.replaceAll(/\s+/g, " "), message);
     assert.equal(run.stdout, "");
   });
 

@@ -22,11 +22,11 @@ interface Kind {
   until?: string;
 }
 
-const texts = (name: string, forVersion: string[] = []): Kind[] => [
-  { args: ["--version"], bundles: [name], builtins: forVersion },
-  { args: ["--help"], bundles: [name], builtins: YARGS },
+const texts = (name: string): Kind[] => [
+  { args: ["--version"], bundles: [name], builtins: [] },
+  { args: ["--help"], bundles: [name], builtins: [] },
   { args: ["--help", "all"], bundles: [name], builtins: YARGS },
-  { args: ["-h"], bundles: [name], builtins: YARGS },
+  { args: ["-h"], bundles: [name], builtins: [] },
   { args: ["--nonsense"], bundles: [name], builtins: YARGS, exit: 2 },
 ];
 
@@ -48,10 +48,7 @@ const kinds: Record<string, Kind[]> = {
     ...texts("lwt-broker"),
     { args: ["--port", "0"], bundles: ["broker", "lwt-broker"], builtins: SERVER, until: "mqtt://" },
   ],
-  "lwt-demo": [
-    ...texts("lwt-demo", YARGS), // for its version too, as it is now
-    { args: ["list"], bundles: ["lessons", "lwt-demo"], builtins: YARGS },
-  ],
+  "lwt-demo": [...texts("lwt-demo"), { args: ["list"], bundles: ["lessons", "lwt-demo"], builtins: YARGS }],
 };
 
 /** Run before the command: at the end it writes down what has been loaded. */
@@ -106,11 +103,12 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
   "src/broker": ["broker"],
-  "src/connection": ["clients"],
+  "src/connection": ["clients", "pub-lwt", "sub-lwt"], // the commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": COMMANDS,
   "node_modules/aedes": ["broker"],
   "node_modules/mqtt": ["clients"],
+  "node_modules/ws": ["clients"],
   "node_modules/yaml": ["lessons"],
   "node_modules/zod": ["lessons"],
   "node_modules/yargs": COMMANDS,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import stringWidth from "string-width";
+import { addressOf } from "../src/connection/address.js";
 import { Retries } from "../src/connection/retries.js";
 import { type Arrival, label } from "../src/delivery.js";
 import { isUserError } from "../src/errors.js";
@@ -128,18 +129,20 @@ test("tries grow, end at the deadline, and three quick closes are a fight over t
   const settings = { clientId: "X", connectTimeout: 4000, reconnectTimeout: 300_000 };
   const refused = { error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }), firstBytes: null };
   const closed = { error: null, firstBytes: null };
+  const address = addressOf("mqtt://h:1");
+  assert.ok(address);
   const first = new Retries(settings, 0);
-  const delays = [0, 1000, 2000].map(now => first.closed("mqtt://h:1", refused, now));
+  const delays = [0, 1000, 2000].map(now => first.closed(address, refused, now));
   for (const [i, next] of delays.entries()) {
     assert.ok("inSeconds" in next);
     assert.ok(next.inSeconds >= 0.25 * 2 ** i && next.inSeconds <= 0.5 * 2 ** i);
     assert.equal(next.secondsLeft, 4 - i);
   }
-  assert.ok(isUserError(first.closed("mqtt://h:1", refused, 4000)));
+  assert.ok(isUserError(first.closed(address, refused, 4000)));
   const fought = new Retries(settings, 0);
   const ends = [1000, 2000, 3000].map(now => {
     fought.accepted(now);
-    return fought.closed("mqtt://h:1", closed, now + 100);
+    return fought.closed(address, closed, now + 100);
   });
   assert.deepEqual(ends.map(isUserError), [false, false, true]);
 });

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -38,13 +37,19 @@ const SUFFIX = /^x[0-9a-f]{6}$/;
 function ownSuffix(file: string): { suffix: string; kept: boolean } {
   const known = readSuffix(file);
   if (known) return { suffix: known, kept: true };
-  const suffix = `x${randomBytes(3).toString("hex")}`;
+  const suffix = `x${randomHex()}`;
   try {
     return { suffix: keep(file, suffix), kept: true };
   } catch {
     return { suffix, kept: false };
   }
 }
+
+/** Six digits. They only have to differ from others': Node's own random numbers for secrets take longer to load. */
+const randomHex = () =>
+  Math.floor(Math.random() * 0x1000000)
+    .toString(16)
+    .padStart(6, "0");
 
 function readSuffix(file: string): string | null {
   try {

@@ -35,9 +35,10 @@ const MOSQUITTO: Record<string, string> = {
   url: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
 };
 
-/** Only whole words reach yargs' parser as values; what else was on the command line is refused here. */
+/** @throws UserError exit code 2: an option that there isn't, a value that is missing, a word too many */
 export async function parseArguments(usage: Usage, argv: string[]): Promise<Parsed> {
-  const parsed: Record<string, unknown> = await parser(usage, argv).parseAsync();
+  const { rest, given } = takeFlagValues(usage, argv);
+  const parsed: Record<string, unknown> = await parser(usage, rest).parseAsync();
   const words = (parsed["_"] as unknown[]).map(String);
   const help =
     parsed["help"] === undefined || parsed["help"] === false
@@ -45,16 +46,49 @@ export async function parseArguments(usage: Usage, argv: string[]): Promise<Pars
       : words.includes("all")
         ? "all"
         : "common";
-  const given: Parsed["given"] = {};
   const aliases = new Set(Object.values(usage.options).map(({ alias }) => alias));
   for (const [name, value] of Object.entries(parsed)) {
     if (name === "_" || name === "$0" || aliases.has(name) || value === undefined) continue;
-    const option = Object.hasOwn(usage.options, name) ? usage.options[name] : undefined;
-    if (!option) throw unknownOption(usage, name);
-    given[name] = textOf(option, value);
+    given[name] = textOf(optionOf(usage, name), value);
   }
   if (help === null && words.length > usage.words) throw unexpectedWord(usage, words[usage.words] ?? "");
   return { given, words, help };
+}
+
+const LONG = /^--([^=]+)(?:=(.*))?$/s;
+
+/**
+ * What yargs would get wrong: it takes the value of `--flag=maybe` for true or false, and stumbles over options that
+ * are called like parts of JavaScript.
+ */
+function takeFlagValues(usage: Usage, argv: string[]): { rest: string[]; given: Parsed["given"] } {
+  const given: Parsed["given"] = {};
+  let isValue = false;
+  const end = argv.indexOf("--");
+  const options = end < 0 ? argv : argv.slice(0, end);
+  const kept = options.filter(argument => {
+    const [, name, text] = (!isValue && LONG.exec(argument)) || [];
+    const option = name === undefined ? undefined : optionOf(usage, name);
+    isValue = !isValue && takesNext(usage, argument);
+    if (name === undefined || option?.value !== null || text === undefined) return true;
+    given[name] = text;
+    return false;
+  });
+  return { rest: [...kept, ...argv.slice(options.length)], given };
+}
+
+/** Whether the next argument is this one's value: of `-m`, `-rm` and `--message`, not of `--message=x`. */
+function takesNext({ options }: Usage, argument: string): boolean {
+  const takesValue = (option: Option | undefined) => option !== undefined && option.value !== null;
+  if (argument.startsWith("--")) return takesValue(options[argument.slice(2)]);
+  const last = /^-[A-Za-z]+$/.test(argument) ? argument.at(-1) : undefined;
+  return takesValue(Object.values(options).find(({ alias }) => alias !== undefined && alias === last));
+}
+
+function optionOf(usage: Usage, name: string): Option {
+  const option = Object.hasOwn(usage.options, name) ? usage.options[name] : undefined;
+  if (!option) throw unknownOption(usage, name);
+  return option;
 }
 
 function parser({ name, options }: Usage, argv: string[]) {

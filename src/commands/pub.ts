@@ -3,6 +3,7 @@ import { pubText } from "../render/pub-text.js";
 import type { Renderer } from "../render/rendered.js";
 import { effectivePub, pubSettings } from "../settings/pub.js";
 import { tellSettings } from "./clients.js";
+import { computer } from "./computer.js";
 import { run } from "./run.js";
 
 void run({
@@ -19,8 +20,8 @@ void run({
     ["--broker hivemq", "to the public HiveMQ broker"],
     ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
   ],
-  prepare: (given, { screen, computer }) => {
-    const settings = pubSettings(given, computer);
+  prepare: (given, { screen, variables, platform }) => {
+    const settings = pubSettings(given, computer(variables, platform));
     const { json, quiet, "show-settings": show } = given.values;
     return {
       output: { json, quiet },

@@ -8,8 +8,8 @@ import type { Usage } from "../render/help-text.js";
 import type { Renderer } from "../render/rendered.js";
 import type { Screen } from "../render/screen.js";
 import { trouble } from "../render/trouble-text.js";
-import type { Computer, Warning } from "../settings/connection.js";
-import { type Given, merge, optionSource, type Source } from "../settings/sources.js";
+import type { Warning } from "../settings/connection.js";
+import { type Given, merge, optionSource, type Source, type Variables } from "../settings/sources.js";
 import { LiveOutput } from "./live-line.js";
 import { Output, type OutputSettings } from "./output.js";
 import { canRewrite, screenOf } from "./screen.js";
@@ -24,11 +24,14 @@ interface Job {
   start(sink: Sink, control: Control): Promise<ExitCode>;
 }
 
-/** What a command is made for: its words, what its output can show, and the computer that it runs on. */
+/** What a command is made for: its words, what its output can show, and where it runs. */
 interface Circumstances {
   words: string[];
   screen: Screen;
-  computer: Computer;
+  /** The environment. */
+  variables: Variables;
+  /** As Node calls it: `linux`, `win32`, … */
+  platform: string;
 }
 
 export interface Program<Table extends OptionTable> extends Usage {
@@ -52,8 +55,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
     if (help !== null) return await printHelp(program, help === "all", screen);
     if (given["version"] !== undefined) return print(packageJson.version);
     const { sources, warnings } = await sourcesOf(program, given);
-    const { computer } = await import("./computer.js");
-    const circumstances = { words, screen, computer: computer(process.env, process.platform) };
+    const circumstances = { words, screen, variables: process.env, platform: process.platform };
     const job = await program.prepare(merge(program.options, sources), circumstances);
     process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
   } catch (error) {

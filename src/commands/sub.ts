@@ -4,6 +4,7 @@ import { rawText, subText } from "../render/sub-text.js";
 import type { Warning } from "../settings/connection.js";
 import { effectiveSub, subSettings } from "../settings/sub.js";
 import { tellSettings } from "./clients.js";
+import { computer } from "./computer.js";
 import { run } from "./run.js";
 
 const RAW_TO_TERMINAL: Warning = {
@@ -26,8 +27,8 @@ void run({
     ["--retained", "what is retained on the topics, and nothing else"],
     ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
-  prepare: (given, { screen, computer }) => {
-    const settings = subSettings(given, computer);
+  prepare: (given, { screen, variables, platform }) => {
+    const settings = subSettings(given, computer(variables, platform));
     const { json, quiet, raw, "show-settings": show } = given.values;
     return {
       output: { json, quiet },

@@ -1,20 +1,57 @@
-/** Where a broker listens. */
+/** Where a broker listens, and who is to be said to come. */
 export interface Address {
-  scheme: "mqtt" | "mqtts" | "ws" | "wss";
+  scheme: Scheme;
+  /** An IPv6 address without its brackets. */
   host: string;
   port: number;
+  /** Of a WebSocket, with its slash; else empty. */
+  path: string;
+  username: string | null;
+  password: string | null;
 }
 
-const DEFAULT_PORTS: Record<Address["scheme"], number> = { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 };
+type Scheme = "mqtt" | "mqtts" | "ws" | "wss";
+
+/** What stands where the URL says nothing. Ports are IANA's; the path is what most brokers have. */
+const DEFAULTS: Record<Scheme, { port: number; path: string }> = {
+  mqtt: { port: 1883, path: "" },
+  mqtts: { port: 8883, path: "" },
+  ws: { port: 80, path: "/mqtt" },
+  wss: { port: 443, path: "/mqtt" },
+};
 
 /** The address in a broker's URL, or null where it is none. */
 export function addressOf(broker: string): Address | null {
   const url = URL.canParse(broker) ? new URL(broker) : null;
-  const scheme = url?.protocol.slice(0, -1) as Address["scheme"];
-  if (!url?.hostname || !Object.hasOwn(DEFAULT_PORTS, scheme)) return null;
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  return { scheme, host, port: Number(url.port || DEFAULT_PORTS[scheme]) };
+  const scheme = url?.protocol.slice(0, -1) as Scheme;
+  if (!url?.hostname || !Object.hasOwn(DEFAULTS, scheme)) return null;
+  const { port, path } = DEFAULTS[scheme];
+  const givenPath = url.pathname === "/" ? "" : url.pathname;
+  if (url.port === "0" || url.search || url.hash || (givenPath && !path)) return null;
+  const [username, password] = [decoded(url.username), decoded(url.password)];
+  if (username === undefined || password === undefined) return null;
+  return {
+    scheme,
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: Number(url.port || port),
+    path: givenPath || path,
+    username,
+    password,
+  };
 }
 
-/** Whether a host, also an IPv6 address in brackets, is this machine itself. */
-export const isLocal = (host: string): boolean => /^(localhost|127(\.\d+){3}|\[?::1\]?)$/i.test(host);
+/** undefined: it is not encoded as in a URL. */
+function decoded(text: string): string | null | undefined {
+  try {
+    return decodeURIComponent(text) || null;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The URL, always with its port, and never with user name or password. */
+export const urlOf = ({ scheme, host, port, path }: Address): string =>
+  `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
+
+/** Whether a host is this machine itself. */
+export const isLocal = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/i.test(host);

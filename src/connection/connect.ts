@@ -1,4 +1,6 @@
+import { usageError } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
+import { addressOf } from "./address.js";
 import { Connection } from "./connection.js";
 import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./settings.js";
 
@@ -7,17 +9,36 @@ import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./setti
  * are handled from before CONNECT, so that nothing of a resumed session's queue is missed. All that happens goes to
  * the sink, in order.
  *
- * @throws UserError `no-broker`, `not-mqtt`, `refused`: with what to do about it.
+ * @throws UserError with what to do about it: `bad-broker` for a URL that is none, `refused` by CONNACK, and those that
+ * reasons.ts tells of
  */
 export async function connect(
   settings: ConnectionSettings,
   sink: Sink<ClientEvent> = () => {},
   hooks: ConnectionHooks = {},
 ): Promise<Connection> {
-  const connection = new Connection({ ...DEFAULTS, ...settings }, sink, hooks);
+  const complete = { ...DEFAULTS, ...settings };
+  const address = addressOf(complete.broker);
+  const fallback = complete.fallback === null ? null : addressOf(complete.fallback);
+  if (!address || (complete.fallback !== null && !fallback)) throw badUrl();
+  const { username = address.username, password = address.password } = settings;
+  const connection = new Connection(
+    { ...complete, username, password },
+    { main: address, fallback },
+    sink,
+    hooks,
+  );
   await connection.open();
   return connection;
 }
+
+/** The URL itself may hold a password, and is not shown. */
+const badUrl = () =>
+  usageError(
+    "bad-broker",
+    "that is not a broker's URL.",
+    "It begins with mqtt, mqtts, ws or wss, as in mqtt://127.0.0.1:1883.",
+  );
 
 export type { Connection, Message } from "./connection.js";
 export type { ConnectionHooks, ConnectionSettings } from "./settings.js";

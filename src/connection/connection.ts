@@ -1,6 +1,8 @@
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
 import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, QoS, Sink } from "../events.js";
+import { topicNameProblem } from "../topics.js";
+import { type Address, urlOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
@@ -11,6 +13,7 @@ import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
 import { type Transport, transportTo } from "./transport.js";
 import {
+  badTopic,
   blocked,
   filterRefused,
   isFinal,
@@ -23,8 +26,10 @@ import {
 export interface Message {
   topic: string;
   payload: string | Buffer;
-  qos: QoS;
-  retain: boolean;
+  /** Default 1. */
+  qos?: QoS;
+  /** Default false. */
+  retain?: boolean;
   /** For the events: which reading this is. */
   run?: string;
   seq?: number;
@@ -51,13 +56,13 @@ export class Connection {
   #attempt: Attempt | null = null;
   #everAccepted = false;
   /** Where attempts go; until one was accepted, they take turns with the other address, if there is one. */
-  #broker: string;
-  #otherBroker: string | null;
+  #address: Address;
+  #otherAddress: Address | null;
   #openTransport: () => Transport = () => {
     throw new Error("open() comes first");
   };
   /** Those whose failure has been told. */
-  readonly #warned = new Set<string>();
+  readonly #warned = new Set<Address>();
   #retry: NodeJS.Timeout | undefined;
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
@@ -69,12 +74,13 @@ export class Connection {
 
   constructor(
     private readonly settings: Required<ConnectionSettings>,
+    addresses: { main: Address; fallback: Address | null },
     private readonly sink: Sink<ClientEvent>,
     private readonly hooks: ConnectionHooks,
   ) {
     const { clientId, will } = settings;
-    this.#broker = settings.broker;
-    this.#otherBroker = settings.fallback;
+    this.#address = addresses.main;
+    this.#otherAddress = addresses.fallback;
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
     this.#retries = new Retries(
       {
@@ -106,21 +112,21 @@ export class Connection {
   /** Kept when a broker has accepted it. @throws UserError when none did, or when what it needs can't be used */
   async open(): Promise<void> {
     this.hooks.signal?.addEventListener("abort", () => this.#stopTrying(), { once: true });
-    await this.#connectTo(this.#broker, () => this.#client.connect());
+    await this.#connectTo(this.#address, () => this.#client.connect());
     await this.#ready.promise;
   }
 
-  async #connectTo(broker: string, connect: () => void): Promise<void> {
+  async #connectTo(address: Address, connect: () => void): Promise<void> {
     try {
-      this.#openTransport = await transportTo(broker, this.settings.tls ?? {});
+      this.#openTransport = await transportTo(address, this.settings.tls ?? {});
     } catch (error) {
       return this.#finish(error as UserError);
     }
     if (!this.#is("connecting")) return;
     const left = this.#retries.left(Date.now());
-    const share = Math.max(ATTEMPT_LEAST, this.#otherBroker ? left / 2 : left);
+    const share = Math.max(ATTEMPT_LEAST, this.#otherAddress ? left / 2 : left);
     this.#client.options.connectTimeout = Math.min(ATTEMPT_LIMIT, share);
-    this.sink({ event: "connecting", broker, clientId: this.settings.clientId });
+    this.sink({ event: "connecting", broker: urlOf(address), clientId: this.settings.clientId });
     connect();
   }
 
@@ -133,9 +139,11 @@ export class Connection {
    * Kept when the broker has acknowledged the message (at QoS 0: when it has been handed over) and the sink has taken
    * the event. Waits for a connection first.
    *
-   * @throws UserError `not-acknowledged` when the connection ends for good before that.
+   * @throws UserError `bad-topic`; `not-acknowledged` when the connection ends for good before that
    */
   async publish(message: Message): Promise<void> {
+    const problem = topicNameProblem(message.topic);
+    if (problem) throw badTopic(problem); // mqtt.js would send it, and the broker close the connection
     this.#unacknowledged += 1; // from now on end() waits for it
     try {
       await this.#ready.promise;
@@ -147,7 +155,7 @@ export class Connection {
   }
 
   #send(message: Message): Promise<void> {
-    const { topic, payload, qos, retain, run = null, seq = null } = message;
+    const { topic, payload, qos = 1, retain = false, run = null, seq = null } = message;
     const sentAt = performance.now();
     return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
@@ -263,7 +271,7 @@ export class Connection {
     this.#retries.accepted(Date.now());
     this.#inbox.opened(sessionPresent);
     const session = { cleanSession, sessionPresent, keepAlive, protocolVersion: "3.1.1" };
-    this.sink({ event: "connected", broker: this.#broker, clientId, ...session, will });
+    this.sink({ event: "connected", broker: urlOf(this.#address), clientId, ...session, will });
   }
 
   #socketClosed(): void {
@@ -271,15 +279,15 @@ export class Connection {
     if (this.#is("closed") || !attempt) return;
     if (attempt.accepted) this.#tellDisconnected(attempt);
     if (this.#is("ending")) return this.#finish(null);
-    if (attempt.returnCode) return this.#finish(refused(this.#broker, attempt.returnCode));
+    if (attempt.returnCode) return this.#finish(refused(this.#address, attempt.returnCode));
     this.#state = "connecting";
-    if (!attempt.accepted && isFinal(this.#broker, attempt))
-      return this.#finish(noBroker(this.#broker, attempt));
-    const next = this.#retries.closed(this.#broker, attempt, Date.now());
+    if (!attempt.accepted && isFinal(this.#address, attempt))
+      return this.#finish(noBroker(this.#address, attempt));
+    const next = this.#retries.closed(this.#address, attempt, Date.now());
     if (isUserError(next)) return this.#finish(next);
     if (attempt.accepted) this.#ready = newReady();
     const goesOver =
-      !this.#everAccepted && this.#otherBroker !== null && !this.#warned.has(this.#otherBroker);
+      !this.#everAccepted && this.#otherAddress !== null && !this.#warned.has(this.#otherAddress);
     if (!attempt.accepted) this.#warnOnce(attempt, next.secondsLeft);
     const inSeconds = goesOver ? 0 : next.inSeconds;
     this.sink({ event: "reconnecting", ...next, inSeconds, reason: reasonFor(attempt) });
@@ -295,22 +303,23 @@ export class Connection {
 
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
   #warnOnce(attempt: Attempt, secondsLeft: number): void {
-    const broker = this.#broker;
-    if (this.#warned.has(broker)) return;
-    this.#warned.add(broker);
-    const other = this.#otherBroker;
+    const address = this.#address;
+    if (this.#warned.has(address)) return;
+    this.#warned.add(address);
+    const other = this.#otherAddress;
     const { code, message, hint } =
       other !== null && !this.#everAccepted && !this.#warned.has(other)
-        ? blocked(broker, attempt, other)
-        : noBroker(broker, attempt);
-    this.sink({ event: "warning", code, message, hint: `${hint} (trying for ${secondsLeft} s more)` });
+        ? blocked(address, attempt, other)
+        : noBroker(address, attempt);
+    const more = secondsLeft > 0 ? ` (trying for ${secondsLeft} s more)` : "";
+    this.sink({ event: "warning", code, message, hint: hint + more });
   }
 
   #reconnect(): void {
-    if (!this.#everAccepted && this.#otherBroker !== null)
-      [this.#broker, this.#otherBroker] = [this.#otherBroker, this.#broker];
+    if (!this.#everAccepted && this.#otherAddress !== null)
+      [this.#address, this.#otherAddress] = [this.#otherAddress, this.#address];
     this.#inFlight.markForResending();
-    void this.#connectTo(this.#broker, () =>
+    void this.#connectTo(this.#address, () =>
       this.#client.reconnect({ outgoingStore: this.#inFlight, incomingStore: this.#received }),
     );
   }
@@ -334,7 +343,7 @@ export class Connection {
   #stoppedError(): UserError {
     return this.#everAccepted
       ? new UserError("closed", "the connection was closed.", "Connect again to go on.")
-      : new UserError("stopped", `stopped before a broker answered at ${this.#broker}.`, START_ONE);
+      : new UserError("stopped", `stopped before a broker answered at ${urlOf(this.#address)}.`, START_ONE);
   }
 
   #finish(error: UserError | null): void {

@@ -1,4 +1,4 @@
-import type { Address } from "./address.js";
+import { type Address, urlOf } from "./address.js";
 
 /** What is known of an attempt to connect that failed, or of a connection that ended. */
 export interface Failure {
@@ -29,12 +29,12 @@ interface Told {
   reason: string;
   /** The whole sentence; default: that no broker answers, and the reason. */
   sentence?: (broker: string, error: Error) => string;
-  hint?: string | ((broker: string, address: Address) => string);
+  hint?: string | ((address: Address) => string);
   final?: true;
 }
 
 const withScheme = (scheme: Address["scheme"], { host, port }: Address) =>
-  `--broker ${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  `--broker ${urlOf({ scheme, host, port, path: "", username: null, password: null })}`;
 
 const untrusted = (reason: string): Told => ({
   code: "not-trusted",
@@ -48,8 +48,7 @@ const notTls: Told = {
   code: "not-tls",
   reason: "what answers is not TLS",
   sentence: broker => `something at ${broker} answered, but not in TLS.`,
-  hint: (_broker, address) =>
-    `Without TLS it is ${withScheme(address.scheme === "wss" ? "ws" : "mqtt", address)}`,
+  hint: address => `Without TLS it is ${withScheme(address.scheme === "wss" ? "ws" : "mqtt", address)}`,
   final: true,
 };
 
@@ -115,27 +114,27 @@ const CLOSED_EARLY: Record<Address["scheme"], Told> = {
     code: "not-mqtt",
     reason: "the connection was closed before CONNACK",
     sentence: broker => `something at ${broker} took the connection, and closed it without a CONNACK.`,
-    hint: (_broker, address) =>
+    hint: address =>
       `If that is a TLS port: ${withScheme("mqtts", address)}. Else it may not be an MQTT broker.`,
   },
   mqtts: {
     code: "not-tls",
     reason: "the connection was closed before TLS was agreed",
     sentence: broker => `something at ${broker} closed the connection before TLS was agreed.`,
-    hint: (_broker, address) => `It may have no TLS: ${withScheme("mqtt", address)}`,
+    hint: address => `It may have no TLS: ${withScheme("mqtt", address)}`,
   },
   ws: {
     code: "not-websocket",
     reason: "the connection was closed before WebSocket was agreed",
     sentence: broker => `something at ${broker} closed the connection before WebSocket was agreed.`,
-    hint: (_broker, address) =>
+    hint: address =>
       `It may speak MQTT without it: ${withScheme("mqtt", address)}, or want TLS: ${withScheme("wss", address)}`,
   },
   wss: {
     code: "not-tls",
     reason: "the connection was closed before TLS was agreed",
     sentence: broker => `something at ${broker} closed the connection before TLS and WebSocket were agreed.`,
-    hint: (_broker, address) => `It may have no TLS: ${withScheme("ws", address)}`,
+    hint: address => `It may have no TLS: ${withScheme("ws", address)}`,
   },
 };
 
@@ -161,7 +160,7 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
       code: "not-websocket",
       reason: "what answers is not HTTP",
       sentence: broker => `something at ${broker} answered, but not in HTTP.`,
-      hint: (_broker, address) => `It may speak MQTT without WebSocket: ${withScheme("mqtt", address)}`,
+      hint: address => `It may speak MQTT without WebSocket: ${withScheme("mqtt", address)}`,
     }),
   ],
   [
@@ -190,7 +189,7 @@ const WEB_SERVER: Told = {
   code: "not-mqtt",
   reason: "a web server answers there",
   sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
-  hint: (_broker, address) => `MQTT in a WebSocket is ${withScheme("ws", address)}/mqtt`,
+  hint: address => `MQTT in a WebSocket is ${withScheme("ws", address)}/mqtt`,
 };
 /** Also for what mqtt.js can't parse: its errors have no code. */
 const NOT_MQTT: Told = {
@@ -235,13 +234,14 @@ export function reasonFor({ error, firstBytes }: Failure): string {
 }
 
 /** Why no connection was made, and what to do. */
-export function troubleOf(failure: Failure, broker: string, address: Address | null): Trouble {
+export function troubleOf(failure: Failure, address: Address): Trouble {
+  const broker = urlOf(address);
   const { code, reason, sentence, hint = null, final = false } = toldOf(failure, address) ?? NOT_MQTT;
   return {
     code,
     message:
       sentence?.(broker, failure.error ?? new Error(reason)) ?? `no broker answers at ${broker} (${reason}).`,
-    hint: typeof hint === "function" ? address && hint(broker, address) : hint,
+    hint: typeof hint === "function" ? hint(address) : hint,
     final,
   };
 }

@@ -1,4 +1,5 @@
 import type { UserError } from "../errors.js";
+import type { Address } from "./address.js";
 import type { Failure } from "./reasons.js";
 import { evicted, lostForGood, noBroker } from "./trouble.js";
 
@@ -50,11 +51,11 @@ export class Retries {
     return Math.max(0, this.#deadline - now);
   }
 
-  closed(broker: string, failure: Failure, now: number): Retry | UserError {
+  closed(address: Address, failure: Failure, now: number): Retry | UserError {
     if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, now))
       return evicted(this.settings.clientId);
     if (this.left(now) === 0)
-      return this.#everAccepted ? lostForGood(broker, failure) : noBroker(broker, failure);
+      return this.#everAccepted ? lostForGood(address, failure) : noBroker(address, failure);
     const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);
     // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
     const inSeconds = Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);

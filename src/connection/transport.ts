@@ -1,7 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { usageError } from "../errors.js";
-import { type Address, addressOf } from "./address.js";
+import type { Address } from "./address.js";
 import type { TlsSettings } from "./settings.js";
 
 /** One network connection, from the TCP socket up to what MQTT is spoken over. */
@@ -12,7 +11,7 @@ export interface Transport {
 }
 
 /** Puts on a socket what a scheme asks for. @throws UserError when certificates can't be used */
-export type Layer = (socket: Socket, address: Address, broker: string) => Duplex;
+export type Layer = (socket: Socket, address: Address) => Duplex;
 
 /** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
 const layers: Record<Address["scheme"], (tls: TlsSettings) => Promise<Layer>> = {
@@ -27,21 +26,14 @@ const layers: Record<Address["scheme"], (tls: TlsSettings) => Promise<Layer>> = 
 
 /**
  * What opens a connection to that broker, each time that it is called.
- * @throws UserError `bad-broker`, or when certificates can't be used
+ * @throws UserError when certificates can't be used
  */
-export async function transportTo(broker: string, tls: TlsSettings): Promise<() => Transport> {
-  const address = addressOf(broker);
-  if (!address)
-    throw usageError(
-      "bad-broker",
-      `${JSON.stringify(broker)} is not a broker's URL.`,
-      "It begins with mqtt, mqtts, ws or wss, as in mqtt://127.0.0.1:1883.",
-    );
+export async function transportTo(address: Address, tls: TlsSettings): Promise<() => Transport> {
   const layer = await layers[address.scheme](tls);
   return () => {
     // Nagle's algorithm is off: with it, a PINGREQ that follows a PUBACK waits 40 ms for the other side's delayed
     // acknowledgment, and the end of a queue is noticed late or, under traffic, never.
     const socket = connect({ host: address.host, port: address.port, noDelay: true });
-    return { socket, stream: layer(socket, address, broker) };
+    return { socket, stream: layer(socket, address) };
   };
 }

@@ -1,5 +1,5 @@
-import { UserError } from "../errors.js";
-import { addressOf, isLocal } from "./address.js";
+import { usageError, UserError } from "../errors.js";
+import { type Address, isLocal, urlOf } from "./address.js";
 import { type Failure, reasonFor, START_ONE, troubleOf } from "./reasons.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
@@ -29,33 +29,30 @@ const refusals: Record<number, { reason: string; hint: string }> = {
 export const refusalReason = (returnCode: number): string =>
   refusals[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
 
-export const refused = (broker: string, returnCode: number): UserError =>
+export const refused = (address: Address, returnCode: number): UserError =>
   new UserError(
     "refused",
-    `the broker at ${broker} refused the connection: ${refusalReason(returnCode)}.`,
+    `the broker at ${urlOf(address)} refused the connection: ${refusalReason(returnCode)}.`,
     refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
   );
 
 /** No connection could be made. */
-export function noBroker(broker: string, failure: Failure): UserError {
-  const address = addressOf(broker);
-  const { code, message, hint } = troubleOf(failure, broker, address);
-  const fallback =
-    address && isLocal(address.host)
-      ? START_ONE
-      : "Check host and port in --broker, and that a broker is running there.";
+export function noBroker(address: Address, failure: Failure): UserError {
+  const { code, message, hint } = troubleOf(failure, address);
+  const fallback = isLocal(address.host)
+    ? START_ONE
+    : "Check host and port in --broker, and that a broker is running there.";
   return new UserError(code, message, hint ?? fallback);
 }
 
 /** Trying again would give the same answer. */
-export const isFinal = (broker: string, failure: Failure): boolean =>
-  troubleOf(failure, broker, addressOf(broker)).final;
+export const isFinal = (address: Address, failure: Failure): boolean => troubleOf(failure, address).final;
 
 /** The first address can't be reached, and the same broker has another. */
-export function blocked(broker: string, failure: Failure, other: string): UserError {
+export function blocked(address: Address, failure: Failure, other: Address): UserError {
   return new UserError(
     "blocked",
-    `${broker} can't be reached (${reasonFor(failure)}): going over to ${other}.`,
+    `${urlOf(address)} can't be reached (${reasonFor(failure)}): going over to ${urlOf(other)}.`,
     "Many networks block MQTT's port 1883, and let WebSockets through.",
   );
 }
@@ -68,10 +65,10 @@ export const evicted = (clientId: string): UserError =>
     "A client ID must be unique at the broker: choose another with --client-id NAME.",
   );
 
-export const lostForGood = (broker: string, failure: Failure): UserError =>
+export const lostForGood = (address: Address, failure: Failure): UserError =>
   new UserError(
     "connection-lost",
-    `the connection to ${broker} was lost, and could not be made again (${reasonFor(failure)}).`,
+    `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonFor(failure)}).`,
     "Start the command again when the broker is back: what it stored for this session is still there.",
   );
 
@@ -87,4 +84,12 @@ export const filterRefused = (topicFilter: string): UserError =>
     "filter-refused",
     `the broker refused the subscription to ${topicFilter} (SUBACK 0x80).`,
     "It may not allow that topic to this user: choose another --topic, or log in with --username.",
+  );
+
+/** @param problem what topics.ts finds wrong with it */
+export const badTopic = (problem: string): UserError =>
+  usageError(
+    "bad-topic",
+    `the topic can't be published to: ${problem}.`,
+    "Publish to a topic without wildcards.",
   );

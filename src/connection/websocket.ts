@@ -1,4 +1,5 @@
 import { createWebSocketStream, WebSocket } from "ws";
+import { urlOf } from "./address.js";
 import type { Layer } from "./transport.js";
 
 /** The subprotocol that brokers expect (MQTT 3.1.1, 6). */
@@ -7,9 +8,9 @@ const SUBPROTOCOL = "mqtt";
 /** MQTT in WebSocket frames, on the socket or on what `below` puts on it. */
 export const webSocketLayer =
   (below: Layer | null): Layer =>
-  (socket, address, broker) => {
-    const stream = below ? below(socket, address, broker) : socket;
-    const webSocket = new WebSocket(broker, SUBPROTOCOL, {
+  (socket, address) => {
+    const stream = below ? below(socket, address) : socket;
+    const webSocket = new WebSocket(urlOf(address), SUBPROTOCOL, {
       createConnection: () => stream as typeof socket,
       perMessageDeflate: false,
     });

@@ -10,6 +10,6 @@ export function trouble(
   hint: string,
   { err, width }: Screen,
 ): string {
-  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width));
+  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width, " ".repeat(name.length + 2)));
   return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, width, "    ")}`;
 }

@@ -1,4 +1,4 @@
-import { isLocal } from "../connection/address.js";
+import { addressOf, isLocal, urlOf } from "../connection/address.js";
 import { contradiction, usageError } from "../errors.js";
 import type { ClientTable } from "./connection.js";
 import { BROKER_GROUP, type Given } from "./sources.js";
@@ -18,20 +18,6 @@ export interface BrokerAddress {
   /** Anyone in the world may use it. */
   publicBroker: boolean;
 }
-
-interface Scheme {
-  port: number;
-  tls: boolean;
-  /** Of the WebSocket; MQTT has no paths. */
-  path: string;
-}
-
-const SCHEMES = new Map<string, Scheme>([
-  ["mqtt:", { port: 1883, tls: false, path: "" }],
-  ["mqtts:", { port: 8883, tls: true, path: "" }],
-  ["ws:", { port: 80, tls: false, path: "/mqtt" }],
-  ["wss:", { port: 443, tls: true, path: "/mqtt" }],
-]);
 
 /** The brokers that have a name. */
 const NAMED_BROKERS = new Map([
@@ -83,28 +69,21 @@ const hostAndPort = (host: string, port: number | null) =>
 
 /** From a URL, or from `host[:port]`, which means TLS where an option asks for it or the port is TLS' own. */
 function parse(text: string, asksForTls: boolean): Omit<BrokerAddress, "fallback"> {
-  try {
-    const bare = !text.includes("://");
-    const url = new URL(bare ? `mqtt://${text}` : text);
-    if (bare && (asksForTls || url.port === String(TLS_PORT))) url.protocol = "mqtts:";
-    const scheme = SCHEMES.get(url.protocol);
-    const { hostname, username, password, search, hash } = url;
-    const path = url.pathname.replace(/^\/$/, "");
-    if (!scheme || !hostname || url.port === "0" || search || hash || (path && !scheme.path))
-      throw new TypeError("not a broker's URL");
-    return {
-      url: `${url.protocol}//${hostname}:${url.port || scheme.port}${path || scheme.path}`,
-      username: decodeURIComponent(username) || null,
-      password: decodeURIComponent(password) || null,
-      tls: scheme.tls,
-      local: isLocal(hostname),
-      publicBroker: PUBLIC_HOSTS.has(hostname.toLowerCase()),
-    };
-  } catch {
+  const secure = asksForTls || text.endsWith(`:${TLS_PORT}`);
+  const address = addressOf(text.includes("://") ? text : `${secure ? "mqtts" : "mqtt"}://${text}`);
+  if (!address)
     throw usageError(
       "bad-broker",
       "--broker wants local, hivemq, HOST[:PORT], or a URL that begins with mqtt, mqtts, ws or wss.",
       "For example: --broker 192.168.1.20, or --broker wss://broker.hivemq.com:8884/mqtt",
     );
-  }
+  const { scheme, host, username, password } = address;
+  return {
+    url: urlOf(address),
+    username,
+    password,
+    tls: scheme === "mqtts" || scheme === "wss",
+    local: isLocal(host),
+    publicBroker: PUBLIC_HOSTS.has(host.toLowerCase()),
+  };
 }
