@@ -1,6 +1,5 @@
 import type { Client } from "aedes";
 import type { Socket } from "node:net";
-import type { QoS } from "../events.js";
 import type { AedesBroker, AedesClient } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
 import { Connection } from "./connection.js";
@@ -124,7 +123,7 @@ export class Connections {
     });
     broker.on("subscribe", (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
-        this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos: qos as QoS });
+        this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
     });
     broker.on("unsubscribe", (topicFilters, client) => {
       // aedes also says so of every clean session whose connection ends.

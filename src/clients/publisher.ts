@@ -82,7 +82,7 @@ class Publisher {
     await this.#announced;
     await this.#publishAll(connection);
     await Promise.race([lost, this.#allAcknowledged(), aborted(stop)]);
-    const error = await Promise.race([lost, null]);
+    const error = await Promise.race([lost, Promise.resolve(null)]);
     if (error) throw error;
     if (fail && this.#dueToFail()) return failOnPurpose(fail.cause, this.settings, connection, witness, this);
     this.#announceStop(connection);

@@ -61,7 +61,7 @@ class Subscriber {
     const enough = [lost, aborted(stop), aborted(this.#reached.signal)];
     if (mode === "follow") await Promise.race(enough);
     if (mode === "retained") await Promise.race([...enough, this.#quiet()]);
-    const error = this.#failure ?? (await Promise.race([lost, null]));
+    const error = this.#failure ?? (await Promise.race([lost, Promise.resolve(null)]));
     if (error) throw error;
     await connection.end();
     const wanted = mode !== "follow" || count !== null || until !== null;

@@ -66,7 +66,7 @@ export async function startWitness(
         if (topic === will?.topic && payload === will.payload && !retain) decide(true, false);
         else if (topic === marker && payload === markerPayload) decide(false, true);
       };
-      if (cause === "graceful") void closed.then(() => setTimeout(publishMarker, MARKER_AFTER));
+      if (cause === "graceful") void closed.then(() => setTimeout(() => void publishMarker(), MARKER_AFTER));
     });
   const publishMarker = () =>
     witness.publish({ topic: marker, payload: markerPayload, qos: 1, retain: false }).catch(() => {});

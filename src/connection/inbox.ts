@@ -12,6 +12,9 @@ interface Arrived {
   drained: boolean;
 }
 
+/** mqtt.js' own, which its types leave open. */
+type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -21,6 +24,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class Inbox {
   /** The filters of this run: a stored session may have more, of earlier runs. */
   readonly filters = new Set<string>();
+  readonly #send: SendPacket;
   #drain: DrainWatch;
   #sessionPresent = false;
   #connectedAt = 0;
@@ -32,17 +36,17 @@ export class Inbox {
   #whenIdle: (() => void) | null = null;
 
   constructor(
-    private readonly client: MqttClient,
+    client: MqttClient,
     private readonly sink: Sink<ClientEvent>,
     private readonly namespace: string,
     private readonly accept: (topic: string) => boolean,
   ) {
     this.#drain = new DrainWatch(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
-    const send: (packet: Packet, done?: () => void, ...more: unknown[]) => void =
-      client["_sendPacket"].bind(client);
-    client["_sendPacket"] = (packet: Packet, done?: () => void, ...more: unknown[]) =>
+    const send = (client["_sendPacket"] as SendPacket).bind(client);
+    this.#send = (packet, done, ...more) =>
       this.#withholds(packet) ? done?.() : send(packet, done, ...more);
+    client["_sendPacket"] = this.#send;
     client.on("packetsend", packet => packet.cmd === "pingreq" && this.#drain.pingSent());
     client.on("packetreceive", packet => this.#received(packet));
   }
@@ -53,7 +57,7 @@ export class Inbox {
     this.#connectedAt = Date.now();
     this.#notAcknowledged.clear();
     if (!sessionPresent) this.#awaitingRelease.clear();
-    this.#drain = new DrainWatch(sessionPresent, () => this.client["_sendPacket"]({ cmd: "pingreq" }));
+    this.#drain = new DrainWatch(sessionPresent, () => this.#send({ cmd: "pingreq" }));
   }
 
   /** Before DISCONNECT: what still comes is left to the session's next connection. */

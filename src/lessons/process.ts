@@ -17,11 +17,11 @@ export interface ProcessSettings {
   /** Its working directory: the run's own, so that no .env of the reader's has a say. */
   folder: string;
   /** Comes before any of its output. */
-  onStart(pid: number): void | Promise<void>;
+  onStart: (pid: number) => void | Promise<void>;
   /** Its output, in order; while a promise is kept waiting, nothing more is read. */
-  onEvent(event: ProcessEvent): void | Promise<void>;
+  onEvent: (event: ProcessEvent) => void | Promise<void>;
   /** After all of its output; it hasn't ended before this is done. */
-  onSilence(): Promise<void>;
+  onSilence: () => Promise<void>;
 }
 
 /** How a process ended, after all of its output was taken. */

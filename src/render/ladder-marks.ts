@@ -21,10 +21,10 @@ export type Mark =
 export interface Scene {
   broker: string;
   /** The process that connected with that client identifier, if it is one of the lesson's. */
-  clientOf(clientId: string): string | undefined;
-  isOpen(process: string): boolean;
+  clientOf: (clientId: string) => string | undefined;
+  isOpen: (process: string) => boolean;
   /** Of the publication that is being acknowledged. */
-  qosOf(process: string, packetId: number): QoS | undefined;
+  qosOf: (process: string, packetId: number) => QoS | undefined;
 }
 
 type Name = ProcessEvent["event"];
@@ -115,7 +115,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
 };
 
 /** What to draw of an event; nothing for one that the other side of the packet tells too. */
-export function marksOf<Event extends ProcessEvent>(event: Event, scene: Scene): Mark[] {
+export function marksOf(event: ProcessEvent, scene: Scene): Mark[] {
   const drawing = DRAWINGS[event.event] as Drawing<ProcessEvent> | undefined;
   return drawing?.(event, scene) ?? [];
 }

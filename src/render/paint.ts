@@ -2,12 +2,12 @@ import { Chalk } from "chalk";
 
 /** The few styles that screens use. Colour only adds: every line reads the same without it. */
 export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  good(text: string): string;
-  bad(text: string): string;
-  notice(text: string): string;
-  accent(text: string): string;
+  bold: (text: string) => string;
+  dim: (text: string) => string;
+  good: (text: string) => string;
+  bad: (text: string) => string;
+  notice: (text: string) => string;
+  accent: (text: string) => string;
 }
 
 const plainText = (text: string) => text;
