@@ -11,8 +11,9 @@ const brokers = [
 const causes = ["network", "no-disconnect", "protocol-error", "keep-alive", "crash"];
 
 for (const { name, skip, start } of brokers) {
-  const on = (what: string, run: (t: TestContext, broker: TestBroker) => Promise<void>) =>
+  const on = (what: string, run: (t: TestContext, broker: TestBroker) => Promise<void>) => {
     test(`${name}: ${what}`, { skip }, async t => run(t, await start(t)));
+  };
 
   for (const cause of causes)
     on(`--fail ${cause} makes the will come`, async (t, { url, port, process: broker }) => {

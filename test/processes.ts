@@ -40,8 +40,8 @@ export class Running {
     t: TestContext,
     readonly child: ChildProcess,
   ) {
-    child.stdout?.setEncoding("utf8").on("data", text => this.#grow("stdout", text));
-    child.stderr?.setEncoding("utf8").on("data", text => this.#grow("stderr", text));
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#grow("stdout", text));
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#grow("stderr", text));
     // Not "close": that never comes after child.disconnect().
     const streams = [child.stdout, child.stderr].map(stream => stream && once(stream, "close"));
     this.ended = Promise.all([once(child, "exit"), ...streams]).then(([[code, signal]]) => {
