@@ -1,6 +1,6 @@
 // Makes dist/: one CommonJS bundle a command, one for each room that commands load on demand, the library as an
 // ES module, and its types. With --if-possible (npm's prepare) a missing development tool is no failure, so that
-// `npm ci --omit=dev` works.
+// `npm ci --omit=dev` works. With --source-maps the maps lie beside the bundles, for the coverage of the tests.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import path from "node:path";
@@ -66,7 +66,14 @@ if (ready || !process.argv.includes("--if-possible")) await buildAll();
 
 async function buildAll() {
   const { build } = await import("esbuild");
-  const shared = { bundle: true, platform: "node", target: "node20", outdir: "dist", logLevel: "warning" };
+  const shared = {
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    outdir: "dist",
+    logLevel: "warning",
+    sourcemap: process.argv.includes("--source-maps") && "external",
+  };
   await Promise.all([
     build({
       ...shared,

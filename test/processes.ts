@@ -11,6 +11,11 @@ import type { Event, Timed } from "../src/events.js";
 const DEADLINE = 15_000;
 
 const certificates = path.join(import.meta.dirname, "certificates");
+/** What ends a process that its test leaves running; SIGKILL would take its coverage with it. */
+const LAST_SIGNAL = process.env["NODE_V8_COVERAGE"] ? "SIGTERM" : "SIGKILL";
+/** Milliseconds for it to end in. */
+const PATIENCE = 5_000;
+
 export const binDir = path.join(import.meta.dirname, "..", "bin");
 
 /** The environment without anything that a developer may have set for the commands. */
@@ -50,8 +55,10 @@ export class Running {
       return { code: code as number | null, signal: signal as NodeJS.Signals | null };
     });
     t.after(async () => {
-      if (!this.#isOver) child.kill("SIGKILL");
+      if (!this.#isOver) child.kill(LAST_SIGNAL);
+      const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
       await this.ended;
+      clearTimeout(timer);
     });
   }
 

@@ -8,11 +8,12 @@ const named = process.argv.slice(2);
 const found = readdirSync(import.meta.dirname).filter(name => name.endsWith(".test.ts"));
 const files = named.length > 0 ? named : found.toSorted().map(name => path.join(import.meta.dirname, name));
 if (files.length === 0) throw new Error("there is no test to run");
+const hooks = process.env["NODE_V8_COVERAGE"]
+  ? ["--import", new URL("coverage-hooks.ts", import.meta.url).href]
+  : [];
 const { status } = spawnSync(
   process.execPath,
-  ["--import", "tsx", "--test", "--test-concurrency=3", ...files],
-  {
-    stdio: "inherit",
-  },
+  ["--import", "tsx", ...hooks, "--test", "--test-concurrency=3", ...files],
+  { stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

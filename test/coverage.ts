@@ -1,0 +1,84 @@
+// Runs all tests, and tells how much of src/ they have run: in the commands, which they start as processes, and in what
+// they import. Fails below the floor. The lines themselves are in coverage/index.html.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CoverageFile, CoverageReport, type V8CoverageEntry } from "monocart-coverage-reports";
+import { compiled } from "./coverage-hooks.js";
+
+/** Percent, over all rooms; to be raised with what is reached. A line that has run in part only does not count. */
+const FLOOR = { lines: 92, branches: 85, functions: 91 };
+
+type Metric = keyof typeof FLOOR;
+const METRICS = Object.keys(FLOOR) as Metric[];
+
+const root = path.join(import.meta.dirname, "..");
+const folder = mkdtempSync(path.join(tmpdir(), "lwt-coverage-"));
+try {
+  const { status } = spawnSync(process.execPath, ["--import", "tsx", "test/run.ts"], {
+    cwd: root,
+    env: { ...process.env, NODE_V8_COVERAGE: folder },
+    stdio: "inherit",
+  });
+  const below = belowFloor(await measured());
+  if (below.length > 0) process.stderr.write(`Coverage has fallen below its floor: ${below.join(", ")}.\n`);
+  process.exitCode = status === 0 ? below.length : 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+async function measured(): Promise<CoverageFile[]> {
+  const report = new CoverageReport({
+    baseDir: root,
+    outputDir: path.join(root, "coverage"),
+    reports: "v8",
+    logging: "error",
+    sourceFilter: file => file.startsWith("src/"),
+  });
+  for (const file of readdirSync(folder)) {
+    const { result } = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
+      result: V8CoverageEntry[];
+    };
+    const ours = result.flatMap(entry => {
+      const source = sourceOf(entry.url);
+      return source ? [{ ...entry, ...source }] : [];
+    });
+    if (ours.length > 0) await report.add(ours);
+  }
+  return (await report.generate())?.files ?? [];
+}
+
+/** What has run, and where it comes from: a bundle, or what coverage-hooks.ts made of a source. */
+function sourceOf(url: string): { source: string; sourceMap: unknown } | undefined {
+  if (!url.startsWith("file:")) return undefined;
+  const file = path.relative(root, fileURLToPath(url));
+  if (/^dist.[a-z-]+\.c?js$/.test(file))
+    return { source: readFileSync(file, "utf8"), sourceMap: JSON.parse(readFileSync(`${file}.map`, "utf8")) };
+  if (!/^src\b.*\.ts$/.test(file)) return undefined;
+  const { code, map } = compiled(fileURLToPath(url));
+  return { source: code, sourceMap: JSON.parse(map) };
+}
+
+/** Prints a line for each room, and the total; gives what of the total is below the floor. */
+function belowFloor(files: CoverageFile[]): Metric[] {
+  const rooms = [...new Set(files.map(({ sourcePath }) => path.dirname(sourcePath)))].toSorted();
+  const line = (name: string, cells: string[]) =>
+    process.stdout.write(`${name.padEnd(16)}${cells.map(cell => cell.padStart(11)).join("")}\n`);
+  const shares = (some: CoverageFile[]) => METRICS.map(metric => `${percent(some, metric).toFixed(1)} %`);
+  line("coverage", METRICS);
+  for (const room of rooms) line(room, shares(files.filter(file => path.dirname(file.sourcePath) === room)));
+  line("total", shares(files));
+  line(
+    "floor",
+    METRICS.map(metric => `${FLOOR[metric].toFixed(1)} %`),
+  );
+  return METRICS.filter(metric => percent(files, metric) < FLOOR[metric]);
+}
+
+function percent(files: CoverageFile[], metric: Metric): number {
+  const sum = (count: "covered" | "total") =>
+    files.reduce((all, { summary }) => all + summary[metric][count], 0);
+  return (100 * sum("covered")) / (sum("total") || 1);
+}
