@@ -1,7 +1,8 @@
 // Makes dist/: one CommonJS bundle a command, one for each room that commands load on demand, the library as an
-// ES module, and its types. With --if-possible (npm's prepare) a missing development tool is no failure, so that
+// ES module, its types, and the licences of what is bundled. With --if-possible (npm's prepare) a missing development tool is no failure, so that
 // `npm ci --omit=dev` works. With --source-maps the maps lie beside the bundles, for the coverage of the tests.
 import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -74,7 +75,7 @@ async function buildAll() {
     logLevel: "warning",
     sourcemap: process.argv.includes("--source-maps") && "external",
   };
-  await Promise.all([
+  const [{ metafile }] = await Promise.all([
     build({
       ...shared,
       entryPoints: bundles,
@@ -84,10 +85,27 @@ async function buildAll() {
       // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
       supported: { "dynamic-import": false },
       define: { "import.meta.url": "bundleUrl" },
+      metafile: true,
       banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
     }),
     build({ ...shared, entryPoints: { index: "src/index.ts" }, format: "esm", packages: "external" }),
   ]);
+  writeFileSync("dist/THIRD-PARTY-LICENSES.txt", licences(metafile));
   const tsc = path.join(path.dirname(resolve("typescript/package.json")), "bin", "tsc");
   process.exitCode = spawnSync(process.execPath, [tsc, "-p", "src"], { stdio: "inherit" }).status ?? 1;
+}
+
+/** Of each package whose code is in a bundle: its licence has to go where the code goes. */
+function licences({ outputs }) {
+  const files = Object.values(outputs).flatMap(({ inputs }) =>
+    Object.keys(inputs).filter(file => inputs[file].bytesInOutput > 0),
+  );
+  const folders = new Set(files.flatMap(file => /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+  const texts = [...folders].map(folder => {
+    const { name, version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+    const file = readdirSync(folder).find(entry => /^licen[cs]e/i.test(entry));
+    if (!file) throw new Error(`${name} is bundled, and has no licence text`);
+    return `${name} ${version} (${license})\n\n${readFileSync(path.join(folder, file), "utf8").trim()}\n`;
+  });
+  return [...new Set(texts)].toSorted().join(`\n${"=".repeat(80)}\n\n`);
 }
