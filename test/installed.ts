@@ -1,0 +1,29 @@
+// Compiled and run by packed.ts where the package has been installed: all four commands, a lesson, and the library.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+import { type BrokerEvent, type ClientEvent, connect, startBroker } from "mqtt-lwt-lab";
+
+const bin = (name: string) => path.resolve("node_modules", "mqtt-lwt-lab", "bin", `${name}.cjs`);
+const run = (name: string, ...args: string[]) =>
+  execFileSync(process.execPath, [bin(name), ...args], { encoding: "utf8" });
+
+for (const name of ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"])
+  assert.match(run(name, "--version"), /^\d+\.\d+\.\d+\n$/);
+assert.match(run("lwt-demo", "offline-notification", "--json"), /"event":"result".*"passed":true/);
+
+const told: BrokerEvent["event"][] = [];
+const broker = await startBroker({ host: "127.0.0.1", port: 0 }, ({ event }) => void told.push(event));
+const received: (string | null)[] = [];
+const hear = (event: ClientEvent) => {
+  if (event.event === "message") received.push(event.payload);
+};
+const reader = await connect({ broker: broker.url, clientId: "Reader" }, hear);
+await reader.subscribe(["a/b"], 1);
+const writer = await connect({ broker: broker.url, clientId: "Writer" });
+await writer.publish({ topic: "a/b", payload: "hello", qos: 1, retain: false });
+await writer.end();
+await reader.end();
+await broker.close();
+assert.deepEqual(received, ["hello"]);
+assert.ok(told.includes("client-connected"));
