@@ -17,5 +17,5 @@ test("the start-up benchmark measures each contestant against the floor, in 80 c
   assert.match(floor ?? "", /^node -e 0 +\d+\.\d +1\.00$/);
   const jobs = others.map(line => line.slice(0, 30).trim());
   for (const job of ["pub-lwt --version", "pub-lwt, one message", "sub-lwt --subscribe-only"])
-    assert.ok(jobs.includes(job), `${job} in ${jobs}`);
+    assert.ok(jobs.includes(job), `${job} in ${jobs.join(", ")}`);
 });

@@ -27,7 +27,7 @@ test("slide-code.ts does what the slide's Python does", async t => {
   for (const { topic, payload, qos, retain } of sub.all("message")) {
     assert.deepEqual({ topic, qos, retain }, { topic: "Binil/Machine1/SensorData", qos: 1, retain: false });
     const keys = ["machine_id", "sentDate", "Temperature", "Pressure", "Humidity", "Status"];
-    assert.deepEqual(Object.keys(JSON.parse(payload ?? "")), keys);
+    assert.deepEqual(Object.keys(JSON.parse(payload ?? "") as object), keys);
   }
 });
 

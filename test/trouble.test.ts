@@ -17,7 +17,7 @@ import {
 interface Trouble {
   what: string;
   /** The arguments of the command that gets into it. */
-  provoke(t: TestContext, cwd: string): Promise<string[]> | string[];
+  provoke: (t: TestContext, cwd: string) => Promise<string[]> | string[];
   command?: "pub-lwt" | "sub-lwt" | "lwt-broker";
   env?: Record<string, string>;
   exit: 1 | 2;

@@ -8,7 +8,7 @@ export interface Control {
   /** Kept when Enter is pressed. */
   enter(): Promise<void>;
   /** Standard input; ends with it. */
-  input(): AsyncIterable<Buffer>;
+  input: () => AsyncIterable<Buffer>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */
   crash(): Promise<never>;
 }

@@ -13,37 +13,28 @@ export type Payloads = () => Payload | Promise<Payload | null>;
 
 const CARRIAGE_RETURN = 0x0d;
 
-const kinds: {
-  [Kind in PubSettings["source"]["kind"]]: (
-    source: Extract<PubSettings["source"], { kind: Kind }>,
-    input: () => AsyncIterable<Buffer>,
-  ) => Payloads;
-} = {
-  readings: () => {
-    const run = newRun();
-    let seq = 0;
-    return () => {
-      seq += 1;
-      return { payload: JSON.stringify(makeReading(run, seq)), run, seq };
-    };
-  },
-  message:
-    ({ payload }) =>
-    () => ({ payload }),
-  stdin: (_source, input) => {
-    const lines = linesOf(input());
-    return async () => {
-      const { value, done } = await lines.next();
-      return done ? null : { payload: withoutCarriageReturn(value) };
-    };
-  },
-};
-
 /** What a run publishes, from the first to the last. */
-export const payloadsOf = <Kind extends PubSettings["source"]["kind"]>(
-  source: Extract<PubSettings["source"], { kind: Kind }>,
-  input: () => AsyncIterable<Buffer>,
-): Payloads => kinds[source.kind as Kind](source, input);
+export function payloadsOf(source: PubSettings["source"], input: () => AsyncIterable<Buffer>): Payloads {
+  if (source.kind === "stdin") return linesFrom(input());
+  return source.kind === "readings" ? readings() : () => ({ payload: source.payload });
+}
+
+function readings(): Payloads {
+  const run = newRun();
+  let seq = 0;
+  return () => {
+    seq += 1;
+    return { payload: JSON.stringify(makeReading(run, seq)), run, seq };
+  };
+}
+
+function linesFrom(input: AsyncIterable<Buffer>): Payloads {
+  const lines = linesOf(input);
+  return async () => {
+    const line = await lines.next();
+    return line.done ? null : { payload: withoutCarriageReturn(line.value) };
+  };
+}
 
 /** Windows ends lines with both. */
 const withoutCarriageReturn = (line: Buffer) =>

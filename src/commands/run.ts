@@ -103,7 +103,7 @@ async function work(name: string, job: Job, { unicode }: Screen): Promise<ExitCo
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
   process.on("message", parentSays).on("disconnect", parentGone);
-  for (const warning of job.warnings) output.sink({ event: "warning", ...warning });
+  for (const warning of job.warnings) void output.sink({ event: "warning", ...warning });
   try {
     const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;

@@ -214,7 +214,7 @@ const CONNACK_HEADER = 0x20;
 function toldOf({ error, firstBytes }: Failure, address: Address | null): Told | null {
   if (firstBytes && firstBytes[0] !== CONNACK_HEADER)
     return firstBytes.toString("latin1").startsWith("HTTP") ? WEB_SERVER : NOT_MQTT;
-  const { code = "", message = "" } = (error ?? {}) as NodeJS.ErrnoException;
+  const { code = "", message } = (error ?? new Error()) as NodeJS.ErrnoException;
   for (const [pattern, told] of BY_MESSAGE) {
     const match = pattern.exec(message);
     if (match) return told(match);

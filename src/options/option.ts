@@ -23,7 +23,7 @@ export interface Option<T = unknown> {
   /** Shown in no output. */
   secret?: boolean;
   /** From the value's text; throws an Error that says what it should have been. */
-  read(text: string): T;
+  read: (text: string) => T;
 }
 
 export type OptionTable = Record<string, Option>;

@@ -15,7 +15,7 @@ export interface LiveLine {
   /** Milliseconds since 1970. */
   until: number;
   /** Seconds left, 0 when it is over. */
-  text(secondsLeft: number): string;
+  text: (secondsLeft: number) => string;
 }
 
 /** From an event to what is shown of it; undefined where it shows nothing. */

@@ -134,7 +134,7 @@ export function cleanUpCommand(
   command: string,
   given: Given<ClientTable>,
   { publicBroker, fallback, url }: BrokerAddress,
-  names: readonly (keyof ClientTable & string)[],
+  names: readonly ("client-id" | "machine" | "namespace")[],
 ): string | null {
   if (!publicBroker) return null;
   const broker = fallback ? "hivemq" : url;

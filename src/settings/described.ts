@@ -32,5 +32,5 @@ export function describeSettings(
 
 function textOf(value: unknown): string | null {
   if (value === null || value === undefined) return null;
-  return Array.isArray(value) ? value.join(",") : String(value);
+  return Array.isArray(value) ? value.join(",") : `${value as string | number | boolean}`;
 }

@@ -42,7 +42,7 @@ export function environmentSources(
   return [prefix, SHARED_PREFIX].map(start => {
     const given = namesIn(start, table).map(name => {
       const value = variables[environmentName(start, name)] || undefined; // empty is unset
-      return [name, value && table[name]?.list ? value.split(",") : value];
+      return [name, value && table[name]?.list ? value.split(",") : value] as const;
     });
     return {
       kind: file === null ? "environment" : "file",

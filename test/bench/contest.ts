@@ -41,7 +41,7 @@ async function milliseconds({ program, args, until }: Contestant): Promise<numbe
     timeout: DEADLINE,
     killSignal: "SIGKILL",
   });
-  const ended = once(child, "exit").then(([code]) => ({ code, at: performance.now() }));
+  const ended = once(child, "exit").then(([code]) => ({ code: Number(code), at: performance.now() }));
   const saidAt = child.stdout && until !== undefined ? await said(child.stdout, until) : null;
   if (saidAt !== null) child.kill();
   const { code, at } = await ended;
