@@ -4,6 +4,7 @@ import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { StringDecoder } from "node:string_decoder";
 import type { TestContext } from "node:test";
 import type { Event, Timed } from "../src/events.js";
 
@@ -37,6 +38,8 @@ export function temporaryFolder(t: TestContext): string {
 export class Running {
   stdout = "";
   stderr = "";
+  /** Of stdout, as they came. */
+  readonly bytes: Buffer[] = [];
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   #isOver = false;
   #changed = new Set<() => void>();
@@ -45,8 +48,13 @@ export class Running {
     t: TestContext,
     readonly child: ChildProcess,
   ) {
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => this.#grow("stdout", text));
-    child.stderr?.setEncoding("utf8").on("data", (text: string) => this.#grow("stderr", text));
+    for (const stream of ["stdout", "stderr"] as const) {
+      const decoder = new StringDecoder("utf8");
+      child[stream]?.on("data", (bytes: Buffer) => {
+        if (stream === "stdout") this.bytes.push(bytes);
+        this.#grow(stream, decoder.write(bytes));
+      });
+    }
     // Not "close": that never comes after child.disconnect().
     const streams = [child.stdout, child.stderr].map(stream => stream && once(stream, "close"));
     this.ended = Promise.all([once(child, "exit"), ...streams]).then(([[code, signal]]) => {

@@ -295,6 +295,18 @@ const troubles: Trouble[] = [
     hint: /LWT_BROKER=VALUE/,
   },
   {
+    what: "a .env with a filter that begins a comment",
+    provoke: (_t, cwd) => {
+      writeFileSync(path.join(cwd, ".env"), "SUB_LWT_TOPIC=Binil/#\n");
+      return [];
+    },
+    command: "sub-lwt",
+    exit: 2,
+    code: "bad-env-file",
+    says: /line 1 of \.env: in SUB_LWT_TOPIC, # begins a comment/,
+    hint: /SUB_LWT_TOPIC='Binil\/#'/,
+  },
+  {
     what: "a .env with a bad value",
     provoke: (_t, cwd) => {
       writeFileSync(path.join(cwd, ".env"), "PUB_LWT_QOS=3\n");

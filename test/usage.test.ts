@@ -7,40 +7,115 @@ import path from "node:path";
 import { test } from "node:test";
 import { binDir, command, freePort, lwtBroker, temporaryFolder } from "./processes.js";
 
-const wrong: [args: string[], says: RegExp][] = [
+type Wrong = [args: string[], says: RegExp];
+
+const wrongForBoth: Wrong[] = [
   [["--qso", "1"], /no option --qso\. Did you mean --qos\?/],
   [["-x"], /no option -x/],
+  [["--no-broker"], /no option --no-broker/],
+  [["--constructor"], /no option --constructor/],
+  [["-c"], /no option -c.*A stored session is the default/],
+  [["-v"], /no option -v.*topic of each message is shown/],
+  [["something"], /"something" is not an option/],
   [["--qos", "3"], /--qos wants 0, 1 or 2/],
   [["--qos"], /--qos needs a value/],
+  [["-q"], /-q needs a value/],
   [["--qos", ""], /--qos wants a value, not nothing/],
   [["--count", "0x10"], /--count wants a whole number/],
   [["--count", "0"], /--count wants a whole number from 1/],
+  [["--count", ""], /--count wants a value/],
   [["--keep-alive", "65536"], /0 to 65535/],
+  [["--timeout", "-1"], /--timeout wants a number from 0\.1/],
+  [["--clean-session=maybe"], /--clean-session wants true or false/],
   [["--broker", "http://x"], /--broker wants/],
   [["--broker", "mqtt://h:99999"], /--broker wants/],
   [["--broker", "mqtt://%zz:x@h"], /--broker wants/],
+  [["--broker", "mqtt://h/path"], /--broker wants/],
+  [["--broker", "ws://h/mqtt?token=secret"], /--broker wants/],
+  [["--broker", ""], /--broker wants a value/],
   [["-b", "local", "-p", "1884"], /--broker says host and port already/],
-  [["--no-broker"], /no option --no-broker/],
-  [["--topic", "a/#"], /for subscribing only/],
-  [["--machine", "a/b"], /one topic level/],
-  [["--fail", "fire"], /one of network/],
-  [["--fail", "network", "--no-will"], /--no-will leaves it out/],
-  [["--fail", "network", "--count", "3"], /both say when to stop/],
-  [["--fail", "keep-alive", "-k", "0"], /--keep-alive 0 switches off/],
-  [["--after", "3"], /--after needs --fail/],
+  [["-b", "mqtt://h", "--cafile", "ca.pem"], /--cafile is for TLS, and mqtt:\/\/h:1883 has none/],
+  [["-b", "mqtts://h", "--cert", "c.pem"], /--cert and --key belong together/],
+  [["-V", "5"], /--protocol-version wants 3\.1\.1/],
   [["--password", "secret"], /needs a user name/],
-  [["something"], /"something" is not an option/],
 ];
 
-for (const [args, says] of wrong)
-  test(`pub-lwt ${args.join(" ")}: exit 2, one line on what, one on what next`, async t => {
-    const run = command(t, "pub-lwt", args, { json: false });
-    assert.equal(await run.exit(), 2);
-    assert.equal(run.stdout, "");
-    assert.match(run.stderr, says);
-    assert.match(run.stderr, /^pub-lwt: .+\n {2}.+\n$/s);
-    assert.doesNotMatch(run.stderr, /secret|\n {4}at /);
-  });
+const wrong: Record<string, Wrong[]> = {
+  "pub-lwt": [
+    ...wrongForBoth,
+    [["--topic", "a/#"], /for subscribing only/],
+    [["--machine", "a/b"], /one topic level/],
+    [["--will-topic", ""], /--will-topic wants a value/],
+    [["--interval", "fast"], /--interval wants a number from 0/],
+    [["-b", "test.mosquitto.org", "--interval", "0.1"], /everyone's: --interval 0\.1 is too fast/],
+    [["-m", "a", "-l"], /both say what to publish/],
+    [["-l", "--fail", "network"], /waits for Enter on standard input/],
+    [["--fail", "fire"], /one of network/],
+    [["--fail", "network", "--no-will"], /--no-will leaves it out/],
+    [["--fail", "network", "--count", "3"], /both say when to stop.*--fail network --after 3/],
+    [["--fail", "keep-alive", "-k", "0"], /--keep-alive 0 switches off/],
+    [["--fail", "network", "--forget"], /exclude each other/],
+    [["--after", "3"], /--after needs --fail/],
+  ],
+  "sub-lwt": [
+    ...wrongForBoth,
+    [["--topic", "a/#/b"], /# must be the last level/],
+    [["--topic", "a", "--topic", ""], /--topic wants a value/],
+    [["--until", "gone"], /one of online, offline, stopped/],
+    [["--retained", "--until", "offline"], /--retained and --until exclude/],
+    [["--retained", "--subscribe-only"], /exclude each other/],
+    [["--forget", "--count", "1"], /--forget and --count exclude/],
+    [["--subscribe-only", "--clean-session"], /makes a stored session/],
+    [["--raw", "--quiet"], /--raw and --quiet exclude/],
+    [["--interval", "1"], /no option --interval/],
+  ],
+  "lwt-broker": [
+    [["--port", "70000"], /0 to 65535/],
+    [["--host", ""], /--host wants a value/],
+    [["--prot", "1"], /Did you mean --port\?/],
+    [["1883"], /"1883" is not an option/],
+  ],
+};
+
+for (const [name, uses] of Object.entries(wrong))
+  for (const [args, says] of uses)
+    test(`${name} ${args.join(" ")}: exit 2, a line on what, a line on what next`, async t => {
+      const run = command(t, name, args, { json: false });
+      assert.equal(await run.exit(), 2);
+      assert.equal(run.stdout, "");
+      const told = run.stderr.replaceAll(/\n {3,}/g, " ");
+      assert.match(told.replaceAll(/\s+/g, " "), says);
+      assert.match(told, new RegExp(`^${name}: .+\n {2}\\S.+\n$`));
+      assert.doesNotMatch(run.stderr, /secret|\n {4}at /);
+    });
+
+test("options in Mosquitto's ways: attached, with =, grouped, and a payload that looks like an option", async t => {
+  const ways: [args: string[], name: string, value: string][] = [
+    [["-p1884"], "broker", "mqtt://127.0.0.1:1884"],
+    [["-h", "::1", "-p", "1884"], "broker", "mqtt://[::1]:1884"],
+    [["-h", "example.org"], "broker", "mqtt://example.org:1883"],
+    [["-h", "example.org", "-p", "8883"], "broker", "mqtts://example.org:8883"],
+    [["-h", "example.org", "--insecure"], "broker", "mqtts://example.org:8883"],
+    [["-b", "example.org:1884"], "broker", "mqtt://example.org:1884"],
+    [["-b", "wss://example.org"], "broker", "wss://example.org:443/mqtt"],
+    [["-b", "ws://example.org:8080/ws"], "broker", "ws://example.org:8080/ws"],
+    [["-V", "mqttv311"], "protocol-version", "3.1.1"],
+    [["--qos=2"], "qos", "2"],
+    [["-q", "1", "-q", "2"], "qos", "2"],
+    [["-rm", "--json=x"], "message", "--json=x"],
+    [["-m=-x"], "message", "-x"],
+    [["-m", ""], "message", ""],
+    [["--will-retain=false"], "will-retain", "false"],
+    [["--client-id", "1e3"], "client-id", "1e3"],
+    [["--message", "0x10"], "message", "0x10"],
+  ];
+  for (const [args, name, value] of ways) {
+    const run = command(t, "pub-lwt", [...args, "--show-settings"]);
+    assert.equal(await run.exit(), 0, `${args.join(" ")}: ${run.stderr}`);
+    const { settings } = await run.event("settings");
+    assert.equal(settings.find(setting => setting.name === name)?.value, value, args.join(" "));
+  }
+});
 
 test("--help, --version and a usage error load neither mqtt nor aedes, and -h alone is help", t => {
   const folder = temporaryFolder(t);

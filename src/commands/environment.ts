@@ -38,15 +38,14 @@ function readEnvironmentFile(file: string, required: boolean): string | null {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && !required) return null;
-    throw usageError(
-      "bad-env-file",
+    throw bad(
       `${file} can't be read: ${code === "ENOENT" ? "there is no such file" : message}.`,
       "It holds lines such as LWT_BROKER=local; .env.example shows them all.",
     );
   }
 }
 
-/** dotenv says nothing of a line that it can't read; one of ours that it skipped is told here. */
+/** dotenv says nothing of a line that it can't read, or not all of; one of ours is told here. */
 async function parseEnvironmentFile(
   file: string,
   text: string,
@@ -56,21 +55,21 @@ async function parseEnvironmentFile(
   const { parse } = await import("dotenv"); // only where there is a file
   const variables = parse(text);
   for (const [i, line] of text.split(/\r\n|\n|\r/).entries()) {
-    const name = /^\s*(?:export\s+)?(\w+)/.exec(line)?.[1];
+    const [, name, value = ""] = /^\s*(?:export\s+)?(\w+)(?:\s*=\s*(.*?)\s*$)?/.exec(line) ?? [];
     if (name === undefined || !isOurs(prefix, name)) continue;
     const where = `line ${i + 1} of ${file}`;
     if (!Object.hasOwn(variables, name))
-      throw usageError(
-        "bad-env-file",
-        `${where} is not read: ${name} has no = after it.`,
-        `Write ${name}=VALUE.`,
-      );
+      throw bad(`${where} is not read: ${name} has no = after it.`, `Write ${name}=VALUE.`);
+    if (/^[^'"`\s][^\s]*#/.test(value))
+      throw bad(`${where}: in ${name}, # begins a comment.`, `Quote the value: ${name}='${value}'`);
     if (known.includes(name)) continue;
     const { message, hint } = unknownName(name, where, known);
-    throw usageError("bad-env-file", message, hint);
+    throw bad(message, hint);
   }
   return variables;
 }
+
+const bad = (message: string, hint: string) => usageError("bad-env-file", message, hint);
 
 function unknownName(name: string, where: string, known: string[]): { message: string; hint: string } {
   const nearest = nearestName(name, known);

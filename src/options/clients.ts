@@ -52,7 +52,7 @@ export const connectionOptions = {
     shared: true,
     secret: true,
     read: anything,
-    help: "better in the environment: LWT_PASSWORD",
+    help: "better in the environment, as LWT_PASSWORD",
   },
   cafile: {
     value: "FILE",
@@ -75,7 +75,7 @@ export const connectionOptions = {
     default: "3.1.1",
     shared: true,
     read: protocolVersion,
-    help: "of MQTT: 3.1.1, also written 311 or mqttv311",
+    help: "MQTT's: 3.1.1, also written 311 or mqttv311",
   },
   "connect-timeout": {
     value: "SECONDS",
@@ -147,7 +147,7 @@ export const helpOptions = {
     common: true,
     typedOnly: true,
     read: flag,
-    help: "this; --help all shows every option",
+    help: "the options that people need; --help all has them all",
   },
   version: { value: null, default: "false", typedOnly: true, read: flag, help: "print the version" },
 } satisfies OptionTable;

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import { envExample, optionTables, written } from "./documents.js";
+import { command, temporaryFolder } from "./processes.js";
+
+test("README.md and .env.example say of options what the tables in the code say", () => {
+  const { envExample: example, optionTables: tables } = written();
+  assert.equal(example, envExample(), "npm run docs writes it anew");
+  assert.equal(tables, optionTables(), "npm run docs writes it anew");
+});
+
+async function shown(t: TestContext, name: string, env: string): Promise<unknown[]> {
+  const cwd = temporaryFolder(t);
+  writeFileSync(path.join(cwd, ".env"), env);
+  const run = command(t, name, ["--show-settings"], { cwd });
+  assert.equal(await run.exit(), 0, run.stderr);
+  const { settings } = await run.event("settings");
+  return settings.map(setting => [setting.name, setting.value]);
+}
+
+test(".env.example copied to .env changes nothing, nor with every line switched on", async t => {
+  const switchedOn = envExample().replaceAll(/^# ((?:PUB_|SUB_)?LWT_\w+=)/gm, "$1");
+  assert.ok((switchedOn.match(/^[A-Z_]+=/gm)?.length ?? 0) > 50);
+  for (const name of ["pub-lwt", "sub-lwt"]) {
+    const without = await shown(t, name, "");
+    assert.deepEqual(await shown(t, name, envExample()), without);
+    assert.deepEqual(await shown(t, name, switchedOn), without);
+  }
+});
