@@ -1,10 +1,13 @@
 /**
  * Text from the network, made safe for a terminal and for a line of JSON. Everything that could move the cursor,
- * break a line, hide, or reverse what a reader sees is shown as its escape: C0 (line feed and tab too), DEL, C1, bidi
- * and zero-width characters, line separators, tag characters, lone surrogates.
+ * break a line, hide, or reverse what a reader sees is shown as its escape: C0 (line feed and tab too), DEL, C1, line
+ * separators, lone surrogates, annotations, and what Unicode says is not to be seen: bidi and zero-width characters,
+ * fillers, tags, variation selectors. Of these the first sixteen stay, since emoji are written with them.
  */
-const UNSAFE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Cs}/gu;
+const UNSAFE = new RegExp(
+  String.raw`[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u{fff9}-\u{fffb}[\p{Default_Ignorable_Code_Point}--[\u{fe00}-\u{fe0f}]]]`,
+  "gv", // as a literal, TypeScript would want ES2024 for it
+);
 
 const escapeOne = (character: string) =>
   Array.from(
