@@ -21,16 +21,24 @@ export const noPaint: Paint = {
   accent: plainText,
 };
 
-/** Colours in the terminal's own 16, which a light and a dark background both show. */
+/**
+ * Colours in the terminal's own 16: of each meaning's candidates the one whose lowest contrast (WCAG 2.2, 1.4.3) is
+ * highest among the palettes of xterm, VS Code, Windows Terminal (Campbell, One Half Light), macOS Terminal (Basic,
+ * Pro), Tango, GNOME and Solarized, each on the light or dark backgrounds that it is used on. So no yellow (1.7 to 1 on
+ * xterm's white; bright magenta 2.9), no cyan (2.0; bright blue 2.3), the bright red (3.1; red 2.4), and green not
+ * bright (2.2; 1.4). No grey either, which Solarized's dark background has for its own; faint is a mixture with any
+ * background, but so pale on light Solarized (1.9) that it is for what can be left unread.
+ */
 export function paintFor(colour: boolean): Paint {
   if (!colour) return noPaint;
   const chalk = new Chalk({ level: 1 });
+  // Not chalk's functions themselves, which paint all their arguments: map() gives three.
   return {
-    bold: chalk.bold,
-    dim: chalk.dim,
-    good: chalk.green,
-    bad: chalk.red.bold,
-    notice: chalk.yellow,
-    accent: chalk.cyan,
+    bold: text => chalk.bold(text),
+    dim: text => chalk.dim(text),
+    good: text => chalk.green(text),
+    bad: text => chalk.redBright.bold(text),
+    notice: text => chalk.magentaBright(text),
+    accent: text => chalk.blueBright(text),
   };
 }
