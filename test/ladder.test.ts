@@ -104,6 +104,16 @@ test("a witness has no lifeline: what the broker tells of it is not drawn", () =
   assert.equal(draw(witness).length, 1);
 });
 
+test("a witness's CONNECT is not drawn as its process' own, nor what the broker tells of it afterwards", () => {
+  const clientId = "Machine1-witness";
+  const lines = draw([
+    { event: "connecting", process: "Machine1", broker: "b", clientId },
+    { event: "client-disconnected", process: "broker", clientId, cause: "network-error" },
+    connecting("Machine1"),
+  ]);
+  assert.equal(lines.filter(line => line.includes("CONNECT")).length, 1);
+});
+
 test("DISCONNECT is drawn once, though both sides tell of it", () => {
   const [machine, broker] = [
     { event: "disconnected", process: "Machine1", graceful: true, reason: "" },

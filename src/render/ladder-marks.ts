@@ -90,7 +90,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
   },
   status: ({ process, state, payload, delivery }, { broker }) => {
     const note = delivery === "live" ? state.toUpperCase() : `${state.toUpperCase()} ${delivery}`;
-    return [{ ...arrowTo(process, broker, [`"${payload}"`]), note, tone: STATE[state] }];
+    return [{ ...arrowTo(process, broker, [`"${payload}"`, payload]), note, tone: STATE[state] }];
   },
   failing: ({ process, cause }, { broker }) => FAILS[cause](process, broker),
   disconnected: ({ process, graceful, reason }, { broker, isOpen }) => {
@@ -133,7 +133,7 @@ const farewell = (at: string, broker: string): Mark[] => [
 /** A reading by its number, anything else by its payload. */
 const publishLabels = (payload: string, seq: number | null, qos: QoS): string[] =>
   seq === null
-    ? [`"${payload}", QoS ${qos}`, `"${payload}"`]
+    ? [`"${payload}", QoS ${qos}`, `"${payload}"`, payload]
     : [`PUBLISH ${seq}, QoS ${qos}`, `PUBLISH ${seq}`];
 
 /** Only of the lesson's clients: a witness has no lifeline of its own. */

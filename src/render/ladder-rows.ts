@@ -15,6 +15,8 @@ type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
 
 /** From left to right, as a message goes. */
 const ORDER = ["pub-lwt", "lwt-broker", "sub-lwt"];
+/** The second connection of `pub-lwt --fail`, which only watches. */
+const WITNESS = /-witness$/;
 /** What an arrow has beside its label, at the least: a dash and a blank before it, a blank and the head after it. */
 const SHAFT = 4;
 
@@ -55,6 +57,7 @@ export class Ladder {
 
   /** The rows for what a process said; none for most of it. */
   rows(event: ProcessEvent): string[] {
+    if (event.event === "connecting" && WITNESS.test(event.clientId)) return [];
     if (event.event === "connecting") this.#processes.set(event.clientId, event.process);
     if (event.event === "published" && event.packetId !== null)
       this.#qos.set(`${event.process} ${event.packetId}`, event.qos);
