@@ -8,4 +8,5 @@ export const plainScreen: Screen = {
   err: noPaint,
   unicode: true,
   terminal: false,
+  errTerminal: false,
 };

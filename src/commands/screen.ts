@@ -15,7 +15,7 @@ export const canRewrite = (stream: NodeJS.WriteStream, { TERM }: Variables): boo
 export function screenOf({ out, err }: Streams, variables: Variables, platform: string): Screen {
   const { NO_COLOR, FORCE_COLOR, LANG, LC_ALL, LC_CTYPE } = variables;
   const colourOn = (stream: NodeJS.WriteStream) =>
-    FORCE_COLOR ? FORCE_COLOR !== "0" : canRewrite(stream, variables) && !NO_COLOR;
+    FORCE_COLOR ? !/^(0|false)$/i.test(FORCE_COLOR) : canRewrite(stream, variables) && !NO_COLOR;
   const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
   return {
     get width() {
@@ -25,6 +25,7 @@ export function screenOf({ out, err }: Streams, variables: Variables, platform: 
     out: paintFor(colourOn(out)),
     err: paintFor(colourOn(err)),
     terminal: out.isTTY,
+    errTerminal: err.isTTY,
     unicode: platform === "win32" || /utf-?8/i.test(locale),
   };
 }

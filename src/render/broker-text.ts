@@ -1,5 +1,5 @@
 import type { BrokerEvent, EndCause } from "../events.js";
-import { clock, columnsOf, cut, pad } from "./columns.js";
+import { clock, columnsOf, cut, fold, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
@@ -10,6 +10,8 @@ import { trouble } from "./trouble-text.js";
 const TIME_WIDTH = 10;
 /** The column of client identifiers grows up to that, so that a made-up one of 36 leaves room for the rest. */
 const NAME_WIDTH = { least: 11, most: 16 };
+
+const LONGEST_CLAUSE = 20;
 
 interface LogLine {
   name: string;
@@ -98,8 +100,8 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
   const logLine = (time: string, { name, what, clause = "", style }: LogLine) => {
     const shownName = cut(escapeText(name), NAME_WIDTH.most);
     nameWidth = Math.max(nameWidth, columnsOf(shownName));
-    const right = clause && ` ${clause}`;
-    const room = screen.width - TIME_WIDTH - nameWidth - 2 - right.length;
+    const right = clause && ` ${cut(escapeText(clause), LONGEST_CLAUSE)}`;
+    const room = screen.width - TIME_WIDTH - nameWidth - 2 - columnsOf(right);
     const text = cut(escapeText(what), room);
     const shown = right ? pad(text, room) : text;
     const styled = style ? paint[style](shown) : shown;
@@ -108,8 +110,8 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
 
   return event => {
     if (event.event === "listening") {
-      const url = paint.bold(event.url);
-      return { out: `lwt-broker on ${url}, in memory: sessions end when it stops\n` };
+      const text = `lwt-broker on ${escapeText(event.url)}, in memory: sessions end when it stops`;
+      return { out: `${paint.bold(fold(text, screen.width))}\n` };
     }
     if (event.event === "warning" || event.event === "error") {
       const style = event.event === "error" ? "bad" : "notice";

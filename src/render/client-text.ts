@@ -1,5 +1,5 @@
 import type { ClientEvent, Timed } from "../events.js";
-import { clock, cut, edges, wrap } from "./columns.js";
+import { clock, cut, edges, fold } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
@@ -22,59 +22,68 @@ export const renderBy =
   };
 
 /** What both clients say alike: troubles, settings, and what --debug shows. */
-export function sharedText(name: string, screen: Screen): TextTable {
+export function sharedText(name: string, screen: Screen) {
   /** A warning has just said that it goes on trying. */
   let toldToTry = false;
+  /** Why the connection was lost, as it has just been told. */
+  let toldWhy: string | null = null;
   return {
     connecting: ({ time, broker }) => ({
       live: { until: Date.parse(time), text: () => `  connecting to ${escapeText(broker)}` },
     }),
+    connected: () => ({ live: null }),
     reconnecting: ({ time, inSeconds, secondsLeft, reason, attempt }) => {
-      const again = `${clock(time)}  ${escapeText(reason)}; trying again in ${inSeconds.toFixed(1)} s`;
+      const why = reason === toldWhy ? "" : `${escapeText(reason)}; `;
+      const again = `${clock(time)}  ${why}trying again in ${inSeconds.toFixed(1)} s`;
       const isNews = attempt === 1 && !toldToTry;
       toldToTry = false;
+      toldWhy = null;
       return {
-        ...(isNews && { err: screen.err.dim(wrap(again, screen.width)) }),
+        ...(isNews && { err: fold(again, screen.width, HANGING) }),
         live: {
           until: Date.parse(time) + secondsLeft * 1000,
           text: left => `  still trying, for ${left} s more`,
         },
       };
     },
-    disconnected: ({ time, graceful, reason }) =>
-      graceful
-        ? { live: null }
-        : { err: lost(`connection lost: ${escapeText(reason)}`, time, screen), live: null },
+    disconnected: ({ time, graceful, reason }) => {
+      if (graceful) return { live: null };
+      toldWhy = reason;
+      const lost = `${clock(time)}  connection lost: ${escapeText(reason)}`;
+      return { err: screen.err.notice(fold(lost, screen.width, HANGING)) };
+    },
     warning: ({ message, hint }) => {
       toldToTry = true;
       return { err: trouble(name, "notice", message, hint, screen) };
     },
     error: ({ message, hint }) => ({ err: trouble(name, "bad", message, hint, screen), live: null }),
     settings: ({ settings }) => ({ out: settingsText(settings, screen.width) }),
-    packet: ({ time, direction, description }) => ({
-      err: screen.err.dim(`${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`),
-    }),
-  };
+    packet: ({ time, direction, description }) => {
+      const text = `${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`;
+      // Elsewhere a packet stays on its line, where grep finds all of it.
+      return { err: screen.errTerminal ? fold(text, screen.width, HANGING) : text };
+    },
+  } satisfies TextTable;
 }
-
-export const lost = (what: string, time: string, { err, width }: Screen): string =>
-  err.notice(wrap(`${clock(time)}  ${what}`, width, HANGING));
 
 /** Under the text of a line that begins with the time. */
 export const HANGING = " ".repeat(10);
 
-/** The first lines: who is connected where, and how to leave. */
+/** The first line: who is connected where, and how to leave. */
 export function heading(
   { clientId, broker }: Named<"connected">,
   arrow: string,
   { err, width }: Screen,
 ): string {
   const left = cut(`${escapeText(clientId)} ${arrow} ${escapeText(broker)}`, width);
-  return err.bold(edges(left, "Ctrl-C stops gracefully", width));
+  return err.bold(left) + edges(left, "Ctrl-C stops gracefully", width).slice(left.length);
 }
 
-/** What CONNACK said about the session, in words. */
-export function sessionText({ cleanSession, sessionPresent }: Named<"connected">): string {
+/** The line under it: what CONNACK said about the session. */
+export const sessionText = (event: Named<"connected">, { width }: Screen): string =>
+  fold(`  session    ${sessionInWords(event)}`, width, " ".repeat(13));
+
+function sessionInWords({ cleanSession, sessionPresent }: Named<"connected">): string {
   if (cleanSession) return "clean: the broker forgets it when the connection ends";
   return sessionPresent
     ? "resumed: the broker kept it while this client was away"
@@ -85,5 +94,5 @@ export function sessionText({ cleanSession, sessionPresent }: Named<"connected">
 export function forgottenText(clientId: string, cleared: string[], { out, width }: Screen): string {
   const session = `the broker keeps nothing for ${escapeText(clientId)} any more [MQTT-3.1.2-6]`;
   const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [MQTT-3.3.1-10]`);
-  return out.good(wrap(session + topics.join(""), width));
+  return out.good(fold(session + topics.join(""), width));
 }

@@ -4,24 +4,24 @@ import stringWidth from "string-width";
 export const clock = (time: string): string => new Date(time).toTimeString().slice(0, 8);
 
 /** How many columns of a terminal a text takes: East Asian characters and emoji two, combining marks none. */
-export const columnsOf = (text: string): number => stringWidth(text);
+export const columnsOf = (text: string): number => (ASCII.test(text) ? text.length : stringWidth(text));
 
 const ASCII = /^[ -~]*$/;
 
 /** Cut to so many columns, with an ellipsis in the place of what is missing. */
 export function cut(text: string, width: number, ellipsis = "…"): string {
-  if (columnsOf(text) <= width) return text;
   const room = width - columnsOf(ellipsis);
-  if (room < 0) return "";
-  if (ASCII.test(text)) return text.slice(0, room) + ellipsis;
+  const short = (kept: string) => (room < 0 ? "" : kept + ellipsis);
+  if (ASCII.test(text)) return text.length <= width ? text : short(text.slice(0, Math.max(0, room)));
   let kept = "";
   let taken = 0;
+  // Not further than needed: a topic may have 65,535 bytes.
   for (const grapheme of graphemesOf(text)) {
     taken += columnsOf(grapheme);
-    if (taken > room) break;
-    kept += grapheme;
+    if (taken > width) return short(kept);
+    if (taken <= room) kept += grapheme;
   }
-  return kept + ellipsis;
+  return text;
 }
 
 let segmenter: Intl.Segmenter | undefined;
@@ -35,6 +35,10 @@ export function* graphemesOf(text: string): Generator<string> {
 /** Filled up with blanks to so many columns. */
 export const pad = (text: string, width: number): string =>
   text + " ".repeat(Math.max(0, width - columnsOf(text)));
+
+/** Two texts, one at each edge; the left one is cut to leave room for the other. */
+export const row = (left: string, right: string, width: number): string =>
+  edges(cut(left, width - columnsOf(right) - 2), right, width);
 
 /** Two texts, one at each edge; on a line each where one has no room for both. */
 export const edges = (left: string, right: string, width: number): string => {
@@ -57,4 +61,29 @@ export function wrap(text: string, width: number, indent = "  "): string {
     line = fits ? joined : indent + word;
   }
   return [...lines, line].join("\n");
+}
+
+/** The same, with longer words broken too: no line is wider. */
+export const fold = (text: string, width: number, indent = "  "): string =>
+  wrap(text, width, indent)
+    .split("\n")
+    .flatMap(line => broken(line, width, indent))
+    .join("\n");
+
+function broken(text: string, width: number, indent: string): string[] {
+  if (columnsOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = "";
+  let taken = 0;
+  for (const grapheme of graphemesOf(text)) {
+    const columns = columnsOf(grapheme);
+    if (taken + columns > width) {
+      lines.push(line);
+      line = indent;
+      taken = indent.length;
+    }
+    line += grapheme;
+    taken += columns;
+  }
+  return [...lines, line];
 }

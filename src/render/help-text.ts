@@ -1,5 +1,5 @@
 import type { Option, OptionTable } from "../options/option.js";
-import { columnsOf, pad, wrap } from "./columns.js";
+import { columnsOf, fold, pad, wrap } from "./columns.js";
 
 /** What a command is called with, and what its help says beside the options. */
 export interface Usage {
@@ -16,8 +16,8 @@ export interface Usage {
   environment: string | null;
 }
 
-/** Where the right column begins, at the most. */
-const WIDEST_LEFT = 42;
+/** Where the right column begins, at the most; and the columns that it needs, so that a topic fits. */
+const [WIDEST_LEFT, LEAST_RIGHT] = [42, 32];
 
 /** The help of a command: examples first, then the common options, or all of them. */
 export function helpText(usage: Usage, all: boolean, width: number): string {
@@ -58,13 +58,15 @@ function meaningOf({ help, default: literal, derived, value, read }: Option): st
   return shown === undefined ? help : `${help} [${shown}]`;
 }
 
-/** Two columns, the right one wrapped. */
+/** Two columns, the right one wrapped, and on its own lines beside a left one that is too wide. */
 function rows(pairs: [left: string, right: string][], width: number): string[] {
-  const column = Math.min(WIDEST_LEFT, 2 + Math.max(...pairs.map(([left]) => columnsOf(left))));
+  const widest = 2 + Math.max(...pairs.map(([left]) => columnsOf(left)));
+  const column = Math.min(WIDEST_LEFT, width - LEAST_RIGHT, widest);
   const indent = " ".repeat(column);
-  return pairs.map(
-    ([left, right]) => pad(left, column) + wrap(right, width - column, "").replaceAll("\n", `\n${indent}`),
-  );
+  return pairs.map(([left, right]) => {
+    const start = columnsOf(left) + 2 > column ? `${left}\n${indent}` : pad(left, column);
+    return start + fold(right, width - column, "").replaceAll("\n", `\n${indent}`);
+  });
 }
 
 const environmentNote = ({ environment }: Usage): string[] =>

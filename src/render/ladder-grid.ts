@@ -15,7 +15,7 @@ export const pen = {
 };
 
 export type Style = (text: string) => string;
-const plain: Style = text => text;
+export const plain: Style = text => text;
 
 /** The places of so many lifelines, evenly spread. */
 export const places = (count: number, width: number): number[] => {

@@ -1,7 +1,7 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
-import { columnsOf, cut, wrap } from "./columns.js";
+import { columnsOf, cut, fold, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
-import type { Style } from "./ladder-grid.js";
+import { plain, type Style } from "./ladder-grid.js";
 import { Ladder } from "./ladder-rows.js";
 import type { Paint } from "./paint.js";
 import type { Rendered, Renderer } from "./rendered.js";
@@ -15,6 +15,8 @@ type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
 
 /** Columns before a claim: its verdict. */
 const VERDICT = 10;
+/** Columns for the name of a process, at the most, where it stands before a text. */
+const LONGEST_NAME = 16;
 /** Columns for what it cites, at the most. */
 const LONGEST_CLAUSE = 20;
 
@@ -32,7 +34,7 @@ export function ladderText(screen: Screen): Renderer<LessonEvent | ProcessEvent>
 }
 
 function troubleText(event: Timed<Trouble>, screen: Screen): Rendered {
-  const name = "process" in event ? escapeText(event.process) : "lwt-demo";
+  const name = "process" in event ? cut(escapeText(event.process), LONGEST_NAME) : "lwt-demo";
   const style = event.event === "error" ? "bad" : "notice";
   return { err: trouble(name, style, event.message, event.hint, screen) };
 }
@@ -63,7 +65,8 @@ class Story {
     const tellings: { [Each in Told["event"]]: (event: ToldAs<Each>) => string[] } = {
       lesson: lesson => this.#begin(lesson),
       step: ({ number, say }) => [...this.#judge(), "", ...this.#say(number, say)],
-      process: ({ name: who, command }) => this.#wrapped(`${who} $ `, command, this.#paint.dim),
+      process: ({ name: who, command }) =>
+        this.#wrapped(`${cut(escapeText(who), LONGEST_NAME)} $ `, command, plain),
       observed: () => [],
       expected: claim => this.#claim(claim),
       result: result => [...this.#judge(), "", this.#conclude(result)],
@@ -74,7 +77,7 @@ class Story {
   #begin({ title, claims, participants }: ToldAs<"lesson">): string[] {
     const { bold, dim, good, bad, notice } = this.#paint;
     this.#ladder = new Ladder(participants, this.#width, {
-      plain: text => text,
+      plain,
       quiet: dim,
       good,
       bad,
@@ -111,8 +114,11 @@ class Story {
     const { good, bad, notice } = this.#paint;
     const name = escapeText(lesson);
     const claims = `${held} ${held === 1 ? "claim" : "claims"} held`;
-    if (skipped !== null) return notice(`${name}: ${escapeText(skipped)} before its end; ${claims}`);
-    return passed ? good(`${name} passed: ${claims}`) : bad(`${name} FAILED: ${claims}, ${failed} did not`);
+    const inLines = (text: string) => fold(text, this.#width);
+    if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)} before its end; ${claims}`));
+    return passed
+      ? good(inLines(`${name} passed: ${claims}`))
+      : bad(inLines(`${name} FAILED: ${claims}, ${failed} did not`));
   }
 
   /** Text with a mark before its first line, and the other lines under the first's text. */

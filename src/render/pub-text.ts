@@ -1,7 +1,7 @@
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
-import { forgottenText, HANGING, heading, lost, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, cut, edges, wrap } from "./columns.js";
+import { forgottenText, HANGING, heading, renderBy, sessionText, sharedText } from "./client-text.js";
+import { clock, cut, edges, fold, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
 import type { Rendered, Renderer } from "./rendered.js";
@@ -22,6 +22,7 @@ const failures: Record<FailCause, string> = {
 export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientEvent> {
   const { out: paint, err } = screen;
   const { fail, statusTopic } = settings;
+  const shared = sharedText("pub-lwt", screen);
   /** Sent, and shown once the acknowledgment is there too. */
   const unacknowledged = new Map<number | null, Published>();
   let introduced = false;
@@ -40,7 +41,8 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
             room,
           )
         : payloadText(payload, null, room);
-    return { out: edges(`${clock(time)}  ${number}  ${text}`, shownRight, screen.width) };
+    const shown = edges(`${clock(time)}  ${number}  ${text}`, shownRight, screen.width);
+    return { out: paint.dim(shown.slice(0, 8)) + shown.slice(8) };
   };
 
   const setUp = (event: Extract<Timed<ClientEvent>, { event: "connected" }>): string => {
@@ -49,16 +51,16 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
     const published = settings.source.kind === "readings" ? "readings" : "messages";
     return [
       heading(event, "→", screen),
-      `  session    ${sessionText(event)}`,
+      sessionText(event, screen),
       will
-        ? edges(
-            cut(`  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`, screen.width - 18),
+        ? row(
+            `  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`,
             `QoS ${will.qos}${retained}`,
             screen.width,
           )
         : "  last will  none",
-      edges(
-        cut(`  ${published}   ${escapeText(settings.readingsTopic)}${pace(settings)}`, screen.width - 8),
+      row(
+        `  ${published}   ${escapeText(settings.readingsTopic)}${pace(settings)}`,
         `QoS ${settings.qos}`,
         screen.width,
       ),
@@ -89,19 +91,21 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
       failing: ({ time, cause, keepAliveDeadline }) => {
         const until = keepAliveDeadline ? `; the broker waits until ${clock(keepAliveDeadline)}` : "";
         const what = `${clock(time)}  ${failures[cause]}${until}`;
-        return { out: paint.notice(wrap(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
+        return { out: paint.notice(fold(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
       },
       witnessed: event => ({ out: witnessedText(event, settings, screen), live: null }),
-      disconnected: ({ time, graceful, reason }) => {
-        if (!graceful) return { err: lost(`disconnected: ${escapeText(reason)}`, time, screen) };
+      disconnected: event => {
+        if (!event.graceful) return shared.disconnected(event);
         return settings.mode === "forget"
           ? undefined
-          : { err: wrap(farewell(time, settings, stopping), screen.width, HANGING) };
+          : { err: fold(farewell(event.time, settings, stopping), screen.width, HANGING) };
       },
       forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
-      summary: ({ machines }) => ({ err: (machines as SentSummary[]).map(sentText(settings)).join("\n") }),
+      summary: ({ machines }) => ({
+        err: (machines as SentSummary[]).map(sent => fold(sentText(settings, sent), screen.width)).join("\n"),
+      }),
     },
-    sharedText("pub-lwt", screen),
+    shared,
   );
 }
 
@@ -141,12 +145,10 @@ function witnessedText(
     : cause === "graceful"
       ? `no will came before the witness's marker, ${after} after DISCONNECT [MQTT-3.14.4-3]`
       : `no will came within ${after}: the broker owes it [MQTT-3.1.2-8]`;
-  return paint[asItShould ? "good" : "bad"](wrap(`${clock(time)}  ${said}`, width, HANGING));
+  return paint[asItShould ? "good" : "bad"](fold(`${clock(time)}  ${said}`, width, HANGING));
 }
 
-const sentText =
-  ({ qos }: PubSettings) =>
-  ({ sent, acknowledged, notAcknowledged }: SentSummary): string =>
-    qos === 0
-      ? `${sent} sent at QoS 0, which nobody acknowledges`
-      : `${sent} sent, ${acknowledged} acknowledged${notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : ""}`;
+const sentText = ({ qos }: PubSettings, { sent, acknowledged, notAcknowledged }: SentSummary): string =>
+  qos === 0
+    ? `${sent} sent at QoS 0, which nobody acknowledges`
+    : `${sent} sent, ${acknowledged} acknowledged${notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : ""}`;

@@ -11,6 +11,8 @@ export interface Screen {
   readonly unicode: boolean;
   /** Whether stdout is a terminal. */
   readonly terminal: boolean;
+  /** Whether stderr is one. */
+  readonly errTerminal: boolean;
 }
 
 /** Where a stream is no terminal; every screen is made to fit it. */

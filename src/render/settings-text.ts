@@ -1,16 +1,26 @@
 import type { DescribedSetting } from "../events.js";
-import { cut, pad } from "./columns.js";
+import { columnsOf, cut, fold, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
 
-const NAME_WIDTH = 18;
-const FROM_WIDTH = 28;
+/** The widest that the first and the last column get. */
+const WIDEST = { name: 18, from: 28 };
 
-/** Every setting a line: its name, its value, and where it came from. */
+/** Every setting: its name, its value on as many lines as it takes, and where it came from. */
 export function settingsText(settings: DescribedSetting[], width: number): string {
-  const valueWidth = width - NAME_WIDTH - FROM_WIDTH - 2;
-  const lines = settings.map(({ name, value, from }) => {
-    const shown = cut(escapeText(value ?? "-"), valueWidth);
-    return `${pad(name, NAME_WIDTH)} ${pad(shown, valueWidth)} ${cut(escapeText(from), FROM_WIDTH)}`;
-  });
-  return lines.join("\n");
+  const rows = settings.map(({ name, value, from }) => ({
+    name: cut(escapeText(name), WIDEST.name),
+    value: escapeText(value ?? "-"),
+    from: cut(escapeText(from), WIDEST.from),
+  }));
+  const widest = (column: "name" | "value" | "from") =>
+    Math.max(0, ...rows.map(({ [column]: text }) => columnsOf(text)));
+  const nameWidth = widest("name");
+  const valueWidth = Math.min(widest("value"), width - nameWidth - widest("from") - 4);
+  return rows
+    .map(({ name, value, from }) => {
+      const [first = "", ...rest] = fold(value, valueWidth, "").split("\n");
+      const line = `${pad(name, nameWidth)}  ${pad(first, valueWidth)}  ${from}`;
+      return [line, ...rest.map(more => " ".repeat(nameWidth + 2) + more)].join("\n");
+    })
+    .join("\n");
 }

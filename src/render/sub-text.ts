@@ -2,13 +2,15 @@ import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../ev
 import type { SubSettings } from "../settings/sub.js";
 import { statusOf } from "../status.js";
 import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, columnsOf, cut, edges, pad } from "./columns.js";
+import { clock, columnsOf, cut, pad, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import { payloadText } from "./reading-text.js";
 import type { Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
 
+/** "HH:MM:SS" and the gap after it. */
+const TIME_WIDTH = 10;
 const LABEL_WIDTH = "REDELIVERED".length;
 const NAME_WIDTH = { least: 8, most: 16 };
 
@@ -35,12 +37,18 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
   let introduced = false;
   let nameWidth = NAME_WIDTH.least;
 
-  const row = (time: string, label: string, style: keyof Paint, name: string, text: string): string => {
+  const line = (
+    time: string,
+    label: string,
+    style: keyof Paint,
+    name: string,
+    text: (room: number) => string,
+  ): string => {
     const shown = cut(escapeText(name), NAME_WIDTH.most);
     nameWidth = Math.max(nameWidth, columnsOf(shown));
-    const left = `${clock(time)}  `;
-    const rest = `  ${pad(shown, nameWidth)}  ${text}`;
-    return `${left}${paint[style](label.padEnd(LABEL_WIDTH))}${cut(rest, screen.width - left.length - LABEL_WIDTH)}`;
+    const room = screen.width - TIME_WIDTH - LABEL_WIDTH - nameWidth - 4;
+    const left = `${paint.dim(clock(time))}  ${paint[style](label.padEnd(LABEL_WIDTH))}`;
+    return `${left}  ${pad(shown, nameWidth)}  ${text(room)}`;
   };
 
   return renderBy(
@@ -49,11 +57,11 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         if (settings.mode === "forget") return { live: null };
         if (introduced) return { err: err.good(`${clock(event.time)}  connected again`), live: null };
         introduced = true;
-        const filters = cut(`  filters    ${settings.filters.map(escapeText).join("  ")}`, screen.width - 8);
+        const filters = `  filters    ${settings.filters.map(escapeText).join("  ")}`;
         const lines = [
           heading(event, "←", screen),
-          `  session    ${sessionText(event)}`,
-          edges(filters, `QoS ${settings.qos}`, screen.width),
+          sessionText(event, screen),
+          row(filters, `QoS ${settings.qos}`, screen.width),
         ];
         return { err: `${lines.join("\n")}\n`, live: null };
       },
@@ -61,12 +69,13 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         // A status shows as one line, not as a message and a status.
         if (payload !== null && statusOf(topic, payload, namespace)) return undefined;
         const number = seq === null ? "" : `${String(seq).padStart(3)}  `;
-        const text = `${number}${payloadText(payload, payloadBase64, screen.width)}`;
-        return { out: row(time, delivery.toUpperCase(), deliveryStyle[delivery], machine ?? topic, text) };
+        const text = (room: number) =>
+          number + payloadText(payload, payloadBase64, Math.max(0, room - number.length));
+        return { out: line(time, delivery.toUpperCase(), deliveryStyle[delivery], machine ?? topic, text) };
       },
       status: ({ time, machine, state, topic, payload, delivery }) => {
-        const text = `"${payload}"${came[delivery]}`;
-        return { out: row(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
+        const text = (room: number) => cut(`"${escapeText(payload)}"${came[delivery]}`, room);
+        return { out: line(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
       },
       forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
       summary: ({ machines }) => ({

@@ -1,4 +1,4 @@
-import { wrap } from "./columns.js";
+import { columnsOf, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Screen } from "./screen.js";
 
@@ -10,6 +10,6 @@ export function trouble(
   hint: string,
   { err, width }: Screen,
 ): string {
-  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width, " ".repeat(name.length + 2)));
+  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width, " ".repeat(columnsOf(name) + 2)));
   return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, width, "    ")}`;
 }

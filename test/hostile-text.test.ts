@@ -1,0 +1,433 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import stringWidth from "string-width";
+import type {
+  BrokerEvent,
+  ClientEvent,
+  Delivery,
+  EndCause,
+  Event,
+  FailCause,
+  LessonEvent,
+  MachineState,
+  QoS,
+  ReceivedSummary,
+  SentSummary,
+  Timed,
+} from "../src/events.js";
+import { pubOptions } from "../src/options/pub.js";
+import { subOptions } from "../src/options/sub.js";
+import { brokerText } from "../src/render/broker-text.js";
+import { fold } from "../src/render/columns.js";
+import { jsonLine } from "../src/render/escape.js";
+import { ladderText } from "../src/render/ladder.js";
+import { lessonListText } from "../src/render/lesson-list-text.js";
+import { paintFor } from "../src/render/paint.js";
+import { pubText } from "../src/render/pub-text.js";
+import type { Rendered, Renderer } from "../src/render/rendered.js";
+import type { Screen } from "../src/render/screen.js";
+import { rawText, subText } from "../src/render/sub-text.js";
+import { pubSettings } from "../src/settings/pub.js";
+import { merge } from "../src/settings/sources.js";
+import { subSettings } from "../src/settings/sub.js";
+import { command, lwtBroker, type Running } from "./processes.js";
+import { RawClient } from "./raw-client.js";
+import { plainScreen } from "./screens.js";
+
+/** Written beside the program's own list on purpose. */
+const UNSAFE =
+  /[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029\u200b-\u200d\u2060\ufeff\u00ad\u3164\ufff9-\ufffb\u{e0000}-\u{e01ef}]/u;
+const SGR = /\u001b\[[\d;]*m/g;
+
+const range = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => String.fromCodePoint(from + i));
+
+const SEQUENCES = ["\u001b[2J", "\u001b]0;title\u0007", "\u001b[?1049h", "\u009b31m", "\u001bP", "\r\n"];
+const INVISIBLE =
+  "\u202e \u2066 \u2069 \u200f \u061c \u200b \u200d \u2060 \ufeff \u00ad \u2028 \u2029 \u3164 \u034f \ufffa \u{e0041} \u{e0101}";
+const SEEN = '漢字 ｱ 한 😀 👩‍👩‍👧‍👦 🇩🇪 ❤\ufe0f e\u0301 → \\u001b " %s $& a Z 7 /';
+const PIECES = [
+  ...range(0x00, 0x1f),
+  ...range(0x7f, 0x9f),
+  ...SEQUENCES,
+  ...INVISIBLE.split(" "),
+  "\ud800",
+  "\udfff",
+  ...SEEN.split(" "),
+  " ",
+];
+const LONG = ["x", "漢", "\u001b[2J", "word ", "e\u0301", "👩‍👩‍👧‍👦", "\u202e", "\ud83d"];
+
+/** As JSON gives them back: with Object's prototype. */
+const record = <Value>(fields: { [Key in keyof Value]: fc.Arbitrary<Value[Key]> }): fc.Arbitrary<Value> =>
+  fc.record<Value>(fields, { noNullPrototype: true });
+
+const pieces = (maxLength: number) => fc.string({ unit: fc.constantFrom(...PIECES), maxLength });
+const hostile = fc.oneof(
+  pieces(12),
+  pieces(120),
+  fc.string({ unit: "binary", maxLength: 40 }),
+  fc.string({ maxLength: 40 }),
+  fc.tuple(fc.constantFrom(...LONG), fc.nat(300)).map(([piece, times]) => piece.repeat(times)),
+);
+/** On one topic the publisher's screen shows a status. */
+const STATUS_TOPIC = "Binil/\u001b[2J漢字\u202e/Status";
+const topic = fc.oneof(hostile, fc.constant(STATUS_TOPIC));
+/** Few, so that a lesson's processes and clients meet. */
+const name = fc.constantFrom(
+  "Machine1",
+  "broker",
+  "\u001b[2J",
+  "漢字".repeat(30),
+  "Subscriber1",
+  "",
+  "\u202e x",
+);
+const participant = record({
+  name,
+  command: fc.constantFrom("pub-lwt", "sub-lwt", "lwt-broker", "\u001b[2J"),
+});
+
+const reading = fc
+  .tuple(fc.double(), hostile)
+  .map(([Temperature, Status]) => JSON.stringify({ Temperature, Pressure: 1, Humidity: 1e300, Status }));
+const payload = fc.oneof(hostile, reading, fc.constant("Sensor Stopped"), fc.constant(""));
+const orNull = <Value>(value: fc.Arbitrary<Value>) => fc.option(value);
+const number = fc.nat();
+const flag = fc.boolean();
+const qos = fc.constantFrom<QoS>(0, 1, 2);
+const packetId = orNull(fc.integer({ min: 1, max: 3 }));
+const delivery = fc.constantFrom<Delivery>("live", "retained", "queued", "redelivered");
+const state = fc.constantFrom<MachineState>("online", "offline", "stopped");
+const failCause = fc.constantFrom<FailCause>(
+  "network",
+  "keep-alive",
+  "no-disconnect",
+  "protocol-error",
+  "crash",
+  "graceful",
+);
+const endCause = fc.constantFrom<EndCause>(
+  "graceful",
+  "connection-closed",
+  "network-error",
+  "keep-alive-timeout",
+  "protocol-error",
+  "taken-over",
+  "limit",
+  "broker-stopped",
+);
+
+type Fields<E> = { [Field in Exclude<keyof E, "event">]: fc.Arbitrary<E[Field]> };
+/** Of every event its fields: the compiler misses the one that has been forgotten. */
+type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event: Name }>> };
+
+const trouble = { code: hostile, message: hostile, hint: hostile };
+const will = record({ topic, payload, qos, retain: flag });
+const queue = { clientId: name, topic, packetId, queued: number };
+const ofClient = { clientId: name, topic, cause: endCause, clause: hostile };
+const received = record<ReceivedSummary>({
+  machine: orNull(hostile),
+  received: number,
+  live: number,
+  retained: number,
+  queued: number,
+  redelivered: number,
+  duplicate: number,
+  missing: number,
+  outOfOrder: number,
+  runs: number,
+  firstSeq: orNull(number),
+  lastSeq: orNull(number),
+});
+const sent = record<SentSummary>({
+  machine: hostile,
+  sent: number,
+  acknowledged: number,
+  notAcknowledged: number,
+});
+
+const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>): Shapes<ClientEvent> => ({
+  connecting: { broker: hostile, clientId: name },
+  connected: {
+    broker: hostile,
+    clientId: hostile,
+    cleanSession: flag,
+    sessionPresent: flag,
+    keepAlive: number,
+    protocolVersion: hostile,
+    will: orNull(will),
+  },
+  refused: { returnCode: number, reason: hostile },
+  reconnecting: {
+    attempt: fc.integer({ min: 1, max: 2 }),
+    inSeconds: number,
+    secondsLeft: number,
+    reason: hostile,
+  },
+  disconnected: { graceful: flag, reason: hostile },
+  subscribed: { topicFilter: topic, qos, grantedQos: qos },
+  published: {
+    topic,
+    payload,
+    qos,
+    retain: flag,
+    packetId,
+    run: orNull(hostile),
+    seq: orNull(number),
+  },
+  acknowledged: { packetId, topic, run: orNull(hostile), seq: orNull(number), milliseconds: number },
+  message: {
+    topic,
+    payload: orNull(payload),
+    payloadBase64: orNull(hostile),
+    qos,
+    retain: flag,
+    dup: flag,
+    packetId,
+    delivery,
+    evidence: hostile,
+    machine: orNull(hostile),
+    run: orNull(hostile),
+    seq: orNull(number),
+  },
+  status: { machine: orNull(hostile), state, topic, payload, delivery },
+  failing: { cause: failCause, keepAliveDeadline: orNull(hostile) },
+  witnessed: { cause: failCause, will: flag, milliseconds: number },
+  forgotten: { clientId: hostile, cleared: fc.array(topic, { maxLength: 3 }) },
+  settings: {
+    settings: fc.array(record({ name: hostile, value: orNull(hostile), from: hostile }), { maxLength: 4 }),
+  },
+  warning: trouble,
+  summary: { machines: summaries },
+  error: trouble,
+  packet: { direction: fc.constantFrom<"sent" | "received">("sent", "received"), description: hostile },
+});
+
+const brokerShapes: Shapes<BrokerEvent> = {
+  listening: { url: hostile, pid: number },
+  "client-connected": {
+    clientId: name,
+    address: hostile,
+    cleanSession: flag,
+    sessionPresent: flag,
+    keepAlive: number,
+    protocolVersion: hostile,
+  },
+  "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile },
+  "will-stored": { clientId: name, topic, qos, retain: flag },
+  "will-published": ofClient,
+  "will-discarded": ofClient,
+  "client-disconnected": { clientId: name, cause: endCause },
+  subscribed: { clientId: hostile, topicFilter: topic, qos },
+  unsubscribed: { clientId: hostile, topicFilter: topic, qos: orNull(qos) },
+  "session-stored": { clientId: hostile, queued: number },
+  "session-resumed": { clientId: hostile, queued: number },
+  "session-ended": { clientId: hostile, queued: number },
+  "message-queued": queue,
+  "message-delivered": queue,
+  "message-acknowledged": queue,
+  "message-dropped": queue,
+  "message-retained": { topic },
+  "retained-cleared": { topic },
+  warning: trouble,
+  error: trouble,
+};
+
+const lessonShapes: Shapes<LessonEvent> = {
+  lesson: {
+    name: hostile,
+    title: hostile,
+    claims: fc.array(hostile, { maxLength: 3 }),
+    participants: fc.array(participant, { maxLength: 8 }),
+  },
+  step: { number, say: hostile },
+  process: { name: hostile, pid: number, command: hostile },
+  observed: { what: hostile, held: flag, clause: orNull(hostile) },
+  expected: { what: hostile, held: flag, clause: orNull(hostile), instead: orNull(hostile) },
+  result: { lesson: hostile, passed: flag, held: number, failed: number, skipped: orNull(hostile) },
+  warning: trouble,
+  error: trouble,
+};
+
+const time = "2026-03-01T14:03:05.000Z";
+
+/** Any of these events; `more` fields for each. */
+function anyOf<E extends Event>(shapes: Shapes<E>, more: Record<string, fc.Arbitrary<unknown>> = {}) {
+  const events = Object.entries<Record<string, fc.Arbitrary<unknown>>>(shapes).map(([event, fields]) =>
+    record({ time: fc.constant(time), event: fc.constant(event), ...fields, ...more }),
+  );
+  return fc.oneof(...events) as unknown as fc.Arbitrary<Timed<E>>;
+}
+
+const pubEvent = anyOf(clientShapes(fc.array(sent, { maxLength: 3 })));
+const subEvent = anyOf(clientShapes(fc.array(received, { maxLength: 3 })));
+const brokerEvent = anyOf(brokerShapes);
+const lessonEvent = anyOf(lessonShapes);
+const ofProcess = { process: name };
+const processEvent = fc.oneof(
+  anyOf(clientShapes(fc.constant([])), ofProcess),
+  anyOf(brokerShapes, ofProcess),
+);
+const cast = anyOf<LessonEvent>(lessonShapes).filter(({ event }) => event === "lesson");
+
+const notThere = () => assert.fail("nothing of this computer is needed");
+const computer = { readFile: notThere, ownSuffix: notThere };
+const defaults = {
+  pub: pubSettings(merge(pubOptions, []), computer),
+  sub: subSettings(merge(subOptions, []), computer),
+};
+
+const pubSetting = record({
+  readingsTopic: topic,
+  will: orNull(will),
+  interval: number,
+  fail: orNull(record({ cause: failCause, after: orNull(number) })),
+  mode: fc.constantFrom<"publish" | "forget">("publish", "forget"),
+  qos,
+});
+
+type Given = { render: (screen: Screen) => Renderer<never>; events: Timed[] };
+const events = <E extends Timed>(event: fc.Arbitrary<E>) => fc.array<Timed>(event, { maxLength: 12 });
+
+/** What each screen is given. */
+const screens: Record<string, fc.Arbitrary<Given>> = {
+  "pub-lwt": fc.tuple(events(pubEvent), pubSetting).map(([given, { will, ...more }]) => {
+    const { connection } = defaults.pub;
+    const settings = {
+      ...defaults.pub,
+      ...more,
+      statusTopic: STATUS_TOPIC,
+      connection: { ...connection, will },
+    };
+    return { render: screen => pubText(settings, screen), events: given };
+  }),
+  "sub-lwt": fc.tuple(events(subEvent), fc.array(topic, { maxLength: 4 })).map(([given, filters]) => ({
+    render: screen => subText({ ...defaults.sub, filters }, screen),
+    events: given,
+  })),
+  "sub-lwt --raw": events(subEvent).map(given => ({ render: rawText, events: given })),
+  "lwt-broker": events(brokerEvent).map(given => ({ render: brokerText, events: given })),
+  "lwt-demo": fc
+    .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
+    .map(([first, given]) => ({ render: ladderText, events: [first, ...given] })),
+  "lwt-demo list": events(lessonEvent).map(given => ({ render: lessonListText, events: given })),
+};
+
+const textsOf = ({ out, err }: Rendered): string[] => [out, err].filter(text => text !== undefined);
+/** What is blank at the end of a line isn't seen. */
+const trimmed = (text: string) => text.replaceAll(/ +$/gm, "");
+/** A last line is cut to the window where it is written. */
+const liveTextsOf = ({ live }: Rendered): string[] => (live ? [7, 0].map(left => live.text(left)) : []);
+
+/** A word that is wider than the screen stays whole, to be copied, in what is wrong and what to do only. */
+const mayStandOut = ({ event }: Timed, line: string) =>
+  (event === "error" || event === "warning") && !line.trim().includes(" ");
+
+for (const [name, given] of Object.entries(screens))
+  test(`${name}: whatever comes from the network, nothing but text in the columns of the screen`, () => {
+    fc.assert(
+      fc.property(given, fc.integer({ min: 60, max: 120 }), ({ render, events }, width) => {
+        const screen = { ...plainScreen, width, errTerminal: true };
+        const plain = render(screen) as Renderer;
+        const colours = { out: paintFor(true), err: paintFor(true) };
+        const coloured = render({ ...screen, ...colours }) as Renderer;
+        for (const event of events) {
+          const rendered = plain(event) ?? {};
+          for (const live of liveTextsOf(rendered)) assert.doesNotMatch(live, UNSAFE);
+          const texts = textsOf(rendered);
+          assert.deepEqual(
+            textsOf(coloured(event) ?? {}).map(text => trimmed(text.replaceAll(SGR, ""))),
+            texts.map(trimmed),
+          );
+          for (const line of texts.flatMap(text => text.split("\n"))) {
+            assert.doesNotMatch(line, UNSAFE, event.event);
+            const columns = stringWidth(line);
+            assert.ok(
+              columns <= width || mayStandOut(event, line),
+              `${event.event}: ${columns} of ${width}: ${line}`,
+            );
+          }
+        }
+      }),
+      { numRuns: 100, includeErrorInReport: true },
+    );
+  });
+
+test("folded text has lines of the width, and keeps every character", () => {
+  const wide = fc.string({ unit: fc.constantFrom("漢", "字", "a", "é", "😀", " ") });
+  fc.assert(
+    fc.property(wide, fc.integer({ min: 4, max: 12 }), (text, width) => {
+      const lines = fold(text, width, "").split("\n");
+      for (const line of lines) assert.ok(stringWidth(line) <= width, line);
+      assert.equal(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
+    }),
+  );
+});
+
+test("a JSON line is one line of plain text, and is read back as what was written", () => {
+  const any = fc.oneof(pubEvent, subEvent, brokerEvent, lessonEvent, processEvent);
+  fc.assert(
+    fc.property(any, event => {
+      const line = jsonLine(event);
+      assert.doesNotMatch(line, UNSAFE);
+      assert.deepEqual(JSON.parse(line), event);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("with --raw a payload's bytes are its own", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), bytes => {
+      const render = rawText(plainScreen);
+      const base64 = Buffer.from(bytes).toString("base64");
+      const event = { time, event: "message", payload: null, payloadBase64: base64 } as Timed<ClientEvent>;
+      assert.deepEqual(render(event)?.bytes, Buffer.from(bytes));
+    }),
+  );
+});
+
+/** What MQTT can carry: topics have no U+0000, and no text has half a surrogate pair. */
+const HOSTILE = [
+  "\u001b[2J\u001b[31m",
+  "\u009b31m\r\n\t\u0007",
+  "\u202eevil\u2066\u200b",
+  "\u{e0041}\u2028漢字😀",
+];
+
+const outputs = ({ stdout, stderr }: Running) => stdout + stderr;
+const lines = (text: string) => text.split("\n");
+
+test("hostile client IDs, topics and payloads reach no terminal, no JSON line and no --debug line raw", async t => {
+  const { port, process: broker } = await lwtBroker(t);
+  const ways = [
+    [],
+    ["--debug"],
+    ["--json"],
+    ["--json", "--debug"],
+    ["--debug", "--client-id", "\u001b[2J\u202e"],
+  ];
+  const subscribers = ways.map((args, i) =>
+    command(t, "sub-lwt", ["-p", String(port), "-i", `S${i}`, "-t", "#", ...args], { json: false }),
+  );
+  for (const subscriber of subscribers) await subscriber.outputHas(/session|"subscribed"/);
+  await broker.until("all subscribed", () => broker.all("subscribed").length >= ways.length || undefined);
+  for (const [i, text] of HOSTILE.entries()) {
+    const client = await RawClient.connect(t, port, {
+      clientId: `${text}${i}`,
+      clean: false,
+      will: { topic: `will/${text}`, payload: text, qos: 1, retain: true },
+    });
+    await client.subscribe(`${text}/+`, 1);
+    await client.publish(`${text}/${i}`, `${text} payload ${i}`, 1);
+    client.socket.destroy();
+  }
+  await RawClient.connect(t, port, { clientId: "last" }).then(last =>
+    last.publish("last", "the last one", 1),
+  );
+  for (const subscriber of subscribers) await subscriber.outputHas(/the last one|"last"/);
+  for (const process of [broker, ...subscribers])
+    for (const line of lines(outputs(process))) assert.doesNotMatch(line, UNSAFE);
+});
