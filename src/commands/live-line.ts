@@ -1,8 +1,13 @@
+import { drawable } from "../render/ascii.js";
+import { cut } from "../render/columns.js";
 import type { LiveLine } from "../render/rendered.js";
+import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
 
 const SECOND = 1000;
 /** To the start of the line, and everything on it erased (ECMA-48, CR and EL). */
 const ERASE = "\r\u001b[K";
+/** At the right edge: for the cursor, and for the ^C that the terminal shows. */
+const FREE = 3;
 
 /** A last line on a terminal that is written anew every second; whatever else is written goes above it. */
 export class LiveOutput {
@@ -10,7 +15,10 @@ export class LiveOutput {
   #shown = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly stream: NodeJS.WriteStream) {}
+  constructor(
+    private readonly stream: NodeJS.WriteStream,
+    private readonly screen: Screen,
+  ) {}
 
   /** The line from now on; null: none. */
   set(line: LiveLine | null): void {
@@ -19,18 +27,20 @@ export class LiveOutput {
     if (line) this.#timer = setInterval(() => this.show(), SECOND).unref();
   }
 
-  /** Before something else is written. */
-  hide(): void {
-    if (this.#shown) this.stream.write(ERASE);
+  /** Before something else is written. Returns whether there was something to erase. */
+  hide(): boolean {
+    const wasShown = this.#shown;
+    if (wasShown) this.stream.write(ERASE);
     this.#shown = false;
+    return wasShown;
   }
 
   show(): void {
     if (!this.#line) return;
     const { until, text } = this.#line;
     const left = Math.max(0, Math.ceil((until - Date.now()) / SECOND));
-    const shown = text(left).slice(0, this.stream.columns - 1);
-    this.stream.write(`${this.#shown ? ERASE : ""}${shown}`);
+    const shown = cut(text(left), (this.stream.columns || DEFAULT_WIDTH) - FREE);
+    this.stream.write(`${this.#shown ? ERASE : ""}${drawable(shown, this.screen)}`);
     this.#shown = true;
   }
 }

@@ -1,7 +1,8 @@
 import type { Event, Timed } from "../events.js";
-import { toAscii } from "../render/ascii.js";
+import { drawable } from "../render/ascii.js";
 import { jsonLine } from "../render/escape.js";
 import type { Rendered, Renderer } from "../render/rendered.js";
+import type { Screen } from "../render/screen.js";
 import type { LiveOutput } from "./live-line.js";
 import type { Streams } from "./screen.js";
 
@@ -15,12 +16,13 @@ const ESSENTIAL = new Set<Event["event"]>(["error", "summary", "result", "settin
 /** With --json these go to stderr as text too, where a person looks for them. */
 const FOR_PEOPLE = new Set<Event["event"]>(["error", "warning"]);
 
+const LINE_FEED = 0x0a;
+
 interface OutputParts {
   streams: Streams;
   settings: OutputSettings;
   render: Renderer;
-  /** False: our own drawing in ASCII. */
-  unicode: boolean;
+  screen: Screen;
   /** Null where nothing may be written over. */
   live: LiveOutput | null;
 }
@@ -29,6 +31,8 @@ interface OutputParts {
 export class Output {
   #gone = false;
   #drained: Promise<void> | null = null;
+  /** A payload on the terminal, or ^C, has left the cursor in the middle of a line. */
+  #midLine = false;
 
   constructor(
     private readonly parts: OutputParts,
@@ -45,33 +49,66 @@ export class Output {
 
   /** Stamps the event with the time and writes it; the promise, if there is one, is kept when stdout can take more. */
   readonly sink = (event: Event): Promise<void> | undefined => {
-    const { settings, streams, live } = this.parts;
+    const { settings, live } = this.parts;
     if (settings.quiet && !ESSENTIAL.has(event.event)) return undefined;
     const timed = { time: new Date().toISOString(), ...event };
     const { out, err, bytes, live: line } = this.#rendered(timed);
     live?.hide();
     if (line !== undefined) live?.set(line);
-    if (err !== undefined) streams.err.write(this.#drawable(`${err}\n`));
+    if (err !== undefined) this.#tell(`${err}\n`);
     const written = bytes ?? (out === undefined ? undefined : `${out}\n`);
-    const waits = written === undefined || this.#gone ? undefined : this.#write(this.#drawable(written));
+    const waits = written === undefined || this.#gone ? undefined : this.#write(written);
     live?.show();
     return waits;
   };
 
+  /** @param echoed the terminal has shown ^C where the cursor was */
+  interrupted(echoed: boolean): void {
+    const { streams, live } = this.parts;
+    const erased = live?.hide();
+    if (echoed && !erased && streams.err.isTTY) this.#midLine = true;
+    this.#toLineStart();
+  }
+
+  /** Nothing more will be written; the shell's prompt gets a line of its own. */
+  end(): void {
+    const { live } = this.parts;
+    live?.hide();
+    live?.set(null);
+    this.#toLineStart();
+  }
+
   #rendered(event: Timed): Rendered {
     const { settings, render } = this.parts;
-    const text = () => render(event) ?? {};
+    const text = () => this.#drawn(render(event) ?? {});
     if (!settings.json || event.event === "packet") return text();
     const err = FOR_PEOPLE.has(event.event) ? text().err : undefined;
     return { out: jsonLine(event), ...(err !== undefined && { err }) };
   }
 
-  #drawable<Text extends string | Buffer>(text: Text): string | Text {
-    return typeof text === "string" && !this.parts.unicode ? toAscii(text) : text;
+  #drawn({ out, err, ...rest }: Rendered): Rendered {
+    const { screen } = this.parts;
+    return {
+      ...rest,
+      ...(out !== undefined && { out: drawable(out, screen) }),
+      ...(err !== undefined && { err: drawable(err, screen) }),
+    };
+  }
+
+  #tell(text: string): void {
+    this.#toLineStart();
+    this.parts.streams.err.write(text);
+  }
+
+  #toLineStart(): void {
+    if (this.#midLine) this.parts.streams.err.write("\n");
+    this.#midLine = false;
   }
 
   #write(text: string | Buffer): Promise<void> | undefined {
-    const { out } = this.parts.streams;
+    const { out, err } = this.parts.streams;
+    if (typeof text !== "string" && text.length > 0 && out.isTTY && err.isTTY)
+      this.#midLine = text.at(-1) !== LINE_FEED;
     if (out.write(text) || this.#drained) return this.#drained ?? undefined;
     this.#drained = new Promise(resolve => {
       const done = () => {

@@ -3,7 +3,8 @@ import type { Control, StopReason } from "../clients/control.js";
 import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
 import type { Sink } from "../events.js";
 import type { OptionTable } from "../options/option.js";
-import { jsonLine } from "../render/escape.js";
+import { drawable } from "../render/ascii.js";
+import { escapeText, jsonLine } from "../render/escape.js";
 import type { Usage } from "../render/help-text.js";
 import type { Renderer } from "../render/rendered.js";
 import type { Screen } from "../render/screen.js";
@@ -65,9 +66,9 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
 
-async function printHelp(program: Usage, all: boolean, { width }: Screen): Promise<void> {
+async function printHelp(program: Usage, all: boolean, screen: Screen): Promise<void> {
   const { helpText } = await import("../render/help-text.js");
-  print(helpText(program, all, width));
+  print(drawable(helpText(program, all, screen.width), screen));
 }
 
 async function sourcesOf(
@@ -83,18 +84,16 @@ async function sourcesOf(
   return { sources: [typed, ...sources], warnings };
 }
 
-async function work(name: string, job: Job, { unicode }: Screen): Promise<ExitCode> {
+async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const stop = new AbortController();
   const stopFor = (reason: StopReason) => stop.abort(reason);
   const { output: settings, render } = job;
-  const live =
-    !settings.json && !settings.quiet && canRewrite(streams.err, process.env)
-      ? new LiveOutput(streams.err)
-      : null;
-  const output = new Output({ streams, settings, render, unicode, live }, () => stopFor("output-gone"));
-  const interrupted = () => {
-    live?.hide();
-    if (streams.err.isTTY) streams.err.write("\n"); // the terminal has shown ^C there
+  // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
+  const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
+  const live = rewrites ? new LiveOutput(streams.err, screen) : null;
+  const output = new Output({ streams, settings, render, screen, live }, () => stopFor("output-gone"));
+  const interrupted = (signal: NodeJS.Signals) => {
+    output.interrupted(signal === "SIGINT");
     if (stop.signal.aborted) leaveAtOnce(name);
     stopFor("interrupted");
   };
@@ -110,8 +109,7 @@ async function work(name: string, job: Job, { unicode }: Screen): Promise<ExitCo
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;
   } finally {
     clearTimeout(timer);
-    live?.hide();
-    live?.set(null);
+    output.end();
     process.off("message", parentSays).off("disconnect", parentGone);
     if (process.connected) process.disconnect();
     process.stdin.destroy();
@@ -137,9 +135,10 @@ async function crash(): Promise<never> {
 /** The error goes to stderr as text, and with --json to stdout as an event too. */
 function fail(name: string, error: unknown, argv: string[], screen: Screen): void {
   const { code, message, hint } = errorEvent(error);
-  process.stderr.write(`${trouble(name, "bad", message, hint, screen)}\n`);
+  process.stderr.write(`${drawable(trouble(name, "bad", message, hint, screen), screen)}\n`);
   if (argv.includes("--json"))
     print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
   process.exitCode = exitCodeOf(error);
-  if (argv.includes("--debug") && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (argv.includes("--debug") && error instanceof Error && error.stack)
+    process.stderr.write(`${error.stack.split("\n").map(escapeText).join("\n")}\n`);
 }

@@ -1,0 +1,313 @@
+import assert from "node:assert/strict";
+import { spawn, type StdioOptions } from "node:child_process";
+import { openSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import stringWidth from "string-width";
+import { LiveOutput } from "../src/commands/live-line.js";
+import { binDir, command, freePort, lwtBroker, missing, Running, temporaryFolder } from "./processes.js";
+import { plainScreen } from "./screens.js";
+
+/** util-linux's, which makes pseudo-terminals; elsewhere a program of that name takes other options. */
+const skip =
+  process.platform === "linux"
+    ? missing("script", ["-qfec", "true", "/dev/null"])
+    : "script of util-linux is not here";
+
+const ESC = "\u001b";
+const SGR = /\u001b\[[\d;]*m/g;
+const CTRL_C = "\u0003";
+const ALL = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
+
+interface Terminal {
+  columns?: number;
+  env?: Record<string, string>;
+  /** For the shell, behind the command. */
+  piped?: string;
+}
+
+/** Nothing of what a developer has set. */
+function environment(folder: string, more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  const { PATH, NODE_V8_COVERAGE } = process.env;
+  const coverage = NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {};
+  const terminal = { SHELL: "/bin/sh", TERM: "xterm-256color", LANG: "C.UTF-8" };
+  return { PATH, ...terminal, HOME: folder, XDG_STATE_HOME: folder, ...coverage, ...more };
+}
+
+/** One of the four commands on a terminal of its own. */
+function onTerminal(t: TestContext, name: string, args: string[], how: Terminal = {}): Running {
+  const { columns = 80, env, piped = "" } = how;
+  const cwd = temporaryFolder(t);
+  const words = [process.execPath, path.join(binDir, `${name}.cjs`), ...args];
+  const quoted = words.map(word => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
+  // The shell stays only where it has to: it would be interrupted too, and end with 130.
+  const line = `stty cols ${columns} rows 24 && ${piped ? "" : "exec "}${quoted} ${piped}`;
+  const child = spawn("script", ["-qfec", line, "/dev/null"], {
+    cwd,
+    env: environment(cwd, env),
+    stdio: "pipe",
+  });
+  child.stdin.on("error", () => {});
+  return new Running(t, child);
+}
+
+const type = ({ child }: Running, keys: string) => child.stdin?.write(keys);
+
+/** What the terminal shows in the end: the last line is where the cursor is. Knows what the commands may use. */
+function shownBy({ stdout }: Running): string[] {
+  const lines = [""];
+  let column = 0;
+  for (const [piece] of stdout.replaceAll(SGR, "").matchAll(/\r|\n|\u001b\[K|[^\r\n\u001b]+|\u001b/g)) {
+    const line = lines.at(-1) ?? "";
+    assert.notEqual(piece, ESC, `an escape sequence of another kind: ${JSON.stringify(stdout)}`);
+    if (piece === "\r") column = 0;
+    else if (piece === "\n") lines.push("");
+    else if (piece === `${ESC}[K`) lines[lines.length - 1] = line.slice(0, column);
+    else {
+      lines[lines.length - 1] = line.slice(0, column) + piece + line.slice(column + piece.length);
+      column += piece.length;
+    }
+  }
+  return lines;
+}
+
+const widest = (lines: string[]) => Math.max(...lines.map(line => stringWidth(line)));
+
+/** What there is to see of a command that has ended; the cursor is on a line of its own. */
+async function screenAtEnd(run: Running): Promise<string[]> {
+  await run.exit();
+  const lines = shownBy(run);
+  assert.equal(lines.at(-1), "", run.stdout);
+  return lines.slice(0, -1);
+}
+
+async function brokerOnTerminal(t: TestContext, how: Terminal = {}) {
+  const process = onTerminal(t, "lwt-broker", ["--port", "0"], how);
+  const port = await process.until("port", () => /127\.0\.0\.1:(\d+)/.exec(process.stdout)?.[1]);
+  return { process, port };
+}
+
+/** A broker, a subscriber, and a publisher between them, each on its own terminal, from their start to their end. */
+async function session(t: TestContext, how: Terminal): Promise<Running[]> {
+  const { process: broker, port } = await brokerOnTerminal(t, how);
+  const sub = onTerminal(t, "sub-lwt", ["-p", port, "-d"], how);
+  await broker.outputHas("sensors/lastwill");
+  const failing = ["--fail", "no-disconnect", "--after", "2", "--interval", "0.05"];
+  const pub = onTerminal(t, "pub-lwt", ["-p", port, "--machine", "機械😀", ...failing], how);
+  await sub.outputHas("OFFLINE");
+  assert.equal(await pub.exit(), 0);
+  for (const run of [sub, broker]) {
+    type(run, CTRL_C);
+    assert.equal(await run.exit(), 0);
+  }
+  return [broker, sub, pub];
+}
+
+test("every line of every command fits the window, and its width is used", { skip, concurrency: true }, t =>
+  Promise.all(
+    [60, 80, 120].map(columns =>
+      t.test(`${columns} columns`, async t => {
+        const how = { columns };
+        const texts = ALL.flatMap(name =>
+          [["--help"], ["--help", "all"], ["--nonsense"]].map(args => onTerminal(t, name, args, how)),
+        );
+        const more = [
+          onTerminal(t, "sub-lwt", ["--show-settings", "-t", `${"漢字".repeat(40)}/#`], how),
+          onTerminal(t, "pub-lwt", ["--show-settings"], how),
+          onTerminal(t, "lwt-demo", ["list"], how),
+          onTerminal(t, "lwt-demo", ["offline-notification"], how),
+        ];
+        const runs = [...texts, ...more, ...(await session(t, how))];
+        const screens = await Promise.all(runs.map(screenAtEnd));
+        for (const lines of screens) assert.ok(widest(lines) <= columns, lines.join("\n"));
+        assert.ok(widest(screens.flat()) > columns - 5);
+        const defaults = screens.flat().filter(line => line.includes("[Binil/Machine1/Sen"));
+        for (const line of defaults) assert.match(line, /SensorData\]$/);
+      }),
+    ),
+  ).then(() => {}),
+);
+
+const coloured = (run: Running) => run.stdout.search(SGR) >= 0;
+
+test("colour on a terminal, unless it is not wanted there", { skip }, async t => {
+  const cases: [env: Record<string, string>, colour: boolean][] = [
+    [{}, true],
+    [{ NO_COLOR: "" }, true],
+    [{ NO_COLOR: "1" }, false],
+    [{ FORCE_COLOR: "0" }, false],
+    [{ FORCE_COLOR: "false" }, false],
+    [{ TERM: "dumb" }, false],
+    [{ TERM: "dumb", FORCE_COLOR: "1" }, true],
+  ];
+  for (const [env, colour] of cases) {
+    const { process } = await brokerOnTerminal(t, { env });
+    assert.equal(coloured(process), colour, JSON.stringify(env));
+  }
+});
+
+test("no colour in a pipe, unless it is wanted there", async t => {
+  for (const [env, colour] of [
+    [{}, false],
+    [{ FORCE_COLOR: "1" }, true],
+    [{ FORCE_COLOR: "0" }, false],
+  ] as [Record<string, string>, boolean][]) {
+    const broker = command(t, "lwt-broker", ["--port", "0"], { json: false, env });
+    await broker.outputHas("mqtt://");
+    assert.equal(coloured(broker), colour);
+    assert.ok(!broker.stdout.replaceAll(SGR, "").includes(ESC));
+  }
+});
+
+test("while no broker answers a last line counts down, and Ctrl-C leaves nothing of it", {
+  skip,
+}, async t => {
+  const pub = onTerminal(t, "pub-lwt", ["-p", String(await freePort())]);
+  await pub.outputHas(/still trying, for \d+ s more[^]*still trying, for \d+ s more/);
+  type(pub, CTRL_C);
+  const lines = await screenAtEnd(pub);
+  assert.deepEqual(
+    lines.map(line => line.replace(/\d+(?= s more|\.$| \()/, "N")),
+    [
+      "pub-lwt: no broker answers at mqtt://127.0.0.1:N (connection refused).",
+      "  Start one in another terminal: npx lwt-broker (trying for N s more)",
+      "pub-lwt: stopped before a broker answered at mqtt://127.0.0.1:N.",
+      "  Start one in another terminal: npx lwt-broker",
+      "0 sent, 0 acknowledged",
+    ],
+  );
+});
+
+test("the time that is left of 1.5 × keep alive is shown, and gone at the end", { skip }, async t => {
+  const { port } = await lwtBroker(t);
+  const args = ["-p", String(port), "--fail", "keep-alive", "-k", "1", "--after", "1"];
+  const pub = onTerminal(t, "pub-lwt", args);
+  await pub.outputHas(/silent; the broker waits \d s more/);
+  assert.equal(await pub.exit(), 0);
+  const lines = await screenAtEnd(pub);
+  assert.ok(!lines.some(line => line.includes("s more") || line.includes("time is over")), lines.join("\n"));
+  assert.match(lines.join("\n"), /the witness received the will/);
+});
+
+test("a last line is not written where it can't be erased, or isn't wanted", { skip }, async t => {
+  const cases: [args: string[], how: Terminal][] = [
+    [[], { env: { TERM: "dumb" } }],
+    [[], { piped: "| cat" }],
+    [["--json"], {}],
+    [["--quiet"], {}],
+  ];
+  const watch = async ([args, how]: (typeof cases)[number]) => {
+    const port = String(await freePort());
+    const pub = onTerminal(t, "pub-lwt", ["-p", port, "--connect-timeout", "1.2", ...args], how);
+    assert.equal(await pub.exit(), how.piped ? 0 : 1);
+    assert.match(pub.stdout, /no broker answers/);
+    assert.doesNotMatch(
+      pub.stdout,
+      /still trying|connecting to|\u001b\[K|\r(?!\n)/,
+      JSON.stringify([args, how]),
+    );
+  };
+  await Promise.all(cases.map(watch));
+});
+
+test("a last line stays on one line of a window that is too narrow for it", { skip }, async t => {
+  const pub = onTerminal(t, "pub-lwt", ["-p", String(await freePort())], { columns: 30 });
+  await pub.outputHas("still trying");
+  type(pub, CTRL_C);
+  await pub.exit();
+  for (const [line] of pub.stdout.matchAll(/ {2}(still|connecting)[^\r\u001b^]*/g))
+    assert.ok(line.length <= 27, line);
+});
+
+test("a last line is cut by columns, not by characters, and drawn as the terminal can", () => {
+  const shown = (unicode: boolean) => {
+    let written = "";
+    const stream = {
+      columns: 20,
+      write: (text: string) => (written += text),
+    } as unknown as NodeJS.WriteStream;
+    const live = new LiveOutput(stream, { ...plainScreen, unicode });
+    live.set({ until: 0, text: left => `${left} ${"漢字".repeat(20)}` });
+    live.show();
+    live.set(null);
+    return written;
+  };
+  assert.equal(shown(true), "0 漢字漢字漢字漢…");
+  assert.equal(shown(false), "0 漢字漢字漢字漢~");
+});
+
+test("in pipes there is nothing but text", async t => {
+  const broker = command(t, "lwt-broker", ["--port", "0"], { json: false });
+  const port = await broker.until("port", () => /127\.0\.0\.1:(\d+)/.exec(broker.stdout)?.[1]);
+  const sub = command(t, "sub-lwt", ["-p", port, "-d"], { json: false });
+  await sub.outputHas("Ctrl-C stops");
+  await broker.outputHas("sensors/lastwill");
+  const args = ["--fail", "keep-alive", "-k", "1", "--after", "1"];
+  const pub = command(t, "pub-lwt", ["-p", port, ...args], { json: false });
+  const lonely = command(t, "pub-lwt", ["-p", String(await freePort()), "--connect-timeout", "1.2"], {
+    json: false,
+  });
+  assert.equal(await pub.exit(), 0);
+  assert.equal(await lonely.exit(), 1);
+  await sub.outputHas("OFFLINE");
+  for (const { stdout, stderr } of [broker, sub, pub, lonely])
+    assert.doesNotMatch(stdout + stderr, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+});
+
+test("where the locale knows ASCII only, our own drawing is in it, and a payload in JSON stays as it is", {
+  skip,
+}, async t => {
+  const env = { LC_ALL: "C" };
+  const { process: broker, port } = await brokerOnTerminal(t, { env });
+  const sub = onTerminal(t, "sub-lwt", ["-p", port], { env });
+  await broker.outputHas("sensors/lastwill");
+  const json = command(t, "sub-lwt", ["-p", port, "-i", "json", "-t", "#"], { env });
+  await json.event("subscribed");
+  const pub = onTerminal(t, "pub-lwt", ["-p", port, "--fail", "no-disconnect", "--after", "1"], { env });
+  assert.equal(await pub.exit(), 0);
+  await sub.outputHas("OFFLINE");
+  const arrow = onTerminal(t, "pub-lwt", ["-p", port, "-t", "arrow", "-m", "a → b"], { env });
+  await json.event("message", { payload: "a → b" });
+  const help = ALL.map(name => onTerminal(t, name, ["--help", "all"], { env }));
+  await Promise.all([arrow, ...help].map(run => run.exit()));
+  for (const { stdout } of [broker, sub, pub, arrow, ...help]) assert.match(stdout, /^[\x00-\x7f]+$/);
+});
+
+test("--raw to a terminal warns, and what comes next begins a line", { skip }, async t => {
+  const { port } = await lwtBroker(t);
+  const sub = onTerminal(t, "sub-lwt", ["-p", String(port), "--raw", "-t", "raw", "-C", "1"]);
+  await sub.outputHas("what is sent can");
+  const pub = command(t, "pub-lwt", [
+    "-p",
+    String(port),
+    "-t",
+    "raw",
+    "-m",
+    "no line feed",
+    "-r",
+    "--no-status",
+  ]);
+  assert.equal(await pub.exit(), 0);
+  const lines = await screenAtEnd(sub);
+  assert.equal(lines.at(-2), "no line feed");
+  assert.match(lines.at(-1) ?? "", /1 received/);
+});
+
+test("--raw into anything else gives the bytes as they came, and does not warn", async t => {
+  const { port } = await lwtBroker(t);
+  const to = ["-p", String(port), "-t", "raw"];
+  assert.equal(await command(t, "sub-lwt", [...to, "--subscribe-only"]).exit(), 0);
+  const payloads = ["\ufefftext", "\u001b[2J", " "].map(text => Buffer.from(text));
+  payloads.push(Buffer.from([0xff, 0x00, 0xc3, 0x28]), Buffer.from([0xed, 0xa0, 0x80]));
+  const input = Buffer.concat(payloads.flatMap(payload => [payload, Buffer.from("\n")]));
+  assert.equal(await command(t, "pub-lwt", [...to, "-l", "--no-status"], { input }).exit(), 0);
+  const cwd = temporaryFolder(t);
+  const file = path.join(cwd, "bytes");
+  const args = [path.join(binDir, "sub-lwt.cjs"), ...to, "--raw", "-C", String(payloads.length)];
+  const stdio: StdioOptions = ["ignore", openSync(file, "w"), "pipe"];
+  const child = spawn(process.execPath, args, { cwd, env: environment(cwd), stdio });
+  const sub = new Running(t, child);
+  assert.equal(await sub.exit(), 0);
+  assert.deepEqual(readFileSync(file), Buffer.concat(payloads));
+  assert.doesNotMatch(sub.stderr, /--raw/);
+});
