@@ -304,7 +304,7 @@ const troubles: Trouble[] = [
     exit: 2,
     code: "bad-env-file",
     says: /line 1 of \.env: in SUB_LWT_TOPIC, # begins a comment/,
-    hint: /SUB_LWT_TOPIC='Binil\/#'/,
+    hint: /SUB_LWT_TOPIC='…'/,
   },
   {
     what: "a .env with a bad value",

@@ -1,12 +1,12 @@
-/** Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more. */
-export type StopReason = "interrupted" | "timeout" | "output-gone";
+/** Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more; it can't be written to. */
+export type StopReason = "interrupted" | "timeout" | "output-gone" | "output-failed";
 
 /** What the world outside tells a running client. */
 export interface Control {
   /** Aborted, with a StopReason, when it is time to end gracefully. */
   stop: AbortSignal;
-  /** Kept when Enter is pressed. */
-  enter(): Promise<void>;
+  /** Kept when Enter is pressed, or can't be any more. */
+  enter(): Promise<"pressed" | "ended">;
   /** Standard input; ends with it. */
   input: () => AsyncIterable<Buffer>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */

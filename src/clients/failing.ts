@@ -1,10 +1,17 @@
 import type { Connection } from "../connection/connect.js";
-import { ExitCode } from "../errors.js";
+import { ExitCode, UserError } from "../errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { machineTopics } from "../topics.js";
-import { type Control, pause } from "./control.js";
+import { aborted, type Control, pause } from "./control.js";
+import { tellWhatStays } from "./what-stays.js";
 import type { Witness } from "./witness.js";
+
+interface Failing {
+  sink: Sink<ClientEvent>;
+  control: Control;
+  announceStop: () => void;
+}
 
 /** Milliseconds that the broker's closing may come after its will. */
 const CLOSE_LIMIT = 1000;
@@ -18,24 +25,55 @@ export async function failOnPurpose(
   settings: PubSettings,
   connection: Connection,
   witness: Witness | null,
-  { sink, control }: { sink: Sink<ClientEvent>; control: Control },
+  { sink, control, announceStop }: Failing,
 ): Promise<ExitCode> {
+  if (!connection.isConnected) throw nothingToLose();
   const { keepAlive, will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
   const deadline = cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
   sink({ event: "failing", cause, keepAliveDeadline: deadline });
-  if (cause === "crash") return control.crash();
-  const verdict = witness?.watch(cause, connection.closed);
-  if (cause === "graceful") await connection.end();
-  else connection.drop(cause);
-  const { will: came = false, marker = false, milliseconds = 0 } = (await verdict) ?? {};
+  if (cause === "crash") {
+    tellWhatStays(settings, sink);
+    return control.crash();
+  }
+  const watching = witness?.watch(cause, connection.closed);
+  if (cause === "graceful") {
+    announceStop();
+    await connection.end();
+  } else connection.drop(cause);
+  // A Ctrl-C may have been what made it fail; a further one ends the waiting.
+  const leaving = control.stop.aborted ? [] : [aborted(control.stop).then(() => null)];
+  const verdict = await Promise.race([watching ?? null, ...leaving]);
+  if (!verdict) throw leftTheWitness();
+  const { will: came, marker, milliseconds } = verdict;
+  if (!came && !marker && verdict.interrupted) throw witnessInterrupted();
   sink({ event: "witnessed", cause, will: came, milliseconds });
   await closedByBroker(connection);
   connection.destroy();
   const asItShould = cause === "graceful" ? marker && !came : came;
   return asItShould ? ExitCode.done : ExitCode.failed;
 }
+
+/** What became of the will is still to be seen, by others. */
+const ASK_ANOTHER = "A subscriber sees what became of the will: npx sub-lwt --until offline";
+
+const nothingToLose = () =>
+  new UserError(
+    "not-connected",
+    "there is no connection to lose just now: the broker is away.",
+    "Start the broker, then try again: npx lwt-broker",
+  );
+
+const leftTheWitness = () =>
+  new UserError("stopped", "stopped before the witness could tell what became of the will.", ASK_ANOTHER);
+
+const witnessInterrupted = () =>
+  new UserError(
+    "witness-interrupted",
+    "the witness lost its own connection meanwhile: it can't tell what became of the will.",
+    ASK_ANOTHER,
+  );
 
 /** The will may be here before the news that the broker has closed; a broker that doesn't close is not waited for. */
 async function closedByBroker({ closed }: Connection): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Connection, connect } from "../connection/connect.js";
-import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
-import type { ClientEvent, Sink } from "../events.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
+import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
 import { aborted, type Control, pause } from "./control.js";
@@ -24,11 +24,11 @@ export const publishReadings = (
     : new Publisher(settings, sink, control).run();
 
 function forgetMachine(
-  { connection, statusTopic, readingsTopic, retain }: PubSettings,
+  { connection, willTopic: statusTopic, readingsTopic, retain }: PubSettings,
   sink: Sink<ClientEvent>,
   control: Control,
 ): Promise<ExitCode> {
-  const retained = [...(statusTopic === null ? [] : [statusTopic]), ...(retain ? [readingsTopic] : [])];
+  const retained = [statusTopic, ...(retain ? [readingsTopic] : [])];
   return forget(connection, retained, sink, control);
 }
 
@@ -37,6 +37,8 @@ class Publisher {
   /** No further readings: because of `control.stop`, Enter, or the connection's end. */
   readonly #enough = new AbortController();
   #connection: Connection | null = null;
+  /** Messages that were handed to the connection; sent, by it to the network. */
+  #taken = 0;
   #sent = 0;
   #acknowledged = 0;
   #announced: Promise<void> = Promise.resolve();
@@ -44,8 +46,8 @@ class Publisher {
 
   constructor(
     private readonly settings: PubSettings,
-    readonly sink: Sink<ClientEvent>,
-    readonly control: Control,
+    private readonly sink: Sink<ClientEvent>,
+    private readonly control: Control,
   ) {}
 
   async run(): Promise<ExitCode> {
@@ -56,9 +58,10 @@ class Publisher {
         witness = await startWitness(this.settings, this.sink, this.control.stop);
       exitCode = await this.#publish(witness);
     } catch (error) {
+      this.#connection?.destroy();
+      if (!isUserError(error)) throw error;
       this.sink(errorEvent(error));
       exitCode = exitCodeOf(error);
-      this.#connection?.destroy();
     }
     await Promise.all([...this.#waiting, witness?.end()]);
     if (this.#connection) tellWhatStays(this.settings, this.sink);
@@ -78,23 +81,42 @@ class Publisher {
     });
     stop.addEventListener("abort", () => this.#enough.abort());
     if (stop.aborted) this.#enough.abort();
-    if (fail && fail.after === null) void this.control.enter().then(() => this.#enough.abort());
-    await this.#announced;
+    if (fail && fail.after === null) void this.#failAtEnter(fail.cause);
+    await this.#orEnough(this.#announced);
     await this.#publishAll(connection);
     await Promise.race([lost, this.#allAcknowledged(), aborted(stop)]);
     const error = await Promise.race([lost, Promise.resolve(null)]);
     if (error) throw error;
-    if (fail && this.#dueToFail()) return failOnPurpose(fail.cause, this.settings, connection, witness, this);
-    this.#announceStop(connection);
+    if (fail && this.#dueToFail()) {
+      const { sink, control } = this;
+      const failing = { sink, control, announceStop: () => this.#announceStop() };
+      return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
+    }
+    this.#announceStop();
     await connection.end();
     const reached = this.settings.qos === 0 ? this.#sent : this.#acknowledged;
-    return reached >= (this.#most() ?? this.#sent) ? ExitCode.done : ExitCode.failed;
+    return reached >= (this.#most() ?? this.#taken) ? ExitCode.done : ExitCode.failed;
+  }
+
+  async #failAtEnter(cause: FailCause): Promise<void> {
+    if ((await this.control.enter()) === "pressed") return this.#enough.abort();
+    this.sink({
+      event: "warning",
+      code: "no-enter",
+      message: "standard input has ended, so Enter can't be pressed.",
+      hint: `Ctrl-C fails here too, or say when: --fail ${cause} --after 3`,
+    });
+  }
+
+  /** Whatever is waited for: not longer than until it is time to stop. */
+  async #orEnough(promise: Promise<unknown>): Promise<void> {
+    await Promise.race([promise, aborted(this.#enough.signal)]);
   }
 
   /** After so many readings, or else when Enter or Ctrl-C was pressed; not for a time-out or a closed stdout. */
   #dueToFail(): boolean {
     const { after } = this.settings.fail ?? {};
-    if (typeof after === "number") return this.#sent >= after;
+    if (typeof after === "number") return this.#taken >= after;
     return !this.control.stop.aborted || this.control.stop.reason === "interrupted";
   }
 
@@ -125,22 +147,23 @@ class Publisher {
     const enough = aborted(signal).then(() => null);
     const next = payloadsOf(this.settings.source, this.control.input);
     let due = performance.now();
-    while (this.#sent < most && !signal.aborted) {
+    while (this.#taken < most && !signal.aborted) {
       const coming = next();
       const payload = coming instanceof Promise ? await Promise.race([coming, enough]) : coming;
       if (payload === null) return;
       this.#publishOne(connection, payload);
-      if (this.#waiting.size >= WINDOW) await this.#oneAcknowledged();
+      if (this.#waiting.size >= WINDOW) await this.#orEnough(this.#oneAcknowledged());
       due = Math.max(due + interval, performance.now());
-      if (this.#sent < most && interval > 0) await pause(due - performance.now(), signal);
-      else if (this.#sent % WINDOW === 0) await new Promise(setImmediate); // Ctrl-C and the socket get their turn
+      if (this.#taken < most && interval > 0) await pause(due - performance.now(), signal);
+      else if (this.#taken % WINDOW === 0) await new Promise(setImmediate); // Ctrl-C and the socket get their turn
     }
   }
 
   #publishOne(connection: Connection, payload: Payload): void {
     const { readingsTopic: topic, qos, retain } = this.settings;
-    this.#sent += 1;
-    const done: Promise<void> = connection.publish({ topic, qos, retain, ...payload }).then(
+    this.#taken += 1;
+    const sent = () => (this.#sent += 1);
+    const done: Promise<void> = connection.publish({ topic, qos, retain, sent, ...payload }).then(
       () => {
         if (qos > 0) this.#acknowledged += 1;
         this.#settle(done);
@@ -163,9 +186,11 @@ class Publisher {
     await Promise.all(this.#waiting);
   }
 
-  #announceStop(connection: Connection): void {
+  /** What a machine that leaves on purpose says itself. */
+  #announceStop(): void {
     const { statusTopic: topic } = this.settings;
-    if (topic === null) return;
+    const connection = this.#connection;
+    if (topic === null || !connection) return;
     const stopped = { topic, payload: STATUS_PAYLOAD.stopped, qos: 1, retain: true } as const;
     connection.publish(stopped).catch(() => {}); // end() waits for its acknowledgment
   }

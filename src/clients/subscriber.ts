@@ -1,6 +1,6 @@
 import { type Connection, connect } from "../connection/connect.js";
-import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
-import type { ClientEvent, Sink } from "../events.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
+import type { ClientEvent, QoS, Sink } from "../events.js";
 import type { SubSettings } from "../settings/sub.js";
 import { Tally } from "../tally.js";
 import { topicMatches } from "../topics.js";
@@ -25,7 +25,10 @@ class Subscriber {
   readonly #tally = new Tally();
   /** Aborted when --count or --until has been reached. */
   readonly #reached = new AbortController();
+  /** Aborted when the broker has acknowledged the subscriptions for the first time. */
+  readonly #subscribed = new AbortController();
   #connection: Connection | null = null;
+  #untilReached = false;
   #accepted = 0;
   #counted = 0;
   #failure: unknown = null;
@@ -41,9 +44,10 @@ class Subscriber {
     try {
       exitCode = await this.#follow();
     } catch (error) {
+      this.#connection?.destroy();
+      if (!isUserError(error)) throw error;
       this.sink(errorEvent(error));
       exitCode = exitCodeOf(error);
-      this.#connection?.destroy();
     }
     if (this.#connection) tellWhatStays(this.settings, this.sink);
     if (this.settings.mode === "follow") this.sink({ event: "summary", machines: this.#tally.summary() });
@@ -56,32 +60,48 @@ class Subscriber {
     const accept = (topic: string) => this.#accept(topic);
     const connection = await connect(this.settings.connection, this.#hear, { accept, signal: stop });
     this.#connection = connection;
+    this.#subscribe(connection);
     const lost = connection.closed;
-    await Promise.race([this.#subscribe(connection), lost, aborted(stop)]);
     const enough = [lost, aborted(stop), aborted(this.#reached.signal)];
+    await Promise.race([aborted(this.#subscribed.signal), ...enough]);
     if (mode === "follow") await Promise.race(enough);
     if (mode === "retained") await Promise.race([...enough, this.#quiet()]);
     const error = this.#failure ?? (await Promise.race([lost, Promise.resolve(null)]));
     if (error) throw error;
     await connection.end();
-    const wanted = mode !== "follow" || count !== null || until !== null;
-    return !wanted || this.#reached.signal.aborted || (mode !== "follow" && !stop.aborted)
-      ? ExitCode.done
-      : ExitCode.failed;
+    if (mode !== "follow") return this.#subscribed.signal.aborted ? ExitCode.done : ExitCode.failed;
+    const reached = until === null ? count === null || this.#counted >= count : this.#untilReached;
+    return reached ? ExitCode.done : ExitCode.failed;
   }
 
-  /** Every time: a stored session keeps filters, but which ones is not ours to see. */
-  async #subscribe(connection: Connection): Promise<void> {
+  /** At each connection: a stored session keeps filters, but which ones is not ours to see. */
+  #subscribe(connection: Connection): void {
     const { filters, qos } = this.settings;
-    const granted = await connection.subscribe(filters, qos);
+    connection.subscribe(filters, qos).then(
+      granted => this.#granted(granted),
+      (error: unknown) => {
+        // The next connection asks again.
+        if (isUserError(error) && error.code === "not-acknowledged") return;
+        this.#failure = error;
+        this.#reached.abort();
+      },
+    );
+  }
+
+  #granted(granted: QoS[]): void {
+    const { filters, qos } = this.settings;
     for (const [i, grantedQos] of granted.entries())
       if (grantedQos < qos)
         this.sink({
           event: "warning",
           code: "lower-qos",
           message: `asked for QoS ${qos} on ${filters[i]}, the broker granted ${grantedQos}.`,
-          hint: grantedQos === 0 ? "At QoS 0 nothing is stored while this subscriber is away." : "",
+          hint:
+            grantedQos === 0
+              ? "At QoS 0 nothing is stored while this subscriber is away."
+              : "At QoS 1 a message may come twice.",
         });
+    this.#subscribed.abort();
   }
 
   /** Asked at each PUBLISH, before it is acknowledged: what is beyond --count is left for the next connection. */
@@ -98,19 +118,23 @@ class Subscriber {
     if (event.event === "message" && this.settings.mode === "retained" && !event.retain) return undefined;
     const taken = this.sink(event);
     if (event.event === "message") this.#count(event);
-    if (event.event === "status" && event.state === this.settings.until && event.delivery !== "retained")
+    if (event.event === "status" && this.#isAwaited(event)) {
+      this.#untilReached = true;
       this.#reached.abort();
-    if (event.event === "connected" && this.#connection) this.#resubscribe(this.#connection);
+    }
+    if (event.event === "connected") {
+      // What was accepted at QoS 2 and not released has gone with the session.
+      if (!event.sessionPresent) this.#accepted = this.#counted;
+      if (this.#connection) this.#subscribe(this.#connection);
+    }
     return taken;
   };
 
-  /** After a reconnection; the first time, #follow does it. */
-  #resubscribe(connection: Connection): void {
-    this.#subscribe(connection).catch((error: unknown) => {
-      if (connection.isOver) return;
-      this.#failure = error;
-      this.#reached.abort();
-    });
+  /** A status of the kind that --until waits for: new, and of a machine that this run asked for. */
+  #isAwaited({ state, machine, topic, delivery }: Extract<ClientEvent, { event: "status" }>): boolean {
+    const { until, machine: asked, filters } = this.settings;
+    const isNew = delivery === "live" || delivery === "queued";
+    return state === until && isNew && (asked === null || asked === machine) && matchesAny(filters, topic);
   }
 
   #count(message: Extract<ClientEvent, { event: "message" }>): void {

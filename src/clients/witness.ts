@@ -1,21 +1,27 @@
 import { randomUUID } from "node:crypto";
-import { connect } from "../connection/connect.js";
+import { type Connection, connect } from "../connection/connect.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { machineTopics } from "../topics.js";
+import { aborted } from "./control.js";
 
 /** Milliseconds between the end of the connection and the marker, for a will that should not come to come after all. */
 const MARKER_AFTER = 500;
 /** Milliseconds past 1.5 × keep alive until a will is given up; Mosquitto sweeps up to 6 s late. */
 const PATIENCE = 10_000;
 
+/** What is told of the witness's own connection: that it can't be made. What comes later, the machine's own tells. */
+const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
+
 interface Verdict {
   /** true: the will came; false: it did not. */
   will: boolean;
-  /** Since `watch` was called. */
-  milliseconds: number;
   /** Of a will that should not come: whether the marker did, which proves that nothing came before it. */
   marker: boolean;
+  /** Since `watch` was called. */
+  milliseconds: number;
+  /** The witness was without a connection meanwhile, and may have missed something. */
+  interrupted: boolean;
 }
 
 export interface Witness {
@@ -24,51 +30,86 @@ export interface Witness {
   end(): Promise<void>;
 }
 
-/** What is told of the witness's own connection: that it can't be made. */
-const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
-
 /** A second, clean connection that watches the will's topic, so that the failing client can tell what came of it. */
 export async function startWitness(
-  { connection, namespace, machine }: PubSettings,
+  settings: PubSettings,
   sink: Sink<ClientEvent>,
   signal: AbortSignal,
 ): Promise<Witness> {
-  const { will, clientId, keepAlive } = connection;
-  const { marker } = machineTopics(namespace, machine);
-  const markerPayload = randomUUID();
-  let seen: (message: Extract<ClientEvent, { event: "message" }>) => void = () => {};
-  const witness = await connect(
-    {
-      ...connection,
-      clientId: `${clientId}-witness`,
-      cleanSession: true,
-      keepAlive: 60,
-      will: null,
-      debug: false,
-    },
-    event => {
-      if (event.event === "message") seen(event);
-      return TOLD.has(event.event) ? sink(event) : undefined;
-    },
-    { signal },
-  );
-  await witness.subscribe(will ? [will.topic, marker] : [marker], 1);
+  const witness = new WillWitness(settings, sink);
+  await witness.start(signal);
+  return witness;
+}
 
-  const watch = (cause: FailCause, closed: Promise<unknown>) =>
-    new Promise<Verdict>(resolve => {
-      const since = performance.now();
-      const decide = (will: boolean, marker: boolean) => {
-        clearTimeout(patience);
-        resolve({ will, marker, milliseconds: Math.round((performance.now() - since) * 10) / 10 });
+class WillWitness implements Witness {
+  readonly #settings: PubSettings;
+  readonly #sink: Sink<ClientEvent>;
+  readonly #markerTopic: string;
+  readonly #markerPayload = randomUUID();
+  #connection: Connection | null = null;
+  #interrupted = false;
+  #patience: NodeJS.Timeout | undefined;
+  #saw: (message: Extract<ClientEvent, { event: "message" }>) => void = () => {};
+
+  constructor(settings: PubSettings, sink: Sink<ClientEvent>) {
+    this.#settings = settings;
+    this.#sink = sink;
+    this.#markerTopic = machineTopics(settings.namespace, settings.machine).marker;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { connection } = this.#settings;
+    const own = { clientId: `${connection.clientId}-witness`, cleanSession: true, keepAlive: 60, will: null };
+    this.#connection = await connect({ ...connection, ...own, debug: false }, this.#hear, { signal });
+    try {
+      const subscribed = this.#subscribe(this.#connection);
+      await Promise.race([subscribed, aborted(signal)]);
+    } catch (error) {
+      this.#connection.destroy();
+      throw error;
+    }
+  }
+
+  watch(cause: FailCause, closed: Promise<unknown>): Promise<Verdict> {
+    const { will, keepAlive } = this.#settings.connection;
+    const since = performance.now();
+    this.#interrupted = this.#connection?.isConnected !== true;
+    return new Promise(resolve => {
+      const decide = (came: boolean, marker: boolean) => {
+        clearTimeout(this.#patience);
+        const milliseconds = Math.round((performance.now() - since) * 10) / 10;
+        resolve({ will: came, marker, milliseconds, interrupted: this.#interrupted });
       };
-      const patience = setTimeout(() => decide(false, false), keepAlive * 1500 + PATIENCE);
-      seen = ({ topic, payload, retain }) => {
+      this.#patience = setTimeout(() => decide(false, false), keepAlive * 1500 + PATIENCE);
+      this.#saw = ({ topic, payload, retain }) => {
         if (topic === will?.topic && payload === will.payload && !retain) decide(true, false);
-        else if (topic === marker && payload === markerPayload) decide(false, true);
+        else if (topic === this.#markerTopic && payload === this.#markerPayload) decide(false, true);
       };
-      if (cause === "graceful") void closed.then(() => setTimeout(() => void publishMarker(), MARKER_AFTER));
+      if (cause === "graceful") void closed.then(() => setTimeout(() => void this.#mark(), MARKER_AFTER));
     });
-  const publishMarker = () =>
-    witness.publish({ topic: marker, payload: markerPayload, qos: 1, retain: false }).catch(() => {});
-  return { watch, end: () => witness.end() };
+  }
+
+  async end(): Promise<void> {
+    clearTimeout(this.#patience);
+    await this.#connection?.end();
+  }
+
+  readonly #hear: Sink<ClientEvent> = event => {
+    if (event.event === "message") this.#saw(event);
+    if (event.event === "disconnected") this.#interrupted = true;
+    // After a loss: a clean session has no subscriptions any more.
+    if (event.event === "connected" && this.#connection)
+      this.#subscribe(this.#connection).catch(() => (this.#interrupted = true));
+    return !this.#connection && TOLD.has(event.event) ? this.#sink(event) : undefined;
+  };
+
+  #subscribe(connection: Connection): Promise<unknown> {
+    const { will } = this.#settings.connection;
+    return connection.subscribe(will ? [will.topic, this.#markerTopic] : [this.#markerTopic], 1);
+  }
+
+  async #mark(): Promise<void> {
+    const marker = { topic: this.#markerTopic, payload: this.#markerPayload, qos: 1, retain: false } as const;
+    await this.#connection?.publish(marker).catch(() => {});
+  }
 }

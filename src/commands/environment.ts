@@ -3,7 +3,7 @@ import { usageError } from "../errors.js";
 import type { OptionTable } from "../options/option.js";
 import type { Warning } from "../settings/connection.js";
 import { environmentSources, type Source, type Variables, variableNames } from "../settings/sources.js";
-import { nearestName } from "./nearest.js";
+import { nearestVariable } from "./nearest.js";
 
 const DEFAULT_FILE = ".env";
 
@@ -52,6 +52,7 @@ async function parseEnvironmentFile(
   prefix: string,
   known: string[],
 ): Promise<Variables> {
+  if (text.includes("\0") || text.includes("\ufffd")) throw notText(file);
   const { parse } = await import("dotenv"); // only where there is a file
   const variables = parse(text);
   for (const [i, line] of text.split(/\r\n|\n|\r/).entries()) {
@@ -61,7 +62,7 @@ async function parseEnvironmentFile(
     if (!Object.hasOwn(variables, name))
       throw bad(`${where} is not read: ${name} has no = after it.`, `Write ${name}=VALUE.`);
     if (/^[^'"`\s][^\s]*#/.test(value))
-      throw bad(`${where}: in ${name}, # begins a comment.`, `Quote the value: ${name}='${value}'`);
+      throw bad(`${where}: in ${name}, # begins a comment.`, `Quote the value: ${name}='…'`);
     if (known.includes(name)) continue;
     const { message, hint } = unknownName(name, where, known);
     throw bad(message, hint);
@@ -69,10 +70,14 @@ async function parseEnvironmentFile(
   return variables;
 }
 
+/** As `>` of Windows PowerShell writes it: UTF-16, in which every second byte is 0. */
+const notText = (file: string) =>
+  bad(`${file} is not a text in UTF-8.`, "Save it as UTF-8: Windows PowerShell's > writes UTF-16.");
+
 const bad = (message: string, hint: string) => usageError("bad-env-file", message, hint);
 
 function unknownName(name: string, where: string, known: string[]): { message: string; hint: string } {
-  const nearest = nearestName(name, known);
+  const nearest = nearestVariable(name, known);
   return {
     message: `${where} has ${name}, and there is no such setting.${nearest ? ` Did you mean ${nearest}?` : ""}`,
     hint: "--show-settings lists what is set, .env.example what can be.",

@@ -18,6 +18,9 @@ const FOR_PEOPLE = new Set<Event["event"]>(["error", "warning"]);
 
 const LINE_FEED = 0x0a;
 
+/** What writing says when the reader has gone: on Linux and macOS, after destruction, and on Windows. */
+const CLOSED = new Set(["EPIPE", "ERR_STREAM_DESTROYED", "EOF"]);
+
 interface OutputParts {
   streams: Streams;
   settings: OutputSettings;
@@ -36,12 +39,12 @@ export class Output {
 
   constructor(
     private readonly parts: OutputParts,
-    /** Called once when nobody reads stdout any more (`| head -1`). */
-    onGone: () => void,
+    /** Called once when nobody reads stdout any more (`| head -1`), or when it can't be written to: with that error. */
+    onGone: (error: Error | null) => void,
   ) {
     const { out, err } = parts.streams;
-    out.on("error", () => {
-      if (!this.#gone) onGone();
+    out.on("error", (error: NodeJS.ErrnoException) => {
+      if (!this.#gone) onGone(CLOSED.has(error.code ?? "") ? null : error);
       this.#gone = true;
     });
     err.on("error", () => {}); // no one is left to tell

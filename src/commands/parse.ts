@@ -133,7 +133,8 @@ function unknownOption(usage: Usage, given: string) {
   const nearest = nearestName(given, Object.keys(usage.options));
   const dashes = given.length === 1 ? "-" : "--";
   const question = nearest ? ` Did you mean --${nearest}?` : "";
-  const hint = Object.hasOwn(MOSQUITTO, given) ? MOSQUITTO[given] : undefined;
+  const isClient = usage.environment !== null;
+  const hint = isClient && Object.hasOwn(MOSQUITTO, given) ? MOSQUITTO[given] : undefined;
   return usageError(
     "unknown-option",
     `there is no option ${dashes}${given}.${hint ? "" : question}`,

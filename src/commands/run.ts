@@ -1,6 +1,6 @@
 import packageJson from "../../package.json" with { type: "json" };
 import type { Control, StopReason } from "../clients/control.js";
-import { ExitCode, errorEvent, exitCodeOf } from "../errors.js";
+import { ExitCode, errorEvent, exitCodeOf, UserError } from "../errors.js";
 import type { Sink } from "../events.js";
 import type { OptionTable } from "../options/option.js";
 import { drawable } from "../render/ascii.js";
@@ -88,10 +88,14 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const stop = new AbortController();
   const stopFor = (reason: StopReason) => stop.abort(reason);
   const { output: settings, render } = job;
+  let outputError: Error | null = null;
   // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
   const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
   const live = rewrites ? new LiveOutput(streams.err, screen) : null;
-  const output = new Output({ streams, settings, render, screen, live }, () => stopFor("output-gone"));
+  const output = new Output({ streams, settings, render, screen, live }, error => {
+    outputError = error;
+    stopFor(error ? "output-failed" : "output-gone");
+  });
   const interrupted = (signal: NodeJS.Signals) => {
     output.interrupted(signal === "SIGINT");
     if (stop.signal.aborted) leaveAtOnce(name);
@@ -106,6 +110,7 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   try {
     const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
+    if (outputError) throw cantWrite(outputError);
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;
   } finally {
     clearTimeout(timer);
@@ -116,13 +121,19 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   }
 }
 
+const cantWrite = (error: Error) =>
+  new UserError("output", `standard output can't be written: ${error.message}.`, "Is the disk full?");
+
 /** The second Ctrl-C, while the first is still being answered. */
 function leaveAtOnce(name: string): never {
   process.stderr.write(`${name}: left at once; what was under way has been cut off.\n`);
   process.exit(ExitCode.leftEarly); // oxlint-disable-line no-process-exit -- whatever hangs is what we leave
 }
 
-const enter = () => new Promise<void>(resolve => process.stdin.once("data", () => resolve()));
+const enter = () =>
+  new Promise<"pressed" | "ended">(resolve => {
+    process.stdin.once("data", () => resolve("pressed")).once("end", () => resolve("ended"));
+  });
 const input = (): AsyncIterable<Buffer> => process.stdin;
 
 async function crash(): Promise<never> {
@@ -139,6 +150,6 @@ function fail(name: string, error: unknown, argv: string[], screen: Screen): voi
   if (argv.includes("--json"))
     print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
   process.exitCode = exitCodeOf(error);
-  if (argv.includes("--debug") && error instanceof Error && error.stack)
+  if (argv.some(each => each === "--debug" || each === "-d") && error instanceof Error && error.stack)
     process.stderr.write(`${error.stack.split("\n").map(escapeText).join("\n")}\n`);
 }

@@ -1,7 +1,7 @@
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
 import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, QoS, Sink } from "../events.js";
-import { topicNameProblem } from "../topics.js";
+import { topicFilterProblem, topicNameProblem } from "../topics.js";
 import { type Address, urlOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
@@ -15,6 +15,7 @@ import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,
   blocked,
+  tooLong,
   filterRefused,
   isFinal,
   noBroker,
@@ -33,6 +34,8 @@ export interface Message {
   /** For the events: which reading this is. */
   run?: string;
   seq?: number;
+  /** Called when it has been handed to the network. */
+  sent?: () => void;
 }
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
@@ -66,6 +69,8 @@ export class Connection {
   #retry: NodeJS.Timeout | undefined;
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
+  /** Private to the runtime too: it holds the password. */
+  readonly #settings: Required<ConnectionSettings>;
   readonly #client: MqttClient;
   readonly #inbox: Inbox;
   readonly #retries: Retries;
@@ -73,12 +78,13 @@ export class Connection {
   readonly #received = new InFlightStore();
 
   constructor(
-    private readonly settings: Required<ConnectionSettings>,
+    settings: Required<ConnectionSettings>,
     addresses: { main: Address; fallback: Address | null },
     private readonly sink: Sink<ClientEvent>,
     private readonly hooks: ConnectionHooks,
   ) {
     const { clientId, will } = settings;
+    this.#settings = settings;
     this.#address = addresses.main;
     this.#otherAddress = addresses.fallback;
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
@@ -112,13 +118,14 @@ export class Connection {
   /** Kept when a broker has accepted it. @throws UserError when none did, or when what it needs can't be used */
   async open(): Promise<void> {
     this.hooks.signal?.addEventListener("abort", () => this.#stopTrying(), { once: true });
+    if (this.hooks.signal?.aborted) this.#stopTrying();
     await this.#connectTo(this.#address, () => this.#client.connect());
     await this.#ready.promise;
   }
 
   async #connectTo(address: Address, connect: () => void): Promise<void> {
     try {
-      this.#openTransport = await transportTo(address, this.settings.tls ?? {});
+      this.#openTransport = await transportTo(address, this.#settings.tls ?? {});
     } catch (error) {
       return this.#finish(error as UserError);
     }
@@ -126,8 +133,13 @@ export class Connection {
     const left = this.#retries.left(Date.now());
     const share = Math.max(ATTEMPT_LEAST, this.#otherAddress ? left / 2 : left);
     this.#client.options.connectTimeout = Math.min(ATTEMPT_LIMIT, share);
-    this.sink({ event: "connecting", broker: urlOf(address), clientId: this.settings.clientId });
-    connect();
+    this.sink({ event: "connecting", broker: urlOf(address), clientId: this.#settings.clientId });
+    try {
+      connect();
+    } catch (error) {
+      this.#attempt?.destroy(); // mqtt.js throws what it can't put into a packet
+      this.#finish(tooLong(error as Error));
+    }
   }
 
   #begin(): Transport["stream"] {
@@ -143,7 +155,8 @@ export class Connection {
    */
   async publish(message: Message): Promise<void> {
     const problem = topicNameProblem(message.topic);
-    if (problem) throw badTopic(problem); // mqtt.js would send it, and the broker close the connection
+    if (problem) throw badTopic("published to", problem); // mqtt.js would send it, and the broker close the connection
+    if (this.#isOver()) throw this.#stoppedError();
     this.#unacknowledged += 1; // from now on end() waits for it
     try {
       await this.#ready.promise;
@@ -166,6 +179,7 @@ export class Connection {
         resolve(this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined);
       });
       if (qos > 0) packetId = this.#client.getLastMessageId();
+      message.sent?.();
       const text = payload.toString();
       this.sink({ event: "published", topic, payload: text, qos, retain, packetId, run, seq });
     });
@@ -174,9 +188,14 @@ export class Connection {
   /**
    * Subscribes to all filters in one SUBSCRIBE; kept with the QoS granted to each.
    *
-   * @throws UserError `filter-refused` when the broker answers 0x80 to one of them.
+   * @throws UserError `bad-topic`; `filter-refused` when the broker answers 0x80 to one of them; `not-acknowledged` when
+   * the connection was lost before it answered: the next one needs another SUBSCRIBE
    */
   async subscribe(topicFilters: string[], qos: QoS): Promise<QoS[]> {
+    const problems = topicFilters.map(topicFilterProblem);
+    const problem = topicFilters.length === 0 ? "there is none" : problems.find(each => each !== null);
+    if (problem) throw badTopic("subscribed to", problem);
+    if (this.#isOver()) throw this.#stoppedError();
     await this.#ready.promise;
     for (const filter of topicFilters) this.#inbox.filters.add(filter);
     const granted = await new Promise<readonly number[]>((resolve, reject) => {
@@ -227,9 +246,13 @@ export class Connection {
     this.#attempt.destroy();
   }
 
-  /** Whether `closed` has been kept. */
-  get isOver(): boolean {
-    return this.#is("closed");
+  /** Whether messages go out now. */
+  get isConnected(): boolean {
+    return this.#is("connected");
+  }
+
+  #isOver(): boolean {
+    return this.#is("ending") || this.#is("closed");
   }
 
   #is(state: State): boolean {
@@ -238,7 +261,7 @@ export class Connection {
 
   #listen(): void {
     const client = this.#client;
-    if (this.settings.debug) {
+    if (this.#settings.debug) {
       client.on("packetsend", packet => this.#tellPacket("sent", packet));
       client.on("packetreceive", packet => this.#tellPacket("received", packet));
     }
@@ -265,7 +288,7 @@ export class Connection {
       this.sink({ event: "refused", returnCode, reason: refusalReason(returnCode) });
       return;
     }
-    const { clientId, cleanSession, keepAlive, will } = this.settings;
+    const { clientId, cleanSession, keepAlive, will } = this.#settings;
     this.#state = "connected";
     this.#everAccepted = true;
     this.#retries.accepted(Date.now());

@@ -61,8 +61,8 @@ export function blocked(address: Address, failure: Failure, other: Address): Use
 export const evicted = (clientId: string): UserError =>
   new UserError(
     "client-id-in-use",
-    `the broker closed this connection three times within 30 seconds, each time soon after accepting it: probably another client uses the ID "${clientId}", and each throws the other out [MQTT-3.1.4-2].`,
-    "A client ID must be unique at the broker: choose another with --client-id NAME.",
+    `the broker closed this connection three times within 30 seconds, each time soon after accepting it: probably another client uses the ID "${clientId}", and each throws the other out [MQTT-3.1.4-2]; or the broker does not accept what this client sends.`,
+    "A client ID must be unique at the broker: choose another with --client-id NAME. Else look at topic, QoS and size.",
   );
 
 export const lostForGood = (address: Address, failure: Failure): UserError =>
@@ -87,9 +87,13 @@ export const filterRefused = (topicFilter: string): UserError =>
   );
 
 /** @param problem what topics.ts finds wrong with it */
-export const badTopic = (problem: string): UserError =>
+export const badTopic = (use: "published to" | "subscribed to", problem: string): UserError =>
+  usageError("bad-topic", `that topic can't be ${use}: ${problem}.`, "MQTT 3.1.1 has the rules in 4.7.");
+
+/** A text that mqtt.js could not put into CONNECT. */
+export const tooLong = (error: Error): UserError =>
   usageError(
-    "bad-topic",
-    `the topic can't be published to: ${problem}.`,
-    "Publish to a topic without wildcards.",
+    "too-long",
+    `CONNECT can't be written: ${error.message}.`,
+    "MQTT allows 65 535 bytes for each of client ID, user name, password, and the will's topic and payload.",
   );

@@ -1,5 +1,5 @@
 import type { OptionTable } from "./option.js";
-import { anything, flag, number, protocolVersion, text } from "./values.js";
+import { flag, number, protocolVersion, shortBytes, text } from "./values.js";
 
 /** A day; longer waits are surely a mistake. */
 export const MOST_SECONDS = 86_400;
@@ -51,7 +51,7 @@ export const connectionOptions = {
     value: "PASSWORD",
     shared: true,
     secret: true,
-    read: anything,
+    read: shortBytes,
     help: "better in the environment, as LWT_PASSWORD",
   },
   cafile: {

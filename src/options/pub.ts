@@ -8,7 +8,18 @@ import {
   sourceOptions,
 } from "./clients.js";
 import type { OptionTable } from "./option.js";
-import { anything, count, flag, number, oneOf, qos, text, topicLevel, topicName } from "./values.js";
+import {
+  anything,
+  count,
+  flag,
+  number,
+  oneOf,
+  qos,
+  shortBytes,
+  text,
+  topicLevel,
+  topicName,
+} from "./values.js";
 
 const causes = ["network", "keep-alive", "no-disconnect", "protocol-error", "crash", "graceful"] as const;
 
@@ -86,7 +97,7 @@ export const pubOptions = {
     value: "TEXT",
     default: "Sensor Offline",
     mayBeEmpty: true,
-    read: anything,
+    read: shortBytes,
     help: "the will's message",
   },
   "will-qos": { value: "QOS", default: "1", read: qos, help: "the will's QoS" },

@@ -14,6 +14,12 @@ export const text = (value: string) => {
 
 export const anything = (value: string) => value;
 
+/** A payload or password in CONNECT, whose length is written in two bytes. */
+export const shortBytes = (value: string) => {
+  const bytes = Buffer.byteLength(value);
+  return bytes > 65_535 ? wanted(`65 535 bytes at the most, not ${bytes}`) : value;
+};
+
 export const number = (low: number, high: number, whole: boolean) => (value: string) => {
   const pattern = whole ? /^\d+$/ : /^\d+(\.\d+)?$/;
   const parsed = Number(value);

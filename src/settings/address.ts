@@ -1,7 +1,7 @@
 import { addressOf, isLocal, urlOf } from "../connection/address.js";
 import { contradiction, usageError } from "../errors.js";
 import type { ClientTable } from "./connection.js";
-import { BROKER_GROUP, type Given } from "./sources.js";
+import { BROKER_GROUP, calledAs, type Given } from "./sources.js";
 
 /** Where the broker is, and what its URL said beside that. */
 export interface BrokerAddress {
@@ -15,6 +15,8 @@ export interface BrokerAddress {
   tls: boolean;
   /** It runs on this machine. */
   local: boolean;
+  /** How an option for TLS is called that means nothing here; null: none does. */
+  tlsUnused: string | null;
   /** Anyone in the world may use it. */
   publicBroker: boolean;
 }
@@ -43,7 +45,10 @@ const TLS_PORT = 8883;
 export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
   const { broker, host, port } = given.values;
   if (broker !== null && (host !== null || port !== null))
-    throw contradiction("--broker says host and port already", "Use --broker, or --host and --port.");
+    throw contradiction(
+      `${calledAs(given, "broker")} says host and port already`,
+      "Use --broker, or --host and --port.",
+    );
   const source = BROKER_GROUP.map(name => given.from[name]).find(Boolean);
   const asksForTls = TLS_OPTIONS.filter(
     name =>
@@ -54,13 +59,14 @@ export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
   const fallback = named?.fallback ?? null;
   const parsed = parse(text, asksForTls.length > 0);
   const address = { ...parsed, fallback, tls: parsed.tls || fallback !== null };
+  const unused = address.tls || address.local ? undefined : TLS_OPTIONS.find(name => given.from[name]);
   const typed = asksForTls.find(name => given.from[name]?.kind === "option");
   if (typed && !address.tls)
     throw contradiction(
       `--${typed} is for TLS, and ${address.url} has none`,
       "Name the broker with mqtts:// or wss://, or by its host alone.",
     );
-  return address;
+  return { ...address, tlsUnused: unused === undefined ? null : calledAs(given, unused) };
 }
 
 const bracketed = (host: string) => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host);
@@ -68,7 +74,7 @@ const hostAndPort = (host: string, port: number | null) =>
   port === null ? bracketed(host) : `${bracketed(host)}:${port}`;
 
 /** From a URL, or from `host[:port]`, which means TLS where an option asks for it or the port is TLS' own. */
-function parse(text: string, asksForTls: boolean): Omit<BrokerAddress, "fallback"> {
+function parse(text: string, asksForTls: boolean): Omit<BrokerAddress, "fallback" | "tlsUnused"> {
   const secure = asksForTls || text.endsWith(`:${TLS_PORT}`);
   const address = addressOf(text.includes("://") ? text : `${secure ? "mqtts" : "mqtt"}://${text}`);
   if (!address)
@@ -84,6 +90,6 @@ function parse(text: string, asksForTls: boolean): Omit<BrokerAddress, "fallback
     password,
     tls: scheme === "mqtts" || scheme === "wss",
     local: isLocal(host),
-    publicBroker: PUBLIC_HOSTS.has(host.toLowerCase()),
+    publicBroker: PUBLIC_HOSTS.has(host.toLowerCase().replace(/\.$/, "")),
   };
 }

@@ -83,6 +83,16 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddr
       `the password in ${from.password.nameOf("password")} is not sent to a broker that only a .env file names`,
       "Name the broker with --broker, or put its password into that file too.",
     );
+  if (
+    from.insecure?.kind === "file" &&
+    from.password?.kind === "environment" &&
+    address.tls &&
+    values.insecure
+  )
+    throw contradiction(
+      `the password in ${from.password.nameOf("password")} is not sent where only a .env file says that any certificate will do`,
+      "Say --insecure yourself, or trust the broker's certificate: --cafile FILE.",
+    );
   if (values.password !== null && values.username === null && address.username === null)
     throw contradiction(
       "a password needs a user name beside it [MQTT-3.1.2-22]",
@@ -117,6 +127,12 @@ export function connectionWarnings(
         ? "It is the same at every run on this computer; choose another with --client-id NAME."
         : "It is new at each run, for the folder that would keep it can't be written: --client-id NAME.",
     });
+  if (address.tlsUnused !== null)
+    warnings.push({
+      code: "tls-unused",
+      message: `${address.tlsUnused} is for TLS, and ${address.url} has none: all goes in the clear.`,
+      hint: "For TLS, name the broker with mqtts:// or wss://.",
+    });
   if (values.insecure && address.tls)
     warnings.push({
       code: "insecure",
@@ -132,15 +148,15 @@ const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringi
 /** The command that ends the stored session again, with the names that were used. */
 export function cleanUpCommand(
   command: string,
-  given: Given<ClientTable>,
+  { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
   { publicBroker, fallback, url }: BrokerAddress,
-  names: readonly ("client-id" | "machine" | "namespace")[],
+  names: readonly string[],
 ): string | null {
   if (!publicBroker) return null;
   const broker = fallback ? "hivemq" : url;
   const more = names
-    .filter(name => given.from[name])
-    .map(name => ` --${name} ${quoted(String(given.values[name]))}`)
+    .filter(name => from[name])
+    .map(name => (values[name] === true ? ` --${name}` : ` --${name} ${quoted(String(values[name]))}`))
     .join("");
   return `npx ${command} --broker ${broker} --forget${more}`;
 }

@@ -1,7 +1,7 @@
-import { contradiction } from "../errors.js";
+import { contradiction, usageError } from "../errors.js";
 import type { FailCause, Will } from "../events.js";
 import type { pubOptions } from "../options/pub.js";
-import { machineTopics } from "../topics.js";
+import { machineTopics, stringProblem } from "../topics.js";
 import { type BrokerAddress, brokerAddress } from "./address.js";
 import {
   type ClientSettings,
@@ -18,6 +18,8 @@ export interface PubSettings extends ClientSettings {
   namespace: string;
   machine: string;
   readingsTopic: string;
+  /** Where the will goes, if there is one, and the status. */
+  willTopic: string;
   /** Where "Sensor Online" and "Sensor Stopped" go; null: nowhere. */
   statusTopic: string | null;
   /** Seconds between messages. */
@@ -28,6 +30,17 @@ export interface PubSettings extends ClientSettings {
   fail: { cause: FailCause; after: number | null } | null;
   mode: "publish" | "forget";
 }
+
+/** Options that say where a run leaves something at the broker. */
+const NAMES_LEFT_BEHIND = [
+  "machine",
+  "client-id",
+  "namespace",
+  "username",
+  "will-topic",
+  "topic",
+  "retain",
+] as const;
 
 type PubGiven = Given<typeof pubOptions>;
 
@@ -48,6 +61,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
   const machine = values.machine ?? `Machine1${own.suffix}`;
   const { namespace } = values;
   const topics = machineTopics(namespace, machine);
+  checkNames([...Object.values(topics), `${values["client-id"] ?? machine}-witness`]);
   const clientId = values["client-id"] ?? machine;
   const will: Will = {
     topic: values["will-topic"] ?? topics.status,
@@ -67,13 +81,14 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
       will: values["no-will"] ? null : will,
     },
     warnings: connectionWarnings(given, address, clientId, own),
-    cleanUp: forget ? null : cleanUpCommand("pub-lwt", given, address, ["machine", "client-id", "namespace"]),
+    cleanUp: forget ? null : cleanUpCommand("pub-lwt", given, address, NAMES_LEFT_BEHIND),
     qos: values.qos,
     count: values.count,
     timeout: values.timeout,
     namespace,
     machine,
     readingsTopic: values.topic ?? topics.readings,
+    willTopic: will.topic,
     statusTopic: values["no-status"] ? null : will.topic,
     interval: intervalOf(given, address),
     source: sourceOf(given),
@@ -81,6 +96,17 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
     fail: values.fail && { cause: values.fail, after: values.after },
     mode: forget ? "forget" : "publish",
   };
+}
+
+/** Each part was short enough; put together they may not be. */
+function checkNames(names: string[]): void {
+  const problem = names.map(stringProblem).find(each => each !== null);
+  if (problem)
+    throw usageError(
+      "bad-value",
+      `a topic or client ID that is made of these names can't be used: ${problem}.`,
+      "Use shorter ones for --machine, --namespace and --client-id.",
+    );
 }
 
 function sourceOf({ values }: PubGiven): PubSettings["source"] {
@@ -91,7 +117,9 @@ function sourceOf({ values }: PubGiven): PubSettings["source"] {
 function intervalOf({ values }: PubGiven, { publicBroker, url }: BrokerAddress): number {
   const least = publicBroker ? PUBLIC_INTERVAL : 0;
   const madeUp = values.message === null && !values["stdin-line"];
-  const seconds = values.interval ?? (madeUp ? DEFAULT_INTERVAL : least);
+  // Until Enter is pressed, a payload is repeated like a reading.
+  const endless = values.fail !== null && values.after === null;
+  const seconds = values.interval ?? (madeUp || endless ? DEFAULT_INTERVAL : least);
   if (seconds < least)
     throw contradiction(
       `${url} is everyone's: --interval ${seconds} is too fast for it`,

@@ -26,6 +26,9 @@ export const optionSource = (values: Source["values"]): Source => ({
   values,
 });
 
+/** Characters of a bad value that are repeated. */
+const LONGEST_SHOWN = 40;
+
 export type Variables = Record<string, string | undefined>;
 
 /**
@@ -88,7 +91,8 @@ function readValue(table: OptionTable, name: string, given: string | string[], s
       return option?.read(text);
     } catch (error) {
       const called = source?.nameOf(name) ?? name;
-      const shown = option?.secret || text === "" ? "" : ` (it was given ${JSON.stringify(text)})`;
+      const given = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+      const shown = option?.secret || text === "" ? "" : ` (it was given ${JSON.stringify(given)})`;
       throw usageError(
         "bad-value",
         `${called} wants ${(error as Error).message}${shown}.`,

@@ -17,6 +17,8 @@ import { calledAs, type Given } from "./sources.js";
 export interface SubSettings extends ClientSettings {
   filters: string[];
   until: MachineState | null;
+  /** Whose state `until` is about; null: any machine's. */
+  machine: string | null;
   mode: "follow" | "subscribe-only" | "retained" | "forget";
 }
 
@@ -40,12 +42,13 @@ export function subSettings(given: SubGiven, computer: Computer): SubSettings {
         ? { ...connection, clientId: `${clientId}-retained`, cleanSession: true }
         : connection,
     warnings: connectionWarnings(given, address, clientId, own),
-    cleanUp: stores ? cleanUpCommand("sub-lwt", given, address, ["client-id"]) : null,
+    cleanUp: stores ? cleanUpCommand("sub-lwt", given, address, ["client-id", "username"]) : null,
     qos: values.qos,
     count: values.count,
     timeout: values.timeout,
     filters: values.topic ?? [ofMachine.readings, ofMachine.status, SLIDE_WILL_TOPIC],
     until: values.until,
+    machine: values.machine,
     mode,
   };
 }

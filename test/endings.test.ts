@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { existsSync, openSync } from "node:fs";
+import type { Socket } from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { spawn } from "node:child_process";
+import { connect } from "../src/connection/connect.js";
+import { isUserError } from "../src/errors.js";
+import { binDir, command, lwtBroker, Running, rerouted, temporaryFolder } from "./processes.js";
+import { tcpServer } from "./servers.js";
+
+/** How runs end where a broker, or what they are given, is not as it should be. */
+
+const CONNACK = [0x20, 2, 0, 0];
+const firstByte = { connect: 0x10, publish: 0x32, subscribe: 0x82 };
+
+/** Accepts every connection, and answers nothing else; `also` sees what comes. */
+const silentBroker = (
+  t: Parameters<typeof tcpServer>[0],
+  also: (socket: Socket, data: Buffer) => void = () => {},
+) =>
+  tcpServer(t, socket =>
+    socket.on("data", data => {
+      if (data[0] === firstByte.connect) socket.write(Buffer.from(CONNACK));
+      also(socket, data);
+    }),
+  );
+
+const waits: [what: string, args: string[]][] = [
+  ["nothing is acknowledged", []],
+  ["nothing is acknowledged, as fast as it goes", ["--no-status", "--interval", "0"]],
+  ["the witness is not answered", ["--fail", "network", "--after", "1"]],
+];
+for (const [what, args] of waits)
+  test(`${what}: --timeout ends it all the same`, async t => {
+    const port = await silentBroker(t);
+    const pub = command(t, "pub-lwt", ["-p", String(port), "-W", "0.5", ...args]);
+    assert.equal(await pub.exit(), 27);
+  });
+
+test("Ctrl-C while the witness waits: it leaves, and says that nothing is known", async t => {
+  const { url } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", url, "--fail", "keep-alive", "--after", "1", "-k", "60"]);
+  await pub.event("failing");
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 1);
+  await pub.event("error", { code: "stopped" });
+  assert.deepEqual(pub.all("witnessed"), []);
+});
+
+test("a witness that may not subscribe: exit 1, and the reason", async t => {
+  const port = await silentBroker(t, (socket, data) => {
+    if (data[0] === firstByte.subscribe)
+      socket.write(Buffer.from([0x90, 4, data[2] ?? 0, data[3] ?? 0, 0x80, 0x80]));
+  });
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--fail", "network", "--after", "1"]);
+  assert.equal(await pub.exit(), 1);
+  await pub.event("error", { code: "filter-refused" });
+});
+
+test("a witness whose connection was lost in between watches again", async t => {
+  const { port, process: first } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--fail", "no-disconnect", "--interval", "0.2"]);
+  await pub.event("acknowledged", { seq: 1 });
+  first.child.kill("SIGKILL");
+  await first.exit();
+  const second = command(t, "lwt-broker", ["--port", String(port)]);
+  await second.event("subscribed", { clientId: "Machine1-witness" });
+  await second.event("will-stored", { clientId: "Machine1" });
+  pub.child.stdin?.write("\n");
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  await pub.event("witnessed", { will: true });
+});
+
+test("--fail where the connection is lost already: it says so, and accuses nobody", async t => {
+  const { port, process: broker } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--fail", "network"]);
+  await pub.event("acknowledged", { seq: 1 });
+  broker.child.kill("SIGKILL");
+  await pub.event("reconnecting");
+  pub.child.stdin?.write("\n");
+  assert.equal(await pub.exit(), 1);
+  await pub.event("error", { code: "not-connected" });
+});
+
+test("standard input that has ended can't give an Enter: that is said", async t => {
+  const { url } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", url, "--fail", "network"], { input: "" });
+  await pub.event("warning", { code: "no-enter" });
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 0);
+  await pub.event("witnessed", { will: true });
+});
+
+test("a connection that is lost before SUBACK is made again, and subscribes", async t => {
+  let subscribes = 0;
+  const port = await silentBroker(t, (socket, data) => {
+    if (data[0] !== firstByte.subscribe) return;
+    subscribes += 1;
+    if (subscribes === 1) socket.destroy();
+    else socket.write(Buffer.from([0x90, 3, data[2] ?? 0, data[3] ?? 0, 1]));
+  });
+  const sub = command(t, "sub-lwt", ["-p", String(port), "-t", "x", "-E"]);
+  assert.equal(await sub.exit(), 0, sub.stderr);
+  await sub.event("subscribed", { topicFilter: "x" });
+});
+
+test("--until is about the machines that this run asked for", async t => {
+  const { url } = await lwtBroker(t);
+  assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);
+  const sub = command(t, "sub-lwt", ["-b", url, "--machine", "Wanted", "--until", "online"]);
+  await sub.event("subscribed", { topicFilter: "Binil/Wanted/Status" });
+  assert.equal(await command(t, "pub-lwt", ["-b", url, "--machine", "Other", "-C", "1"]).exit(), 0);
+  await sub.event("status", { machine: "Other", state: "stopped" });
+  assert.equal(await command(t, "pub-lwt", ["-b", url, "--machine", "Wanted", "-C", "1"]).exit(), 0);
+  assert.equal(await sub.exit(), 0);
+  await sub.event("status", { machine: "Wanted", state: "online" });
+});
+
+test("--until that --count comes before is not reached: exit 1", async t => {
+  const { url } = await lwtBroker(t);
+  const sub = command(t, "sub-lwt", ["-b", url, "--until", "offline", "-C", "1"]);
+  await sub.event("subscribed", { topicFilter: "sensors/lastwill" });
+  assert.equal(await command(t, "pub-lwt", ["-b", url, "-C", "1"]).exit(), 0);
+  assert.equal(await sub.exit(), 1);
+});
+
+test("an output that can't be written: exit 1, not a closed pipe's 0", {
+  skip: !existsSync("/dev/full"),
+}, async t => {
+  const { url } = await lwtBroker(t);
+  const args = [path.join(binDir, "pub-lwt.cjs"), "-b", url, "-C", "1"];
+  const full = openSync("/dev/full", "w");
+  const child = spawn(process.execPath, args, { cwd: temporaryFolder(t), stdio: ["ignore", full, "pipe"] });
+  const pub = new Running(t, child);
+  assert.equal(await pub.exit(), 1);
+  assert.match(pub.stderr, /standard output can't be written[^]*disk full/);
+});
+
+test("at QoS 0 only what went out counts as sent", async t => {
+  const { port, process: broker } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-p", String(port), "-q", "0", "-C", "1000", "--interval", "0.05"]);
+  await pub.event("published", { seq: 2 });
+  broker.child.kill("SIGKILL");
+  await pub.event("reconnecting");
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 1);
+  const [summary] = (await pub.event("summary")).machines;
+  assert.ok(summary && "sent" in summary);
+  assert.equal(summary.sent, pub.all("published").filter(({ seq }) => seq !== null).length);
+});
+
+test("--fail graceful says that the machine stopped", async t => {
+  const { url } = await lwtBroker(t);
+  assert.equal(await command(t, "pub-lwt", ["-b", url, "--fail", "graceful", "--after", "1"]).exit(), 0);
+  const retained = command(t, "sub-lwt", ["-b", url, "--retained"]);
+  assert.equal(await retained.exit(), 0);
+  assert.deepEqual(
+    retained.all("message").map(({ payload }) => payload),
+    ["Sensor Stopped"],
+  );
+});
+
+test("on a public broker, what is told for cleaning up leaves nothing behind", async t => {
+  const { port, url } = await lwtBroker(t);
+  const env = rerouted({ "test.mosquitto.org:1883": port });
+  const at = ["-b", "test.mosquitto.org.", "--machine", "Mine"];
+  const pub = command(t, "pub-lwt", [...at, "--will-topic", "a/will", "-r", "-C", "1"], {
+    env: rerouted({ "test.mosquitto.org.:1883": port }),
+  });
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  const { hint } = await pub.event("warning", { code: "still-stored" });
+  const [, typed = ""] = /npx pub-lwt (.*)/.exec(hint) ?? [];
+  const forget = command(t, "pub-lwt", typed.replace("org.:", "org:").split(" "), { env });
+  assert.equal(await forget.exit(), 0, forget.stderr);
+  const retained = command(t, "sub-lwt", ["-b", url, "-t", "#", "--retained"]);
+  assert.equal(await retained.exit(), 0);
+  assert.deepEqual(retained.all("message"), []);
+});
+
+test("names that are too long when they are put together: exit 2", async t => {
+  const long = "x".repeat(65_530);
+  for (const args of [
+    ["--machine", long],
+    ["-i", long],
+    ["--will-payload", "x".repeat(65_536)],
+    ["-u", "u", "-P", "x".repeat(65_536)],
+  ]) {
+    const pub = command(t, "pub-lwt", args, { json: false });
+    assert.equal(await pub.exit(), 2, args[0]);
+    assert.ok(pub.stderr.length < 400, pub.stderr);
+  }
+});
+
+test("the library: a connection that is over takes nothing more, and shows no password", async t => {
+  const { url } = await lwtBroker(t);
+  const connection = await connect({ broker: url.replace("//", "//me:hushhush@"), clientId: "Library" });
+  assert.doesNotMatch(inspect(connection, { depth: 9, showHidden: true }), /hushhush/);
+  await assert.rejects(connection.publish({ topic: "a/+", payload: "" }), isUserError);
+  await assert.rejects(connection.subscribe(["a/#/b"], 1), isUserError);
+  await assert.rejects(connection.subscribe([], 1), isUserError);
+  await connection.end();
+  await assert.rejects(connection.publish({ topic: "a", payload: "" }), isUserError);
+  await assert.rejects(connection.subscribe(["a"], 1), isUserError);
+  const stopped = { signal: AbortSignal.abort() };
+  await assert.rejects(
+    connect({ broker: url, clientId: "Stopped" }, () => {}, stopped),
+    isUserError,
+  );
+  await assert.rejects(connect({ broker: "127.0.0.1:1883", clientId: "X" }), isUserError);
+});
