@@ -351,11 +351,9 @@ for (const { what, provoke, command: name = "pub-lwt", env = {}, exit, code, say
     const cwd = temporaryFolder(t);
     const run = command(t, name, await provoke(t, cwd), { cwd, env });
     assert.equal(await run.exit(), exit, run.stderr);
-    const lines = run.stderr.replaceAll(/\n {2,}(?=\S)/g, " ");
-    assert.match(lines, says);
-    assert.match(lines, hint);
+    assert.match(run.stderr, says);
+    assert.match(run.stderr, hint);
     assert.doesNotMatch(run.stderr, /\n {4}at |unexpected/);
-    for (const line of run.stderr.split("\n")) assert.ok(line.length <= 80 || !line.includes(" "), line);
     if (!code) return;
     const error = run.all("error").at(-1);
     assert.equal(error?.code, code);

@@ -14,9 +14,9 @@ void run({
   options: pubOptions,
   environment: "PUB_LWT",
   examples: [
-    ["", "a reading every 3 s to this machine's broker"],
-    ["--after 3 --fail network", "lose the connection: the broker sends the will"],
-    ["--after 3 --fail graceful", "the control: after DISCONNECT it does not"],
+    ["", "a reading every 3 s, to this machine"],
+    ["--after 3 --fail network", "lose the connection: the will comes"],
+    ["--after 3 --fail graceful", "the control: the will does not come"],
     ["--broker hivemq", "to the public HiveMQ broker"],
     ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
   ],

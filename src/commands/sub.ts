@@ -21,10 +21,10 @@ void run({
   options: subOptions,
   environment: "SUB_LWT",
   examples: [
-    ["", "follow every machine on this machine's broker"],
+    ["", "follow every machine"],
     ["--subscribe-only", "let the broker store messages from now on"],
     ["--until offline", "exit when a machine's last will arrives"],
-    ["--retained", "what is retained on the topics, and nothing else"],
+    ["--retained", "what is retained, and nothing else"],
     ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
   prepare: (given, { screen, variables, platform }) => {

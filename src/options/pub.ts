@@ -47,7 +47,7 @@ export const pubOptions = {
     derived: "Machine1",
     common: true,
     read: topicLevel,
-    help: "makes the topics Binil/NAME/SensorData and …/Status",
+    help: "makes the topics Binil/NAME/SensorData and Binil/NAME/Status",
   },
   topic: {
     alias: "t",

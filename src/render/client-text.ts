@@ -2,7 +2,7 @@ import type { ClientEvent, Timed } from "../events.js";
 import { clock, cut, edges, fold } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./rendered.js";
-import type { Screen } from "./screen.js";
+import { foldAt, type Screen } from "./screen.js";
 import { settingsText } from "./settings-text.js";
 import { trouble } from "./trouble-text.js";
 
@@ -39,7 +39,7 @@ export function sharedText(name: string, screen: Screen) {
       toldToTry = false;
       toldWhy = null;
       return {
-        ...(isNews && { err: fold(again, screen.width, HANGING) }),
+        ...(isNews && { err: fold(again, foldAt(screen), HANGING) }),
         live: {
           until: Date.parse(time) + secondsLeft * 1000,
           text: left => `  still trying, for ${left} s more`,
@@ -50,7 +50,7 @@ export function sharedText(name: string, screen: Screen) {
       if (graceful) return { live: null };
       toldWhy = reason;
       const lost = `${clock(time)}  connection lost: ${escapeText(reason)}`;
-      return { err: screen.err.notice(fold(lost, screen.width, HANGING)) };
+      return { err: screen.err.notice(fold(lost, foldAt(screen), HANGING)) };
     },
     warning: ({ message, hint }) => {
       toldToTry = true;
@@ -61,7 +61,7 @@ export function sharedText(name: string, screen: Screen) {
     packet: ({ time, direction, description }) => {
       const text = `${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`;
       // Elsewhere a packet stays on its line, where grep finds all of it.
-      return { err: screen.errTerminal ? fold(text, screen.width, HANGING) : text };
+      return { err: fold(text, foldAt(screen), HANGING) };
     },
   } satisfies TextTable;
 }

@@ -5,7 +5,7 @@ import { clock, cut, edges, fold, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
 import type { Rendered, Renderer } from "./rendered.js";
-import type { Screen } from "./screen.js";
+import { foldAt, type Screen } from "./screen.js";
 
 type Published = Extract<ClientEvent, { event: "published" }>;
 
@@ -98,11 +98,13 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         if (!event.graceful) return shared.disconnected(event);
         return settings.mode === "forget"
           ? undefined
-          : { err: fold(farewell(event.time, settings, stopping), screen.width, HANGING) };
+          : { err: fold(farewell(event.time, settings, stopping), foldAt(screen), HANGING) };
       },
       forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
       summary: ({ machines }) => ({
-        err: (machines as SentSummary[]).map(sent => fold(sentText(settings, sent), screen.width)).join("\n"),
+        err: (machines as SentSummary[])
+          .map(sent => fold(sentText(settings, sent), foldAt(screen)))
+          .join("\n"),
       }),
     },
     shared,

@@ -15,6 +15,10 @@ export interface Screen {
   readonly errTerminal: boolean;
 }
 
+/** Where sentences on stderr are folded: only for a person's eyes; a script finds each on its line. */
+export const foldAt = ({ errTerminal, width }: Screen): number =>
+  errTerminal ? width : Number.POSITIVE_INFINITY;
+
 /** Where a stream is no terminal; every screen is made to fit it. */
 export const DEFAULT_WIDTH = 80;
 const NARROWEST = 60;

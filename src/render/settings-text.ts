@@ -3,7 +3,7 @@ import { columnsOf, cut, fold, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
 
 /** The widest that the first and the last column get. */
-const WIDEST = { name: 18, from: 28 };
+const WIDEST = { name: 18, from: 32 };
 
 /** Every setting: its name, its value on as many lines as it takes, and where it came from. */
 export function settingsText(settings: DescribedSetting[], width: number): string {

@@ -2,12 +2,12 @@ import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../ev
 import type { SubSettings } from "../settings/sub.js";
 import { statusOf } from "../status.js";
 import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, columnsOf, cut, pad, row } from "./columns.js";
+import { clock, columnsOf, cut, pad, row, fold } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import { payloadText } from "./reading-text.js";
 import type { Renderer } from "./rendered.js";
-import type { Screen } from "./screen.js";
+import { foldAt, type Screen } from "./screen.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
@@ -80,7 +80,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
       forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
       summary: ({ machines }) => ({
         err:
-          (machines as ReceivedSummary[]).map(summary => receivedText(summary, screen.width)).join("\n") ||
+          (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n") ||
           "nothing received",
       }),
     },
@@ -96,7 +96,7 @@ export const rawText = (screen: Screen): Renderer<ClientEvent> =>
         bytes: payload === null ? Buffer.from(payloadBase64 ?? "", "base64") : Buffer.from(payload),
       }),
       summary: ({ machines }) => ({
-        err: (machines as ReceivedSummary[]).map(summary => receivedText(summary, screen.width)).join("\n"),
+        err: (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n"),
       }),
     },
     sharedText("sub-lwt", screen),
@@ -109,8 +109,6 @@ function receivedText(summary: ReceivedSummary, width: number): string {
     .map(way => `${summary[way]} ${way}`);
   const order = outOfOrder > 0 ? `, ${outOfOrder} out of order` : "";
   const sequence = `${missing || "none"} missing, ${duplicate || "none"} doubled${order}`;
-  return cut(
-    `${escapeText(machine ?? "other topics")}  ${received} received: ${ways.join(", ")}; ${sequence}`,
-    width,
-  );
+  const name = escapeText(machine ?? "other topics");
+  return fold(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}`, width);
 }
