@@ -168,6 +168,8 @@ interface BrokerEvents {
   "message-dropped": QueueEvent;
   "message-retained": { topic: string };
   "retained-cleared": { topic: string };
+  /** So many of the events that come with each message were left out in the last second. */
+  "events-omitted": { count: number };
 }
 
 interface QueueEvent {

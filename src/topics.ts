@@ -10,6 +10,20 @@ export function stringProblem(text: string): string | null {
   return null;
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The same of a string that was read from the wire; its bytes are looked at only where they may not have been text. */
+export function stringBytesProblem(text: string, bytes: () => Uint8Array): string | null {
+  if (text.includes("\0")) return "a string contains the character U+0000 [MQTT-1.5.3-2]";
+  if (!text.includes("\ufffd")) return null;
+  try {
+    utf8.decode(bytes());
+    return null;
+  } catch {
+    return "a string is not UTF-8 [MQTT-1.5.3-1]";
+  }
+}
+
 /** What is wrong with a topic to publish to; null if nothing is. */
 export function topicNameProblem(topic: string): string | null {
   if (topic === "") return "it is empty [MQTT-4.7.3-1]";

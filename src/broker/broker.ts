@@ -2,12 +2,13 @@ import { Aedes } from "aedes";
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { pid } from "node:process";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
-import type { AedesBroker } from "./aedes-parts.js";
-import type { Connection } from "./connection.js";
+import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
 import { listenFailure } from "./listen-failure.js";
+import { LivePersistence } from "./live-persistence.js";
+import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
 
 export interface BrokerSettings {
@@ -32,8 +33,17 @@ const FAREWELL = 1000;
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
-  const aedes = (await Aedes.createBroker()) as AedesBroker;
-  const connections = new Connections(aedes, pace);
+  const store = new MemoryStore();
+  const persistence = new LivePersistence(store, {
+    sessionOf: client => connections.of(client)?.session ?? undefined,
+    sessionEnded: ({ clientId, queue }) =>
+      pace.emit({ event: "session-ended", clientId, queued: queue.length }),
+    acknowledged: (client, { message, packetId }) =>
+      connections.of(client)?.acknowledged(message.topic, packetId),
+  });
+  // A client that does not read holds nobody else up, and is not thrown out for it: see delivery.ts.
+  const aedes = (await Aedes.createBroker({ persistence, mq: noEmitter, drainTimeout: 0 })) as AedesBroker;
+  const connections = new Connections(aedes, store, persistence, pace);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {
@@ -75,18 +85,19 @@ const failure = (error: Error): BrokerEvent => ({
 async function stop(server: Server, aedes: AedesBroker, connections: Connections): Promise<void> {
   const closed = once(server, "close");
   server.close();
+  await setImmediate(); // aedes tells of a CONNACK one turn after it went out
   const all = connections.all();
   for (const connection of all) connection.ending("broker-stopped");
-  await Promise.race([farewell(aedes, all), setTimeout(FAREWELL, undefined, { ref: false })]);
+  await Promise.race([farewell(connections), setTimeout(FAREWELL, undefined, { ref: false })]);
   await closeAedes(aedes);
   for (const connection of all) connection.destroy();
   await closed;
 }
 
-/** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
-async function farewell(aedes: AedesBroker, all: Connection[]): Promise<void> {
-  await Promise.all(all.map(connection => connection.publishWill(aedes)));
-  await Promise.all(all.map(connection => connection.finish()));
+/** The wills first, while those who watch them are still connected. */
+async function farewell(connections: Connections): Promise<void> {
+  await connections.publishWills();
+  await Promise.all(connections.all().map(connection => connection.finish()));
 }
 
 const closeAedes = (aedes: AedesBroker) => new Promise<void>(resolve => aedes.close(resolve));

@@ -1,10 +1,14 @@
-import type { ConnectPacket } from "aedes";
+import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
-import type { BrokerEvent, EndCause } from "../events.js";
-import { type AedesBroker, type AedesClient, hasDisconnected } from "./aedes-parts.js";
+import type { BrokerEvent, EndCause, QoS } from "../events.js";
+import { topicMatches } from "../topics.js";
+import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
-import { LiveDelivery } from "./mends.js";
-import type { Session } from "./sessions.js";
+import { Delivery } from "./delivery.js";
+import type { Message } from "./message.js";
+import type { Pace } from "./pace.js";
+import type { Session } from "./session.js";
+import type { Store } from "./store.js";
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
@@ -19,37 +23,43 @@ export class Connection {
   predecessorsGone: Promise<void> = Promise.resolve();
   readonly #client: AedesClient;
   readonly #socket: Socket;
-  readonly #emit: (event: BrokerEvent) => void;
-  #phase: "new" | "refused" | "connected" | "ready" | "ended" = "new";
+  readonly #store: Store;
+  readonly #pace: Pace;
+  #phase: "new" | "refused" | "connected" | "ended" = "new";
   #cause: EndCause | null = null;
   #willDue = false;
+  #wasConnected = false;
   #session: Session | null = null;
-  #delivery: LiveDelivery | null = null;
+  #delivery: Delivery | null = null;
   #resolveGone = () => {};
 
-  constructor(client: AedesClient, socket: Socket, emit: (event: BrokerEvent) => void) {
+  constructor(client: AedesClient, socket: Socket, store: Store, pace: Pace) {
     this.#client = client;
     this.#socket = socket;
-    this.#emit = emit;
+    this.#store = store;
+    this.#pace = pace;
     this.address = `${socket.remoteAddress}:${socket.remotePort}`;
     this.gone = new Promise(resolve => {
       this.#resolveGone = resolve;
     });
   }
 
-  /** True while messages for its session go straight to it: its queue is out. */
-  get ready(): boolean {
-    return this.#phase === "ready";
-  }
-
   get clientId(): string {
     return this.#client.id;
   }
 
-  /** The client is accepted: from here on it is delivered to in order. */
-  accept(session: Session | null): void {
+  /** Since the client was accepted. */
+  get session(): Session | null {
+    return this.#session;
+  }
+
+  /** The client is accepted. */
+  accept(session: Session): void {
     this.#session = session;
-    this.#delivery = new LiveDelivery(this.#client, session);
+    this.#client.deliverQoS = (message, done) => {
+      this.#deliverRetained(message);
+      setImmediate(done); // not at once: there may be many
+    };
   }
 
   /** CONNACK is out. */
@@ -66,22 +76,21 @@ export class Connection {
       keepAlive: connect.keepalive ?? 0,
       protocolVersion: PROTOCOL_VERSIONS[connect.protocolVersion ?? 4] ?? "unknown",
     });
-    if (this.#session) {
-      this.#session.established = true;
-      if (sessionPresent)
-        this.#emit({ event: "session-resumed", clientId, queued: this.#session.queue.length });
-    }
-    const { will } = this.#client;
-    if (!will) return;
-    const { topic, qos, retain } = will;
-    this.#emit({ event: "will-stored", clientId, topic, qos, retain });
+    const session = this.#session;
+    if (!session) return;
+    session.established = true;
+    if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
+    this.#tellWillStored();
+    this.#delivery = new Delivery(this.#socket, session, {
+      delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
+      dropped: topic => this.#tellMessage("message-dropped", topic, null),
+    });
   }
 
-  /** The queue of its session is out. */
-  drained(): void {
-    if (this.#phase !== "connected") return;
-    this.#phase = "ready";
-    this.#delivery?.release();
+  /** PUBACK or PUBCOMP has come. */
+  acknowledged(topic: string, packetId: number | null): void {
+    this.#tellMessage("message-acknowledged", topic, packetId);
+    this.#delivery?.pump();
   }
 
   refused(reason: string): void {
@@ -119,9 +128,8 @@ export class Connection {
 
   /** aedes has let go of the connection, and of its will where there was nothing to publish. */
   closed(): void {
-    const willDropped = this.#isConnected && !this.#willDue;
     this.#end();
-    if (willDropped) this.#tellWill("will-discarded");
+    if (this.#wasConnected && !this.#willDue) this.#tellWill("will-discarded");
     this.#resolveGone();
   }
 
@@ -131,12 +139,14 @@ export class Connection {
   }
 
   /** Publishes the will while those who watch it are still connected; aedes, at its own close, would be late. */
-  async publishWill(broker: AedesBroker): Promise<void> {
+  async publishWill(publish: (will: Message, published: () => void) => void): Promise<void> {
     const { will, closed } = this.#client;
     if (!will || closed) return;
     this.#client.will = null;
     this.#willDue = true;
-    await new Promise<void>(resolve => broker.publish(will, this.#client, () => resolve()));
+    this.#tellEnd(); // and goes on delivering: others' wills are still to come
+    await new Promise<void>(resolve => publish(messageOf(will), resolve));
+    this.willPublished();
   }
 
   /** Sends what is written, and FIN. */
@@ -152,28 +162,70 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  get #isConnected(): boolean {
-    return this.#phase === "connected" || this.#phase === "ready";
+  #emit(event: BrokerEvent): void {
+    this.#pace.emit(event);
+  }
+
+  /** A message that is retained, for a new subscription: at the QoS of the highest that asks for it. */
+  #deliverRetained({ topic, payload, qos }: PublishPacket): void {
+    const session = this.#session;
+    if (!session || !this.#delivery) return;
+    const asking = [...session.subscriptions.values()].filter(each => topicMatches(each.topic, topic));
+    const highest = Math.min(qos, Math.max(0, ...asking.map(each => each.qos))) as QoS;
+    const message = { topic, payload, qos, retain: true };
+    if (highest === 0) return this.#delivery.sendOnce(message, true);
+    this.#store.owe(session, message, highest);
+    this.#delivery.pump();
+  }
+
+  #tellWillStored(): void {
+    const { will } = this.#client;
+    if (!will) return;
+    const { topic, qos, retain } = will;
+    this.#emit({ event: "will-stored", clientId: this.clientId, topic, qos, retain });
+  }
+
+  #tellMessage(
+    event: "message-delivered" | "message-acknowledged" | "message-dropped",
+    topic: string,
+    packetId: number | null,
+  ): void {
+    const queued = this.#session?.queue.length ?? 0;
+    this.#pace.emitOften(() => ({ event, clientId: this.clientId, topic, packetId, queued }));
   }
 
   #end(): void {
+    this.#tellEnd();
+    this.#delivery?.end();
+    if (this.#session?.stored === false) this.#store.end(this.#session);
+  }
+
+  #tellEnd(): void {
     if (this.#phase === "ended") return;
-    const wasConnected = this.#isConnected;
+    this.#wasConnected = this.#phase === "connected";
     this.#phase = "ended";
     this.#cause ??= causeOfEnd(this.#client);
-    this.#delivery?.end();
-    if (!wasConnected) return;
+    if (!this.#wasConnected) return;
     const { clientId } = this;
     this.#emit({ event: "client-disconnected", clientId, cause: this.#cause });
     // In memory no session outlives the broker.
-    if (this.#session && this.#cause !== "broker-stopped")
+    if (this.#session?.stored && this.#cause !== "broker-stopped")
       this.#emit({ event: "session-stored", clientId, queued: this.#session.queue.length });
   }
 
   #tellWill(event: "will-published" | "will-discarded"): void {
-    const topic = this.connect?.will?.topic;
+    const will = this.connect?.will;
     const cause = this.#cause;
-    if (topic === undefined || cause === null) return;
-    this.#emit({ event, clientId: this.clientId, topic, cause, clause: willClause[cause] });
+    if (!will || cause === null) return;
+    if (this.#store.will(this.clientId) === will) this.#store.clearWill(this.clientId);
+    this.#emit({ event, clientId: this.clientId, topic: will.topic, cause, clause: willClause[cause] });
   }
 }
+
+/** What is distributed of a packet. */
+export const messageOf = ({ topic, payload, qos, retain }: PublishPacket): Message => ({
+  topic,
+  payload,
+  qos,
+  retain,
+});

@@ -1,12 +1,16 @@
-import type { Client } from "aedes";
+import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
-import type { AedesBroker, AedesClient } from "./aedes-parts.js";
+import { topicFilterProblem } from "../topics.js";
+import { type AedesBroker, type AedesClient, refuseBadStrings, takeOverDistribution } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
-import { Connection } from "./connection.js";
-import { isNoSubscription, mendStore } from "./mends.js";
+import { Connection, messageOf } from "./connection.js";
+import { isNoSubscription, type LivePersistence } from "./live-persistence.js";
+import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
+import { Publications } from "./publications.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
-import { Sessions } from "./sessions.js";
+import type { Session } from "./session.js";
+import type { Store } from "./store.js";
 
 /** CONNACK return code 2: identifier rejected. */
 const IDENTIFIER_REJECTED = 2;
@@ -14,36 +18,47 @@ const IDENTIFIER_REJECTED = 2;
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class Connections {
   readonly #broker: AedesBroker;
+  readonly #store: Store;
+  readonly #persistence: LivePersistence;
   readonly #pace: Pace;
-  readonly #sessions = new Sessions();
+  readonly #publications: Publications;
   readonly #open = new Set<Connection>();
   /** Weak, since the news of a published will may come long after its connection is gone. */
-  readonly #byClient = new WeakMap<Client, Connection>();
+  readonly #byClient = new WeakMap<object, Connection>();
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, pace: Pace) {
+  constructor(broker: AedesBroker, store: Store, persistence: LivePersistence, pace: Pace) {
     this.#broker = broker;
+    this.#store = store;
+    this.#persistence = persistence;
     this.#pace = pace;
+    this.#publications = new Publications(store, pace);
+    takeOverDistribution(broker);
     this.#hook();
     this.#listen();
-    mendStore(broker, this.#sessions, {
-      queued: (clientId, topic, queued) => {
-        // What a connected client gets at once was not queued in any sense that matters to a reader.
-        if (this.#byId.get(clientId)?.ready) return;
-        pace.emit({ event: "message-queued", clientId, topic, packetId: null, queued });
-      },
-      sessionEnded: (clientId, queued) => pace.emit({ event: "session-ended", clientId, queued }),
-    });
+  }
+
+  /** By aedes' client. */
+  of(client: object | null): Connection | undefined {
+    return client ? this.#byClient.get(client) : undefined;
   }
 
   add(socket: Socket): void {
     const client = this.#broker.handle(socket) as AedesClient;
-    const connection = new Connection(client, socket, event => this.#pace.emit(event));
+    refuseBadStrings(client);
+    const connection = new Connection(client, socket, this.#store, this.#pace);
     this.#open.add(connection);
     this.#byClient.set(client, connection);
     socket.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
     void connection.gone.then(() => this.#forget(connection));
+  }
+
+  /** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
+  async publishWills(): Promise<void> {
+    const publish = (will: Message, published: () => void) =>
+      this.#publications.accept(will, null, published);
+    await Promise.all(this.all().map(connection => connection.publishWill(publish)));
   }
 
   all(): Connection[] {
@@ -59,13 +74,13 @@ export class Connections {
   #hook(): void {
     const broker = this.#broker;
     broker.preConnect = (client, packet, callback) => {
-      const connection = this.#byClient.get(client);
+      const connection = this.of(client);
       if (connection) connection.connect = packet;
       const fault = packet.will ? willTopicFault(packet.will.topic) : null;
       callback(fault === null ? null : new Error(fault), fault === null);
     };
     broker.authenticate = (client, _username, _password, done) => {
-      const connection = this.#byClient.get(client);
+      const connection = this.of(client);
       // Without this aedes gives a stored session to a name that its client never learns.
       if (connection?.connect?.clientId === "" && !client.clean)
         return done(
@@ -74,14 +89,36 @@ export class Connections {
         );
       void this.#accept(client, connection, () => done(null, true));
     };
-    broker.authorizeSubscribe = (_client, subscription, callback) =>
-      callback(null, isNoSubscription(subscription) ? null : subscription);
-    const authorizePublish = broker.authorizePublish;
-    broker.authorizePublish = (client, packet, callback) => {
-      const connection = client && this.#byClient.get(client);
-      if (connection?.isItsWill(packet)) connection.willIsDue();
-      this.#pace.whenFree(() => authorizePublish(client, packet, callback));
+    broker.authorizeSubscribe = (client, subscription, callback) => {
+      if (isNoSubscription(subscription)) return callback(null, null);
+      const problem = topicFilterProblem(subscription.topic);
+      if (problem) return callback(new Error(problem), null);
+      const session = this.of(client)?.session;
+      if (session) this.#store.subscribe(session, subscription);
+      callback(null, subscription);
     };
+    broker.authorizePublish = (client, packet, callback) => {
+      const connection = this.of(client);
+      const isWill = connection?.isItsWill(packet) === true;
+      if (isWill) connection.willIsDue();
+      this.#pace.whenFree(() => {
+        const fault = packet.topic.startsWith("$SYS/") ? "topics under $SYS are the broker's own" : null;
+        if (fault) return callback(new Error(fault));
+        this.#take(packet, isWill ? null : (connection?.session ?? null), () => {
+          if (isWill) connection.willPublished();
+          callback(null);
+        });
+      });
+    };
+  }
+
+  /** Before its sender is answered, a message is where it belongs. A QoS 2 one is taken once [MQTT-4.3.3-2]. */
+  #take(packet: PublishPacket, session: Session | null, taken: () => void): void {
+    const packetId = packet.qos === 2 ? packet.messageId : undefined;
+    const origin = session && packetId !== undefined ? { session, packetId } : null;
+    if (origin?.session.received.has(origin.packetId)) return taken();
+    if (origin) this.#persistence.markFresh(packet);
+    this.#publications.accept(messageOf(packet), origin, taken);
   }
 
   /**
@@ -94,40 +131,36 @@ export class Connections {
     this.#byId.set(client.id, connection);
     if (previous) connection.predecessorsGone = previous.takenOver();
     await connection.predecessorsGone;
-    connection.accept(client.clean ? null : this.#sessions.open(client.id));
+    connection.accept(client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id));
     this.#pace.whenFree(goOn);
   }
 
   /** aedes' events: what it has done. */
   #listen(): void {
     const broker = this.#broker;
-    const of = (client: Client | null) => (client ? this.#byClient.get(client) : undefined);
     broker.on("connackSent", (connack, client) => {
-      const connection = of(client);
+      const connection = this.of(client);
       const connect = connection?.connect;
       if (!connection || !connect) return;
       const { returnCode = 0, sessionPresent } = connack;
       if (returnCode === 0) connection.connected(connect, sessionPresent);
       else connection.refused(refusalReason(returnCode, connect));
     });
-    broker.on("clientReady", client => of(client)?.drained());
     broker.on("connectionError", (client, error) => {
-      if (causeOfError(error) !== "network-error") of(client)?.refused(notMqttReason(error));
+      if (causeOfError(error) !== "network-error") this.of(client)?.refused(notMqttReason(error));
     });
-    broker.on("clientError", (client, error) => of(client)?.ending(causeOfError(error)));
-    broker.on("keepaliveTimeout", client => of(client)?.ending("keep-alive-timeout"));
-    broker.on("clientDisconnect", client => of(client)?.closed());
-    broker.on("publish", (packet, client) => {
-      const connection = of(client);
-      if (connection?.isItsWill(packet)) connection.willPublished();
-    });
+    broker.on("clientError", (client, error) => this.of(client)?.ending(causeOfError(error)));
+    broker.on("keepaliveTimeout", client => this.of(client)?.ending("keep-alive-timeout"));
+    broker.on("clientDisconnect", client => this.of(client)?.closed());
     broker.on("subscribe", (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
         this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
     });
     broker.on("unsubscribe", (topicFilters, client) => {
       // aedes also says so of every clean session whose connection ends.
-      if (client.closed) return;
+      const session = this.of(client)?.session;
+      if (client.closed || !session) return;
+      for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
       for (const topicFilter of topicFilters)
         this.#pace.emit({ event: "unsubscribed", clientId: client.id, topicFilter, qos: null });
     });

@@ -1,9 +1,17 @@
 import type { BrokerEvent, Sink } from "../events.js";
 
+const SECOND = 1000;
+/** A reader can't follow more, and telling them would slow the messages themselves. */
+const MOST_A_SECOND = 2000;
+
 /** Emits to a sink that may be slow, and lets others wait until it has taken what it was given. */
 export class Pace {
   readonly #sink: Sink<BrokerEvent>;
   #busy: Promise<void> | null = null;
+  /** Of the events that come with each message: how many were told in this second, and how many were left out. */
+  #told = 0;
+  #omitted = 0;
+  #second: NodeJS.Timeout | null = null;
 
   constructor(sink: Sink<BrokerEvent>) {
     this.#sink = sink;
@@ -18,6 +26,25 @@ export class Pace {
     // What goes wrong with writing is the sink's own affair.
     const busy = Promise.all([this.#busy, taken]).then(free, free);
     this.#busy = busy;
+  }
+
+  /** An event that comes with every message: so many a second, and only while the sink is free; the rest is counted. */
+  emitOften(event: () => BrokerEvent): void {
+    this.#second ??= setTimeout(() => this.#endSecond(), SECOND).unref();
+    if (this.#busy || this.#told >= MOST_A_SECOND) {
+      this.#omitted += 1;
+      return;
+    }
+    this.#told += 1;
+    this.emit(event());
+  }
+
+  #endSecond(): void {
+    this.#second = null;
+    this.#told = 0;
+    const omitted = this.#omitted;
+    this.#omitted = 0;
+    if (omitted > 0) this.emit({ event: "events-omitted", count: omitted });
   }
 
   /** Goes on at once where the sink is free, else when it is. */

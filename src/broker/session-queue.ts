@@ -1,119 +1,135 @@
-import type { QoS } from "../events.js";
+import type { Message } from "./message.js";
 
-/** A message as aedes hands it to its store: `brokerCounter` is its number at this broker. */
-export interface StoredMessage {
-  cmd: "publish";
-  brokerId: string;
-  brokerCounter: number;
-  topic: string;
-  payload: Buffer | string;
-  qos: QoS;
-  retain: boolean;
-  dup: boolean;
-  /** Undefined until it has been sent for the first time. */
-  messageId: number | undefined;
+/** A message at QoS 1 or 2 that a session has not acknowledged. */
+export interface Owed {
+  /** Of the message at this broker; ascending in the order of acceptance. */
+  readonly identity: number;
+  readonly message: Message;
+  readonly qos: 1 | 2;
+  /** 1 for what a new subscription finds retained, 0 for what came while it was there [MQTT-3.3.1-8, 3.3.1-9]. */
+  readonly retain: boolean;
+  /** Null until it is sent for the first time. */
+  packetId: number | null;
+  /** PUBREC has come: only PUBREL is owed. */
+  released: boolean;
+  /** It was sent on the present connection. */
+  inFlight: boolean;
 }
 
-/** What is left of a QoS 2 message once its PUBREC has come. */
-export interface StoredPubrel {
-  cmd: "pubrel";
-  messageId: number;
-}
+/** Packet identifiers are 1 to 65 535 (MQTT 3.1.1, 2.3.1). */
+const MOST_PACKET_ID = 65_535;
 
-export type Owed = StoredMessage | StoredPubrel;
-
-interface Entry {
-  owed: Owed;
-  /** The connection that sends it or has sent it: no one else on that connection may. */
-  claimant: object | null;
-}
-
-/** What the broker still owes one stored session, QoS 1 and 2, in the order in which it is to be sent. */
+/** What the broker still owes one session, in the order in which it is to be sent. */
 export class SessionQueue {
-  readonly #entries = new Map<number, Entry>();
-  /** From packet identifier to the entry's place. */
-  readonly #places = new Map<number, number>();
+  readonly #owed = new Map<number, Owed>();
+  readonly #byPacketId = new Map<number, Owed>();
+  /** What the present connection has still to send, from #next on; null without a connection. */
+  #unsent: Owed[] | null = null;
+  #next = 0;
+  #inFlight = 0;
+  #lastPacketId = 0;
 
   get length(): number {
-    return this.#entries.size;
+    return this.#owed.size;
   }
 
-  /**
-   * Queues a message for a subscription with that QoS. Several that match are one message at the highest of them
-   * [MQTT-3.3.5-1]; its retain flag is 0, since the subscriptions were there before it [MQTT-3.3.1-9].
-   * @returns false when another subscription of the session had queued it already
-   */
-  add(message: StoredMessage, subscriptionQos: QoS): boolean {
-    const qos = Math.min(message.qos, subscriptionQos) as QoS;
-    const known = this.#entries.get(message.brokerCounter)?.owed;
-    if (known?.cmd === "publish") {
-      known.qos = Math.max(known.qos, qos) as QoS;
-      return false;
-    }
-    const { cmd, brokerId, brokerCounter, topic, payload } = message;
-    const owed: StoredMessage = {
-      cmd,
-      brokerId,
-      brokerCounter,
-      topic,
-      payload,
-      qos,
-      retain: false,
-      dup: false,
-      messageId: undefined,
-    };
-    this.#entries.set(brokerCounter, { owed, claimant: null });
+  /** Sent on the present connection, and not acknowledged. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  values(): Iterable<Owed> {
+    return this.#owed.values();
+  }
+
+  get(identity: number): Owed | undefined {
+    return this.#owed.get(identity);
+  }
+
+  add(identity: number, message: Message, qos: 1 | 2, retain: boolean): Owed {
+    const owed = { identity, message, qos, retain, packetId: null, released: false, inFlight: false };
+    this.#owed.set(identity, owed);
+    this.#unsent?.push(owed);
+    return owed;
+  }
+
+  /** A connection begins: everything is to be sent on it, what was sent on an earlier one first. */
+  connect(): void {
+    this.#unsent = [...this.#owed.values()];
+    this.#next = 0;
+    this.#inFlight = 0;
+    for (const owed of this.#unsent) owed.inFlight = false;
+  }
+
+  disconnect(): void {
+    this.#unsent = null;
+  }
+
+  /** The next to send, with its packet identifier; null when all has been sent. `again`: it was sent before. */
+  next(): { owed: Owed; packetId: number; again: boolean } | null {
+    const owed = this.#takeUnsent();
+    if (!owed) return null;
+    const again = owed.packetId !== null;
+    const packetId = owed.packetId ?? this.#newPacketId();
+    this.numberAs(owed, packetId);
+    owed.inFlight = true;
+    this.#inFlight += 1;
+    return { owed, packetId, again };
+  }
+
+  /** From now on it goes by this packet identifier. */
+  numberAs(owed: Owed, packetId: number): void {
+    owed.packetId = packetId;
+    this.#byPacketId.set(packetId, owed);
+  }
+
+  /** PUBREC has come. @returns false when no such message is owed */
+  received(packetId: number): boolean {
+    const owed = this.#byPacketId.get(packetId);
+    if (owed?.qos !== 2) return false;
+    owed.released = true;
     return true;
   }
 
-  /** Takes a message to send it on that connection: null when it is not owed, or claimed there already. */
-  claim(brokerCounter: number, claimant: object): StoredMessage | null {
-    const entry = this.#entries.get(brokerCounter);
-    if (entry?.owed.cmd !== "publish" || entry.claimant === claimant) return null;
-    entry.claimant = claimant;
-    return entry.owed;
-  }
-
-  has(brokerCounter: number): boolean {
-    return this.#entries.has(brokerCounter);
-  }
-
-  /** Takes everything, to send it on that connection: with DUP where it was sent before [MQTT-3.3.1-1]. */
-  claimAll(claimant: object): Owed[] {
-    return Array.from(this.#entries.values(), entry => {
-      entry.claimant = claimant;
-      const { owed } = entry;
-      return owed.cmd === "publish" ? { ...owed, dup: owed.messageId !== undefined } : owed;
-    });
-  }
-
-  /** Remembers the packet identifier under which a message is sent now; null when it is not owed. */
-  sent(brokerCounter: number, messageId: number): StoredMessage | null {
-    const owed = this.#entries.get(brokerCounter)?.owed;
-    if (owed?.cmd !== "publish") return null;
-    owed.messageId = messageId;
-    this.#places.set(messageId, brokerCounter);
-    return owed;
-  }
-
-  /**
-   * PUBREC has come: from here on only PUBREL is owed, in the message's place. An identifier that is not known here
-   * is one too: aedes sends retained messages for a new subscription past the queue.
-   */
-  received(messageId: number): void {
-    const place = this.#places.get(messageId) ?? -messageId;
-    this.#places.set(messageId, place);
-    const claimant = this.#entries.get(place)?.claimant ?? null;
-    this.#entries.set(place, { owed: { cmd: "pubrel", messageId }, claimant });
-  }
-
   /** PUBACK or PUBCOMP has come: nothing is owed any more. */
-  acknowledged(messageId: number): Owed | undefined {
-    const place = this.#places.get(messageId);
-    if (place === undefined) return undefined;
-    const owed = this.#entries.get(place)?.owed;
-    this.#places.delete(messageId);
-    this.#entries.delete(place);
-    return owed;
+  acknowledged(packetId: number): Owed | null {
+    const owed = this.#byPacketId.get(packetId);
+    if (owed) this.#remove(owed);
+    return owed ?? null;
+  }
+
+  /** Gives up the oldest of those that wait. */
+  dropOldest(): Owed | null {
+    for (const owed of this.#owed.values()) {
+      if (owed.inFlight) continue;
+      this.#remove(owed);
+      return owed;
+    }
+    return null;
+  }
+
+  #takeUnsent(): Owed | null {
+    const unsent = this.#unsent ?? [];
+    while (this.#next < unsent.length) {
+      const owed = unsent[this.#next];
+      this.#next += 1;
+      if (owed && this.#owed.has(owed.identity)) return owed;
+    }
+    if (unsent.length > 0) this.#unsent = [];
+    this.#next = 0;
+    return null;
+  }
+
+  #remove(owed: Owed): void {
+    this.#owed.delete(owed.identity);
+    if (owed.packetId !== null) this.#byPacketId.delete(owed.packetId);
+    if (owed.inFlight) this.#inFlight -= 1;
+  }
+
+  /** One that is not in use [MQTT-2.3.1-4]; never more are in flight than there are of them. */
+  #newPacketId(): number {
+    do this.#lastPacketId = (this.#lastPacketId % MOST_PACKET_ID) + 1;
+    while (this.#byPacketId.has(this.#lastPacketId));
+    return this.#lastPacketId;
   }
 }

@@ -45,6 +45,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   "message-dropped": true,
   "message-retained": true,
   "retained-cleared": true,
+  "events-omitted": true,
 };
 
 export const EVENT_NAMES = Object.keys(EXPECTABLE);

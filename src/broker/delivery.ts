@@ -1,0 +1,100 @@
+import { nextTick } from "node:process";
+import type { Socket } from "node:net";
+import type { Message } from "./message.js";
+import { publishPacket, pubrelPacket } from "./packets.js";
+import type { Session } from "./session.js";
+import type { Owed } from "./session-queue.js";
+
+/** Messages on their way to one client at once: enough to keep a network busy, and a bound on what a silent one holds. */
+const WINDOW = 1000;
+/** Bytes at QoS 0 that wait for a client that reads slowly; what comes beyond is lost to it, as QoS 0 allows. */
+const MOST_UNREAD = 1024 * 1024;
+
+/** What there is to tell of a delivery. */
+export interface DeliveryWitness {
+  delivered(topic: string, packetId: number | null): void;
+  /** A message at QoS 0 was left out. */
+  dropped(topic: string): void;
+}
+
+/** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
+export class Delivery {
+  readonly #socket: Socket;
+  readonly #session: Session;
+  readonly #witness: DeliveryWitness;
+  #corked = false;
+  #waiting = false;
+
+  constructor(socket: Socket, session: Session, witness: DeliveryWitness) {
+    this.#socket = socket;
+    this.#session = session;
+    this.#witness = witness;
+    session.delivery = this;
+    session.queue.connect();
+    this.pump();
+  }
+
+  /** The connection is over. */
+  end(): void {
+    if (this.#session.delivery !== this) return;
+    this.#session.delivery = null;
+    this.#session.queue.disconnect();
+  }
+
+  /** Sends what may be sent now. */
+  pump(): void {
+    const { queue } = this.#session;
+    while (this.#isFree() && queue.inFlight < WINDOW) {
+      const next = queue.next();
+      if (!next) return;
+      this.#send(next.owed, next.packetId, next.again);
+    }
+  }
+
+  /** At QoS 0: now, or not at all. */
+  sendOnce(message: Message, retain: boolean): void {
+    const { topic, payload } = message;
+    if (!this.#socket.writable || this.#socket.writableLength > MOST_UNREAD)
+      return this.#witness.dropped(topic);
+    this.#write(publishPacket({ topic, payload, qos: 0, retain, dup: false, packetId: null }));
+    this.#witness.delivered(topic, null);
+  }
+
+  #send(
+    { message: { topic, payload }, qos, retain, released }: Owed,
+    packetId: number,
+    again: boolean,
+  ): void {
+    if (released) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
+    // DUP says that this is not the first attempt [MQTT-3.3.1-1].
+    this.#write(publishPacket({ topic, payload, qos, retain, dup: again, packetId }));
+    this.#witness.delivered(topic, packetId);
+  }
+
+  /** Whether the socket takes more; when it does again, the rest is sent. */
+  #isFree(): boolean {
+    if (!this.#socket.writable) return false;
+    if (!this.#socket.writableNeedDrain) return true;
+    if (!this.#waiting) {
+      this.#waiting = true;
+      this.#socket.once("drain", () => {
+        this.#waiting = false;
+        if (this.#session.delivery === this) this.pump();
+      });
+    }
+    return false;
+  }
+
+  /** What is written in one turn of the event loop leaves together. */
+  #write(packet: Buffer): void {
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+      nextTick(() => {
+        this.#corked = false;
+        this.#socket.uncork();
+      });
+    }
+    this.#socket.write(packet);
+  }
+}

@@ -1,0 +1,9 @@
+import type { QoS } from "../events.js";
+
+/** What somebody published, or left as a will. */
+export interface Message {
+  readonly topic: string;
+  readonly payload: Buffer | string;
+  readonly qos: QoS;
+  readonly retain: boolean;
+}

@@ -1,0 +1,57 @@
+import type { Message } from "./message.js";
+import type { Pace } from "./pace.js";
+import type { Session } from "./session.js";
+import type { Origin, Store, Target } from "./store.js";
+
+/** Messages that one session may have queued; beyond, the oldest is given up (contract: --max-queued's default). */
+const MOST_QUEUED = 100_000;
+
+/** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
+export class Publications {
+  readonly #store: Store;
+  readonly #pace: Pace;
+
+  constructor(store: Store, pace: Pace) {
+    this.#store = store;
+    this.#pace = pace;
+  }
+
+  /** @param accepted called when the message is safe, and on its way */
+  accept(message: Message, origin: Origin | null, accepted: () => void): void {
+    this.#store.accept(message, origin, targets => {
+      if (message.retain) this.#tellRetained(message);
+      for (const target of targets) this.#passOn(message, target);
+      accepted();
+    });
+  }
+
+  #tellRetained({ topic, payload }: Message): void {
+    this.#pace.emit({ event: payload.length === 0 ? "retained-cleared" : "message-retained", topic });
+  }
+
+  #passOn(message: Message, { session, owed }: Target): void {
+    const { delivery } = session;
+    // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
+    if (!owed) return delivery?.sendOnce(message, false);
+    if (session.queue.length > MOST_QUEUED) this.#giveUpOldest(session);
+    if (delivery) delivery.pump();
+    else this.#tellQueued(session, message);
+  }
+
+  #tellQueued({ clientId, queue }: Session, { topic }: Message): void {
+    this.#pace.emit({ event: "message-queued", clientId, topic, packetId: null, queued: queue.length });
+  }
+
+  #giveUpOldest({ clientId, queue }: Session): void {
+    const dropped = queue.dropOldest();
+    if (!dropped) return;
+    const { message, packetId } = dropped;
+    this.#pace.emit({
+      event: "message-dropped",
+      clientId,
+      topic: message.topic,
+      packetId,
+      queued: queue.length,
+    });
+  }
+}

@@ -1,0 +1,27 @@
+import type { QoS } from "../events.js";
+import type { Delivery } from "./delivery.js";
+import { SessionQueue } from "./session-queue.js";
+
+/** A topic filter and the QoS granted; aedes adds fields of MQTT 5, which are kept as they are. */
+export interface StoredSubscription {
+  topic: string;
+  qos: QoS;
+}
+
+/** What the broker knows of a client: over all its connections, or with clean session 1 for one of them. */
+export class Session {
+  readonly queue = new SessionQueue();
+  readonly subscriptions = new Map<string, StoredSubscription>();
+  /** Packet identifiers of QoS 2 messages that came from the client and await their PUBREL [MQTT-4.3.3-2]. */
+  readonly received = new Set<number>();
+  /** True once a CONNACK has told the client that it has this session. */
+  established = false;
+  /** To the client, while it is connected. */
+  delivery: Delivery | null = null;
+
+  constructor(
+    readonly clientId: string,
+    /** It outlives its connections: clean session 0. */
+    readonly stored: boolean,
+  ) {}
+}
