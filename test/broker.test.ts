@@ -1,65 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type RunningBroker, startBroker } from "../src/broker/broker.js";
+import { startBroker } from "../src/broker/broker.js";
 import { isUserError } from "../src/errors.js";
 import type { BrokerEvent, EndCause, QoS } from "../src/events.js";
-import { type ConnectOptions, PacketType, RawClient, Seen } from "./raw-client.js";
-
-/** A broker of the test's own, with what it told; it ends with the test. */
-class Broker {
-  readonly #events = new Seen<BrokerEvent>();
-  readonly #t: TestContext;
-  #running: RunningBroker | null = null;
-
-  private constructor(t: TestContext) {
-    this.#t = t;
-  }
-
-  static async start(t: TestContext): Promise<Broker> {
-    const broker = new Broker(t);
-    broker.#running = await startBroker({ host: "127.0.0.1", port: 0 }, event => broker.#events.push(event));
-    t.after(() => broker.close());
-    return broker;
-  }
-
-  get port(): number {
-    return this.#running?.port ?? 0;
-  }
-
-  async close(): Promise<void> {
-    await this.#running?.close();
-  }
-
-  connect(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}): Promise<RawClient> {
-    return RawClient.connect(this.#t, this.port, { clientId, ...options });
-  }
-
-  /** A client that is subscribed to that. */
-  async watcher(topicFilter: string, qos: QoS = 1): Promise<RawClient> {
-    const watcher = await this.connect("watcher");
-    await watcher.subscribe(topicFilter, qos);
-    return watcher;
-  }
-
-  all<Name extends BrokerEvent["event"]>(name: Name, clientId?: string) {
-    const found = this.#events.items.filter(
-      each =>
-        each.event === name && (clientId === undefined || ("clientId" in each && each.clientId === clientId)),
-    );
-    return found as Extract<BrokerEvent, { event: Name }>[];
-  }
-
-  /** The client's event of that name; its second one, and so on, where told so. */
-  event<Name extends BrokerEvent["event"]>(name: Name, clientId: string, nth = 1) {
-    return this.#events.until(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
-  }
-
-  /** The connection is over for the broker, and the session stored. */
-  async dropped(client: RawClient, clientId: string, nth = 1) {
-    client.socket.resetAndDestroy();
-    return this.event("session-stored", clientId, nth);
-  }
-}
+import { ObservedBroker as Broker } from "./observed-broker.js";
+import { type ConnectOptions, PacketType, RawClient } from "./raw-client.js";
 
 const WILL = { topic: "ward/status", payload: "Offline", qos: 1, retain: false } as const;
 

@@ -30,7 +30,7 @@ export class Pace {
 
   /** An event that comes with every message: so many a second, and only while the sink is free; the rest is counted. */
   emitOften(event: () => BrokerEvent): void {
-    this.#second ??= setTimeout(() => this.#endSecond(), SECOND).unref();
+    if (this.#second === null) this.#second = setTimeout(() => this.#endSecond(), SECOND).unref();
     if (this.#busy || this.#told >= MOST_A_SECOND) {
       this.#omitted += 1;
       return;

@@ -39,7 +39,8 @@ export class Publications {
   }
 
   #tellQueued({ clientId, queue }: Session, { topic }: Message): void {
-    this.#pace.emit({ event: "message-queued", clientId, topic, packetId: null, queued: queue.length });
+    const queued = queue.length;
+    this.#pace.emitOften(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
   }
 
   #giveUpOldest({ clientId, queue }: Session): void {

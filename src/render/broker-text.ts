@@ -88,6 +88,21 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
     name: clientId,
     what: `${queued} queued ← ${topic}`,
   }),
+  "message-dropped": ({ clientId, topic, packetId, queued }) => ({
+    name: clientId,
+    what:
+      packetId === null && queued === 0
+        ? `reads too slowly: a message at QoS 0 left out ← ${topic}`
+        : `its oldest message given up, ${queued} queued ← ${topic}`,
+    style: "bad",
+  }),
+  "message-retained": ({ topic }) => ({ name: "", what: `retained → ${topic}` }),
+  "retained-cleared": ({ topic }) => ({ name: "", what: `retained message cleared → ${topic}` }),
+  "events-omitted": ({ count }) => ({
+    name: "",
+    what: `${count} more about messages left out`,
+    style: "dim",
+  }),
 };
 
 const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { QoS } from "../src/events.js";
+import { ObservedBroker } from "./observed-broker.js";
+import { PacketType } from "./raw-client.js";
+
+/** Statements of MQTT 3.1.1, byte by byte, that stock aedes 1.2.0 breaks or nearly does. */
+
+for (const qos of [1, 2] as const)
+  test(`[MQTT-4.4.0-1] a retained message at QoS ${qos} that a new subscription got and did not acknowledge comes again`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("a/b", "kept", 2, true);
+    const first = await broker.connect("sub", { clean: false, hold: true });
+    await first.subscribe("a/+", qos);
+    const sent = await first.message("kept");
+    assert.deepEqual([sent.qos, sent.retain, sent.dup], [qos, true, false]);
+    await broker.dropped(first, "sub");
+    const second = await broker.connect("sub", { clean: false });
+    const again = await second.message("kept");
+    assert.deepEqual([again.packetId, again.retain, again.dup], [sent.packetId, true, true]);
+  });
+
+for (const clean of [true, false])
+  for (const qos of [0, 1] as const) {
+    const kind = clean ? "clean" : "stored";
+    test(`[MQTT-3.8.4-6] a ${kind} session's wildcard at QoS ${qos}: live and retained messages come at no more`, async t => {
+      const broker = await ObservedBroker.start(t);
+      const publisher = await broker.connect("publisher");
+      await publisher.publish("a/retained", "retained", 2, true);
+      const sub = await broker.connect("sub", { clean });
+      assert.equal(await sub.subscribe("a/#", qos), qos);
+      assert.equal((await sub.message("retained")).qos, qos);
+      await publisher.publish("a/live", "live", 2);
+      assert.equal((await sub.message("live")).qos, qos);
+    });
+  }
+
+test("[MQTT-4.6.0-6] messages of one client arrive in its order, whether they are to be retained or not", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sub = await broker.connect("sub");
+  await sub.subscribe("a", 1);
+  const publisher = await broker.connect("publisher");
+  const payloads = Array.from({ length: 200 }, (_, i) => String(i));
+  await Promise.all(payloads.map((payload, i) => publisher.publish("a", payload, 1, i % 3 === 0)));
+  await publisher.publish("a", "end", 1);
+  assert.deepEqual(await sub.payloadsBefore("end"), payloads);
+});
+
+test("a message is on its way to its subscribers before its publisher has the acknowledgment", async t => {
+  const broker = await ObservedBroker.start(t);
+  for (const [qos, type] of [
+    [1, PacketType.puback],
+    [2, PacketType.pubrec],
+  ] as const) {
+    const client = await broker.connect(`both${qos}`);
+    await client.subscribe("a", 0);
+    await client.publish("a", "x", qos);
+    const types = client.packets.items.map(packet => packet.type);
+    assert.ok(types.indexOf(PacketType.publish) < types.indexOf(type), types.join(" "));
+  }
+});
+
+test("[MQTT-4.3.3-2] QoS 2 both ways over broken connections: each message once, none twice", async t => {
+  const broker = await ObservedBroker.start(t);
+  let sub = await broker.connect("sub", { clean: false });
+  await sub.subscribe("a/#", 2);
+  const seen: string[] = [];
+  const publisher = await broker.connect("publisher");
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 30; i++) await publisher.publish(`a/${round}`, `${round}-${i}`, 2);
+    await broker.dropped(sub, "sub", round + 1);
+    // What was acknowledged to PUBCOMP or PUBREC has been passed on by that client.
+    seen.push(...sub.publishes.items.filter(({ dup }) => !dup).map(({ payload }) => payload));
+    sub = await broker.connect("sub", { clean: false });
+  }
+  await publisher.publish("a/end", "end", 2);
+  await sub.message("end");
+  seen.push(...sub.publishes.items.filter(({ dup }) => !dup).map(({ payload }) => payload));
+  const expected = Array.from({ length: 600 }, (_, i) => `${Math.floor(i / 30)}-${i % 30}`);
+  assert.deepEqual(seen, [...expected, "end"]);
+});
+
+const badStrings: [what: string, bytes: number[]][] = [
+  ["U+0000 [MQTT-1.5.3-2]", [0x61, 0x00]],
+  ["a surrogate [MQTT-1.5.3-1]", [0xed, 0xa0, 0x80]],
+  ["half a character [MQTT-1.5.3-1]", [0x61, 0xf0, 0x9f, 0x98]],
+  ["a byte that is no UTF-8 [MQTT-1.5.3-1]", [0xff]],
+];
+for (const [what, bytes] of badStrings)
+  test(`a topic name with ${what}: the connection is closed, and nobody gets the message`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const watcher = await broker.watcher("#");
+    const client = await broker.connect("bad");
+    client.socket.write(Buffer.from([0x30, 2 + bytes.length, 0, bytes.length, ...bytes]));
+    await client.closed;
+    assert.equal((await broker.event("client-disconnected", "bad")).cause, "protocol-error");
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("marker", "marker", 1);
+    assert.deepEqual(await watcher.payloadsBefore("marker"), []);
+  });
+
+test("a topic name with the character U+FFFD itself is a good one", async t => {
+  const broker = await ObservedBroker.start(t);
+  const watcher = await broker.watcher("#");
+  const publisher = await broker.connect("publisher");
+  await publisher.publish("a/\ufffd", "x", 1);
+  assert.equal((await watcher.message("x")).topic, "a/\ufffd");
+});
+
+test("[MQTT-4.7.2-1] wildcards match no topic that begins with $, and the broker's own topics tell nothing", async t => {
+  const broker = await ObservedBroker.start(t);
+  const watcher = await broker.connect("watcher");
+  for (const filter of ["#", "+/#", "$SYS/#"]) await watcher.subscribe(filter, 1);
+  const named = await broker.connect("named");
+  await named.subscribe("$own/#", 1);
+  const publisher = await broker.connect("publisher");
+  await publisher.publish("$own/a", "hidden", 1);
+  await publisher.publish("a", "marker", 1);
+  assert.equal((await named.message("hidden")).topic, "$own/a");
+  assert.deepEqual(await watcher.payloadsBefore("marker"), []);
+});
+
+test("[MQTT-3.2.2-2] a stored session without subscriptions is present, also after it has unsubscribed", async t => {
+  const broker = await ObservedBroker.start(t);
+  const presentOnReturn = async (leave: () => Promise<unknown>) => {
+    await leave();
+    const client = broker.start("sub", { clean: false });
+    const { sessionPresent } = await client.connack();
+    return { client, sessionPresent };
+  };
+  const first = await broker.connect("sub", { clean: false });
+  const second = await presentOnReturn(() => broker.dropped(first, "sub"));
+  assert.equal(second.sessionPresent, true);
+  await second.client.subscribe("a", 1);
+  await second.client.unsubscribe("a");
+  const third = await presentOnReturn(() => broker.dropped(second.client, "sub", 2));
+  assert.equal(third.sessionPresent, true);
+});
+
+test("[MQTT-3.1.4-2] a connection that takes over keeps its own will", async t => {
+  const broker = await ObservedBroker.start(t);
+  const watcher = await broker.watcher("wills/#");
+  const will = (payload: string) => ({ topic: "wills/ward", payload, qos: 1 as QoS, retain: false });
+  await broker.connect("ward", { will: will("first") });
+  const second = await broker.connect("ward", { will: will("second") });
+  await watcher.message("first");
+  second.socket.resetAndDestroy();
+  await watcher.message("second");
+});
+
+test("one client that does not read holds up no other, and gets its messages when it reads again", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sleeper = await broker.connect("sleeper", { clean: false });
+  await sleeper.subscribe("a", 1);
+  sleeper.socket.pause();
+  const others = await Promise.all(Array.from({ length: 20 }, (_, i) => broker.connect(`other${i}`)));
+  for (const other of others) await other.subscribe("a", 1);
+  const publisher = await broker.connect("publisher");
+  const payload = "x".repeat(50_000);
+  const count = 200;
+  for (let i = 0; i < count; i++) await publisher.publish("a", `${i} ${payload}`, 1);
+  await publisher.publish("a", "end", 1);
+  for (const other of others) await other.message("end");
+  assert.ok(sleeper.publishes.items.length < count);
+  sleeper.socket.resume();
+  await sleeper.message("end");
+  const numbers = sleeper.publishes.items.map(each => Number.parseInt(each.payload, 10));
+  assert.deepEqual(
+    numbers.slice(0, -1),
+    Array.from({ length: count }, (_, i) => i),
+  );
+});
+
+test("a topic filter that MQTT does not allow: the connection is closed [MQTT-4.7.1-3]", async t => {
+  const broker = await ObservedBroker.start(t);
+  for (const [i, filter] of ["a+", "a/#/b", "#a"].entries()) {
+    const client = await broker.connect(`bad${i}`);
+    await assert.rejects(
+      Promise.race([
+        client.subscribe(filter, 1),
+        client.closed.then(() => Promise.reject(new Error("closed"))),
+      ]),
+    );
+    assert.equal((await broker.event("client-disconnected", `bad${i}`)).cause, "protocol-error");
+  }
+});
+
+test("what happens to a message is told: queued, delivered, acknowledged; retained and cleared", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sub = await broker.connect("sub", { clean: false });
+  await sub.subscribe("a", 1);
+  await broker.dropped(sub, "sub");
+  const publisher = await broker.connect("publisher");
+  await publisher.publish("a", "one", 1, true);
+  const queued = await broker.event("message-queued", "sub");
+  assert.deepEqual([queued.topic, queued.packetId, queued.queued], ["a", null, 1]);
+  assert.deepEqual(broker.all("message-retained"), [{ event: "message-retained", topic: "a" }]);
+  await broker.connect("sub", { clean: false });
+  const delivered = await broker.event("message-delivered", "sub");
+  const acknowledged = await broker.event("message-acknowledged", "sub");
+  assert.deepEqual([delivered.topic, delivered.queued], ["a", 1]);
+  assert.deepEqual([acknowledged.packetId, acknowledged.queued], [delivered.packetId, 0]);
+  await publisher.publish("a", "", 1, true);
+  assert.deepEqual(broker.all("retained-cleared"), [{ event: "retained-cleared", topic: "a" }]);
+});
