@@ -143,6 +143,21 @@ interface ClientEvents {
   packet: { direction: "sent" | "received"; description: string };
 }
 
+/** What a broker holds; of each kind so many at the most, and how many there are. */
+export interface BrokerStatus {
+  clients: { clientId: string; address: string; cleanSession: boolean; keepAlive: number }[];
+  sessions: {
+    clientId: string;
+    connected: boolean;
+    subscriptions: number;
+    queued: number;
+    inFlight: number;
+  }[];
+  wills: { clientId: string; topic: string; qos: QoS; retain: boolean }[];
+  retained: { topic: string; qos: QoS; bytes: number }[];
+  totals: { clients: number; sessions: number; wills: number; retained: number };
+}
+
 interface BrokerEvents {
   listening: { url: string; pid: number };
   "client-connected": {
@@ -168,6 +183,8 @@ interface BrokerEvents {
   "message-dropped": QueueEvent;
   "message-retained": { topic: string };
   "retained-cleared": { topic: string };
+  /** With `lwt-broker status`: what a running broker holds. */
+  "broker-status": BrokerStatus;
   /** So many of the events that come with each message were left out in the last second. */
   "events-omitted": { count: number };
 }

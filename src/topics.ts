@@ -65,6 +65,9 @@ export const machineTopics = (namespace: string, machine: string) => ({
 /** The slide's own will topic; it names no machine. */
 export const SLIDE_WILL_TOPIC = "sensors/lastwill";
 
+/** Who subscribes to this at lwt-broker, from its own computer, is told once what the broker holds. */
+export const BROKER_STATUS_TOPIC = "$SYS/lwt-broker/status";
+
 /** The machine that a topic of this namespace belongs to, or null. */
 export function machineOf(topic: string, namespace: string): string | null {
   if (!topic.startsWith(`${namespace}/`)) return null;

@@ -9,7 +9,9 @@ import { Connections } from "./connections.js";
 import { listenFailure } from "./listen-failure.js";
 import { LivePersistence } from "./live-persistence.js";
 import { MemoryStore } from "./memory-store.js";
+import { isLoopback } from "./loopback.js";
 import { Pace } from "./pace.js";
+import { statusOf } from "./status.js";
 
 export interface BrokerSettings {
   host: string;
@@ -38,6 +40,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     sessionOf: client => connections.of(client)?.session ?? undefined,
     sessionEnded: ({ clientId, queue }) =>
       pace.emit({ event: "session-ended", clientId, queued: queue.length }),
+    status: () => statusOf(store, connections.all()),
     acknowledged: (client, { message, packetId }) =>
       connections.of(client)?.acknowledged(message.topic, packetId),
   });
@@ -65,8 +68,6 @@ async function listen(server: Server, { host, port }: BrokerSettings): Promise<A
   await once(server, "listening");
   return server.address() as AddressInfo;
 }
-
-const isLoopback = (address: string) => address.startsWith("127.") || address === "::1";
 
 const OPEN_TO_NETWORK: BrokerEvent = {
   event: "warning",

@@ -5,6 +5,7 @@ import { topicMatches } from "../topics.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
 import { Delivery } from "./delivery.js";
+import { isLoopback } from "./loopback.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import type { Session } from "./session.js";
@@ -15,6 +16,8 @@ const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 /** One network connection, from its first byte to what became of its will, and the events that tell so. */
 export class Connection {
   readonly address: string;
+  /** It comes from this computer. */
+  readonly isLocal: boolean;
   /** Kept when the connection is over and nothing of it is registered any more. */
   readonly gone: Promise<void>;
   /** What the client sent as CONNECT, once it has. */
@@ -38,6 +41,7 @@ export class Connection {
     this.#socket = socket;
     this.#store = store;
     this.#pace = pace;
+    this.isLocal = isLoopback(socket.remoteAddress ?? "");
     this.address = `${socket.remoteAddress}:${socket.remotePort}`;
     this.gone = new Promise(resolve => {
       this.#resolveGone = resolve;

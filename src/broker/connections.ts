@@ -1,6 +1,6 @@
 import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
-import { topicFilterProblem } from "../topics.js";
+import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
 import { type AedesBroker, type AedesClient, refuseBadStrings, takeOverDistribution } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
@@ -93,9 +93,10 @@ export class Connections {
       if (isNoSubscription(subscription)) return callback(null, null);
       const problem = topicFilterProblem(subscription.topic);
       if (problem) return callback(new Error(problem), null);
-      const session = this.of(client)?.session;
-      if (session) this.#store.subscribe(session, subscription);
-      callback(null, subscription);
+      const connection = this.of(client);
+      const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
+      if (!refused && connection?.session) this.#store.subscribe(connection.session, subscription);
+      callback(null, refused ? null : subscription);
     };
     broker.authorizePublish = (client, packet, callback) => {
       const connection = this.of(client);

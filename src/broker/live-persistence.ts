@@ -1,4 +1,6 @@
 import { Readable } from "node:stream";
+import type { BrokerStatus } from "../events.js";
+import { BROKER_STATUS_TOPIC } from "../topics.js";
 import { type ClientRef, Persistence } from "./persistence.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
@@ -9,6 +11,7 @@ export interface LiveWitness {
   /** The session of a connected client, clean or stored. */
   sessionOf(client: object): Session | undefined;
   sessionEnded(session: Session): void;
+  status(): BrokerStatus;
   acknowledged(client: object, owed: Owed): void;
 }
 
@@ -40,6 +43,14 @@ export class LivePersistence extends Persistence {
 
   protected override sessionOf(client: ClientRef): Session | undefined {
     return this.#witness.sessionOf(client) ?? super.sessionOf(client);
+  }
+
+  /** With what the broker holds, for who asks for that. */
+  override createRetainedStreamCombi(topicFilters: string[]): Readable {
+    if (!topicFilters.includes(BROKER_STATUS_TOPIC)) return super.createRetainedStreamCombi(topicFilters);
+    const payload = Buffer.from(JSON.stringify(this.#witness.status()));
+    const status = { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
+    return Readable.from([status, ...this.#store.retainedFor(topicFilters)]);
   }
 
   /** Subscribed when it was authorized, so that a refused filter beside it is not. */

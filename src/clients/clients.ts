@@ -1,3 +1,4 @@
-/** What the client commands load once their options are read: with it comes mqtt. */
-export { publishReadings } from "./publisher.js";
+/** What the commands load once their options are read, where they talk to a broker: with it comes mqtt. */
 export { followTopics } from "./subscriber.js";
+export { publishReadings } from "./publisher.js";
+export { tellBrokerStatus } from "./broker-status.js";

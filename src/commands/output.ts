@@ -12,7 +12,7 @@ export interface OutputSettings {
 }
 
 /** With --quiet only these are told. */
-const ESSENTIAL = new Set<Event["event"]>(["error", "summary", "result", "settings"]);
+const ESSENTIAL = new Set<Event["event"]>(["error", "summary", "result", "settings", "broker-status"]);
 /** With --json these go to stderr as text too, where a person looks for them. */
 const FOR_PEOPLE = new Set<Event["event"]>(["error", "warning"]);
 

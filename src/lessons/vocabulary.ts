@@ -7,8 +7,8 @@ export const BROKER = "broker";
 export const COMMANDS = { "pub-lwt": "client", "sub-lwt": "client", "lwt-broker": "broker" } as const;
 export type Command = keyof typeof COMMANDS;
 
-/** With --debug or --show-settings only, which a lesson's processes run without. */
-type Unseen = "packet" | "settings";
+/** Of --debug, --show-settings or `lwt-broker status`, which a lesson's processes run without. */
+type Unseen = "packet" | "settings" | "broker-status";
 
 /** What can be expected. Listed because a misspelt event would just never come; the compiler keeps it complete. */
 const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, true> = {

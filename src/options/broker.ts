@@ -18,6 +18,13 @@ export const brokerOptions = {
     read: text,
     help: "listen on this address; 0.0.0.0 is every one",
   },
+  broker: {
+    alias: "b",
+    value: "BROKER",
+    derived: "127.0.0.1, --port",
+    read: text,
+    help: "with status: the broker to ask, HOST[:PORT] or a URL",
+  },
   ...outputOptions,
   ...helpOptions,
 } satisfies OptionTable;

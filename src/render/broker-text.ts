@@ -4,6 +4,7 @@ import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
+import { statusText } from "./status-text.js";
 import { trouble } from "./trouble-text.js";
 
 /** "HH:MM:SS" and the gap after it. */
@@ -128,6 +129,7 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
       const text = `lwt-broker on ${escapeText(event.url)}, in memory: sessions end when it stops`;
       return { out: `${paint.bold(fold(text, screen.width))}\n` };
     }
+    if (event.event === "broker-status") return { out: statusText(event, screen.width) };
     if (event.event === "warning" || event.event === "error") {
       const style = event.event === "error" ? "bad" : "notice";
       return { err: trouble("lwt-broker", style, event.message, event.hint, screen) };

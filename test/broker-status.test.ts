@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { command, freePort, lwtBroker, missing, mosquitto } from "./processes.js";
+
+test("lwt-broker status tells what a running one holds", async t => {
+  const { url, port } = await lwtBroker(t);
+  assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);
+  const machine = command(t, "pub-lwt", ["-b", url, "--interval", "100"]);
+  await machine.event("acknowledged", { seq: 1 });
+  const asked = command(t, "lwt-broker", ["status", "--broker", `127.0.0.1:${port}`]);
+  assert.equal(await asked.exit(), 0, asked.stderr);
+  const { clients, sessions, wills, retained, totals } = await asked.event("broker-status");
+  assert.deepEqual(
+    clients.map(({ clientId }) => clientId),
+    ["Machine1"],
+  );
+  assert.deepEqual(sessions, [
+    { clientId: "Subscriber1", connected: false, subscriptions: 3, queued: 2, inFlight: 0 },
+    { clientId: "Machine1", connected: true, subscriptions: 0, queued: 0, inFlight: 0 },
+  ]);
+  const topic = "Binil/Machine1/Status";
+  assert.deepEqual(wills, [{ clientId: "Machine1", topic, qos: 1, retain: true }]);
+  assert.deepEqual(retained, [{ topic, qos: 1, bytes: "Sensor Online".length }]);
+  assert.deepEqual(totals, { clients: 1, sessions: 2, wills: 1, retained: 1 });
+
+  machine.child.send("stop");
+  assert.equal(await machine.exit(), 0);
+  const text = command(t, "lwt-broker", ["status", "--port", String(port)], { json: false });
+  assert.equal(await text.exit(), 0);
+  assert.match(
+    text.stdout,
+    /^stored sessions: 2\n {2}client +connected +subscriptions +queued +in flight\n/m,
+  );
+  assert.match(text.stdout, /^ {2}Subscriber1 +no +3 +3 +0$/m);
+  assert.match(text.stdout, /^wills kept: none$/m);
+});
+
+test("lwt-broker status where no broker runs: exit 1, and what to do", async t => {
+  const asked = command(t, "lwt-broker", ["status", "--port", String(await freePort())]);
+  assert.equal(await asked.exit(), 1);
+  assert.match((await asked.event("error", { code: "no-broker" })).hint, /npx lwt-broker/);
+});
+
+test("Mosquitto tells no status: exit 1, and why", { skip: missing("mosquitto", ["-h"]) }, async t => {
+  const { port } = await mosquitto(t);
+  const asked = command(t, "lwt-broker", ["status", "--port", String(port)]);
+  assert.equal(await asked.exit(), 1);
+  await asked.event("error", { code: "no-status" });
+});
