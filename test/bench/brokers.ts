@@ -18,6 +18,8 @@ const DEADLINE = 10_000;
 
 /** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
 const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\npersistence false\nlog_type information\n";
+/** As it comes, it sends 20 messages at once, and drops what is queued past 1000. */
+const UNLIMITED = "max_inflight_messages 1000\nmax_queued_messages 0\n";
 
 /** Each on a free port of this machine. */
 export async function startBrokers(absent: string[]): Promise<BenchBroker[]> {
@@ -25,11 +27,32 @@ export async function startBrokers(absent: string[]): Promise<BenchBroker[]> {
   return [...mosquitto, await startLwtBroker()];
 }
 
-async function startMosquitto(): Promise<BenchBroker> {
+/** Mosquitto with 1000 in flight and an endless queue, lwt-broker with its log on, and aedes as it comes. */
+export const startContestants = (absent: string[]): Promise<BenchBroker[]> =>
+  Promise.all([
+    startStockAedes(),
+    startLwtBroker(),
+    ...(absent.includes("mosquitto") ? [] : [startMosquitto(UNLIMITED)]),
+  ]);
+
+async function startStockAedes(): Promise<BenchBroker> {
+  const port = await freePort();
+  const args = ["--input-type=module", "-e", STOCK_AEDES, String(port)];
+  const child = spawn(process.execPath, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  return started("stock aedes", port, child, "listening");
+}
+
+const STOCK_AEDES = `
+import { createServer } from "node:net";
+import { Aedes } from "aedes";
+const { handle } = await Aedes.createBroker();
+createServer({ noDelay: true }, handle).listen(+process.argv[1], "127.0.0.1", () => console.log("listening"));`;
+
+async function startMosquitto(more = ""): Promise<BenchBroker> {
   const port = await freePort();
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-bench-"));
   const file = path.join(folder, "mosquitto.conf");
-  writeFileSync(file, `listener ${port} 127.0.0.1\n${CONFIGURATION}`);
+  writeFileSync(file, `listener ${port} 127.0.0.1\n${CONFIGURATION}${more}`);
   const child = spawn("mosquitto", ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
   return started("Mosquitto", port, child, "running").finally(removeFolder);

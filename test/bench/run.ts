@@ -1,7 +1,11 @@
 // Runs the benchmark that is named; without a name, says which there are. They measure, and fail nothing.
+import * as broker from "./broker.js";
 import * as startup from "./startup.js";
 
-const benchmarks: Record<string, { about: string; run(rounds?: number): Promise<string> }> = { startup };
+const benchmarks: Record<string, { about: string; run(rounds?: number): Promise<string> }> = {
+  startup,
+  broker,
+};
 
 const [name = "", rounds] = process.argv.slice(2);
 const benchmark = benchmarks[name];
