@@ -205,6 +205,8 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
   packet: { direction: fc.constantFrom<"sent" | "received">("sent", "received"), description: hostile },
 });
 
+const some = <One>(one: fc.Arbitrary<One>) => fc.array(one, { maxLength: 3 });
+
 const brokerShapes: Shapes<BrokerEvent> = {
   listening: { url: hostile, pid: number },
   "client-connected": {
@@ -231,6 +233,22 @@ const brokerShapes: Shapes<BrokerEvent> = {
   "message-dropped": queue,
   "message-retained": { topic },
   "retained-cleared": { topic },
+  "events-omitted": { count: number },
+  "broker-status": {
+    clients: some(record({ clientId: hostile, address: hostile, cleanSession: flag, keepAlive: number })),
+    sessions: some(
+      record({
+        clientId: hostile,
+        connected: flag,
+        subscriptions: number,
+        queued: number,
+        inFlight: number,
+      }),
+    ),
+    wills: some(record({ clientId: hostile, topic, qos, retain: flag })),
+    retained: some(record({ topic, qos, bytes: number })),
+    totals: record({ clients: number, sessions: number, wills: number, retained: number }),
+  },
   warning: trouble,
   error: trouble,
 };

@@ -12,7 +12,7 @@ const RETURN_CODES: Record<number, string> = {
 /** Why CONNACK refused that CONNECT. */
 export function refusalReason(returnCode: number, connect: ConnectPacket): string {
   const code = `return code ${returnCode}`;
-  if (connect.protocolVersion === 5) return `${code}: it speaks MQTT 5, not 3.1.1`;
+  if (connect.protocolVersion === 5) return `${code}: MQTT 5; use 3.1.1 here, or Mosquitto`;
   const words = `${code}, ${RETURN_CODES[returnCode] ?? "refused"}`;
   if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
   return words;
