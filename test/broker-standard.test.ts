@@ -204,3 +204,29 @@ test("what happens to a message is told: queued, delivered, acknowledged; retain
   await publisher.publish("a", "", 1, true);
   assert.deepEqual(broker.all("retained-cleared"), [{ event: "retained-cleared", topic: "a" }]);
 });
+
+test("more QoS 2 messages than the broker keeps open: the connection ends, cause limit", async t => {
+  const broker = await ObservedBroker.start(t);
+  const client = await broker.connect("flood");
+  const publish = (packetId: number) => [0x34, 6, 0, 1, 0x61, packetId >> 8, packetId & 0xff, 0x78];
+  const packets = Array.from({ length: 1001 }, (_, i) => publish(i + 1));
+  client.socket.removeAllListeners("data").resume(); // no PUBREL
+  client.socket.write(Buffer.from(packets.flat()));
+  await client.closed;
+  assert.equal((await broker.event("client-disconnected", "flood")).cause, "limit");
+});
+
+test("of the events that come with each message, what is left out under load is counted", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sub = await broker.connect("sub");
+  await sub.subscribe("a", 0);
+  const publisher = await broker.connect("publisher");
+  const count = 3000;
+  const publish = [0x30, 4, 0, 1, 0x61, 0x78];
+  publisher.socket.write(Buffer.from(Array.from({ length: count }, () => publish).flat()));
+  const told = () => broker.all("message-delivered").length;
+  const omitted = () => broker.all("events-omitted").reduce((sum, each) => sum + each.count, 0);
+  await broker.until("all of them", () => told() + omitted() === count);
+  assert.ok(omitted() > 0);
+  assert.equal(sub.publishes.items.length, count, "the messages themselves were all delivered");
+});

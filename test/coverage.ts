@@ -9,7 +9,7 @@ import { type CoverageFile, CoverageReport, type V8CoverageEntry } from "monocar
 import { compiled } from "./coverage-hooks.js";
 
 /** Percent, over all rooms; to be raised with what is reached. A line that has run in part only does not count. */
-const FLOOR = { lines: 92, branches: 85, functions: 91 };
+const FLOOR = { lines: 94.5, branches: 90, functions: 94.5 };
 
 type Metric = keyof typeof FLOOR;
 const METRICS = Object.keys(FLOOR) as Metric[];

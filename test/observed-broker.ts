@@ -57,6 +57,11 @@ export class ObservedBroker {
     return this.#events.until(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
   }
 
+  /** As soon as it is so. */
+  until(what: string, isSo: () => boolean): Promise<true> {
+    return this.#events.until(what, () => isSo() || undefined);
+  }
+
   /** The connection is over for the broker, and the session stored. */
   async dropped(client: RawClient, clientId: string, nth = 1) {
     client.socket.resetAndDestroy();
