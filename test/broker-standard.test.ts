@@ -55,7 +55,8 @@ test("a message is on its way to its subscribers before its publisher has the ac
   ] as const) {
     const client = await broker.connect(`both${qos}`);
     await client.subscribe("a", 0);
-    await client.publish("a", "x", qos);
+    await client.publish("a", `at ${qos}`, qos);
+    await client.message(`at ${qos}`);
     const types = client.packets.items.map(packet => packet.type);
     assert.ok(types.indexOf(PacketType.publish) < types.indexOf(type), types.join(" "));
   }
