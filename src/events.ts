@@ -241,3 +241,47 @@ export type Timed<E extends Event = Event> = { time: string } & E;
  * a slow terminal slows the sender and never fills the heap.
  */
 export type Sink<E extends Event = Event> = (event: E) => void | Promise<void>;
+
+/** Of --debug, --show-settings or `lwt-broker status`, which a lesson's processes run without. */
+type Unseen = "packet" | "settings" | "broker-status";
+
+/** What a lesson can expect. Listed because a misspelt one would just never come; the compiler keeps it complete. */
+const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, true> = {
+  connecting: true,
+  connected: true,
+  refused: true,
+  reconnecting: true,
+  disconnected: true,
+  subscribed: true,
+  unsubscribed: true,
+  published: true,
+  acknowledged: true,
+  message: true,
+  status: true,
+  failing: true,
+  witnessed: true,
+  forgotten: true,
+  warning: true,
+  summary: true,
+  error: true,
+  listening: true,
+  "client-connected": true,
+  "client-refused": true,
+  "client-disconnected": true,
+  "will-stored": true,
+  "will-published": true,
+  "will-discarded": true,
+  "session-stored": true,
+  "session-resumed": true,
+  "session-ended": true,
+  "message-queued": true,
+  "message-delivered": true,
+  "message-acknowledged": true,
+  "message-dropped": true,
+  "message-retained": true,
+  "retained-cleared": true,
+  "events-omitted": true,
+};
+
+/** The names of the events that a lesson can expect. */
+export const EVENT_NAMES = Object.keys(EXPECTABLE);

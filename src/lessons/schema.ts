@@ -1,6 +1,7 @@
 import { closest } from "fastest-levenshtein";
 import { z } from "zod";
-import { BROKER, COMMANDS, type Command, EVENT_NAMES } from "./vocabulary.js";
+import { EVENT_NAMES } from "../events.js";
+import { BROKER, COMMANDS, type Command } from "./vocabulary.js";
 
 /** Seconds that an expectation waits when it doesn't say. */
 const DEFAULT_WITHIN = 5;
