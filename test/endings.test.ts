@@ -39,6 +39,16 @@ for (const [what, args] of waits)
     assert.equal(await pub.exit(), 27);
   });
 
+test("Ctrl-C while the broker acknowledges nothing: it is told why that takes time", async t => {
+  const port = await silentBroker(t);
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--no-status"]);
+  await pub.event("published", { seq: 1 });
+  pub.child.kill("SIGINT");
+  await pub.event("warning", { code: "waiting" });
+  pub.child.kill("SIGINT");
+  assert.equal(await pub.exit(), 130);
+});
+
 test("Ctrl-C while the witness waits: it leaves, and says that nothing is known", async t => {
   const { url } = await lwtBroker(t);
   const pub = command(t, "pub-lwt", ["-b", url, "--fail", "keep-alive", "--after", "1", "-k", "60"]);

@@ -1,6 +1,10 @@
 /** Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more; it can't be written to. */
 export type StopReason = "interrupted" | "timeout" | "output-gone" | "output-failed";
 
+/** Milliseconds that the end may take when the time was up already; undefined: as long as it usually may. */
+export const patienceOf = ({ stop }: Control): number | undefined =>
+  stop.reason === "timeout" ? 500 : undefined;
+
 /** What the world outside tells a running client. */
 export interface Control {
   /** Aborted, with a StopReason, when it is time to end gracefully. */

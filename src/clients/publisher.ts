@@ -3,7 +3,7 @@ import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
-import { aborted, type Control, pause } from "./control.js";
+import { aborted, type Control, patienceOf, pause } from "./control.js";
 import { failOnPurpose } from "./failing.js";
 import { forget } from "./forget.js";
 import { type Payload, payloadsOf } from "./payloads.js";
@@ -93,7 +93,7 @@ class Publisher {
       return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
     }
     this.#announceStop();
-    await connection.end();
+    await connection.end(patienceOf(this.control));
     const reached = this.settings.qos === 0 ? this.#sent : this.#acknowledged;
     return reached >= (this.#most() ?? this.#taken) ? ExitCode.done : ExitCode.failed;
   }

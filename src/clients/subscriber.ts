@@ -4,7 +4,7 @@ import type { ClientEvent, QoS, Sink } from "../events.js";
 import type { SubSettings } from "../settings/sub.js";
 import { Tally } from "../tally.js";
 import { topicMatches } from "../topics.js";
-import { aborted, type Control, pause } from "./control.js";
+import { aborted, type Control, patienceOf, pause } from "./control.js";
 import { forget } from "./forget.js";
 import { tellWhatStays } from "./what-stays.js";
 
@@ -68,7 +68,7 @@ class Subscriber {
     if (mode === "retained") await Promise.race([...enough, this.#quiet()]);
     const error = this.#failure ?? (await Promise.race([lost, Promise.resolve(null)]));
     if (error) throw error;
-    await connection.end();
+    await connection.end(patienceOf(this.control));
     if (mode !== "follow") return this.#subscribed.signal.aborted ? ExitCode.done : ExitCode.failed;
     const reached = until === null ? count === null || this.#counted >= count : this.#untilReached;
     return reached ? ExitCode.done : ExitCode.failed;

@@ -45,6 +45,8 @@ const ATTEMPT_LEAST = 1_000;
 /** Milliseconds, when ending, for what is in flight to be acknowledged, and then for the broker to close. */
 const ACKNOWLEDGE_LIMIT = 10_000;
 const CLOSE_LIMIT = 2_000;
+/** Milliseconds of waiting that need no word. */
+const TELL_AFTER = 1_000;
 
 type State = "connecting" | "connected" | "ending" | "closed";
 
@@ -213,12 +215,18 @@ export class Connection {
   }
 
   /**
-   * Ends gracefully: waits for what is in flight to be acknowledged (10 s at most), sends DISCONNECT, which makes the
-   * broker throw the will away [MQTT-3.14.4-3], and waits for the connection to close.
+   * Ends gracefully: waits for what is in flight to be acknowledged, sends DISCONNECT, which makes the broker throw the
+   * will away [MQTT-3.14.4-3], and waits for the connection to close.
+   * @param patience milliseconds that the acknowledgments may take
    */
-  async end(): Promise<void> {
+  async end(patience = ACKNOWLEDGE_LIMIT): Promise<void> {
     this.#inbox.stopAccepting();
-    if (this.#is("connected")) await within(ACKNOWLEDGE_LIMIT, [this.closed, this.#settled()]);
+    if (this.#is("connected")) {
+      const settled = this.#settled();
+      const telling = setTimeout(() => this.#tellWaiting(patience), TELL_AFTER);
+      await within(patience, [this.closed, settled]);
+      clearTimeout(telling);
+    }
     if (this.#is("connected")) {
       this.#state = "ending";
       this.#forgetInFlight();
@@ -227,6 +235,15 @@ export class Connection {
     }
     this.destroy();
     await this.closed;
+  }
+
+  #tellWaiting(patience: number): void {
+    this.sink({
+      event: "warning",
+      code: "waiting",
+      message: `the broker has not acknowledged everything yet: waiting for it, ${patience / 1000} s at most.`,
+      hint: "Ctrl-C again leaves at once.",
+    });
   }
 
   /** Loses the connection on purpose, in a way that leaves the broker with a will to publish. It is not made again. */
