@@ -206,15 +206,153 @@ test("what happens to a message is told: queued, delivered, acknowledged; retain
   assert.deepEqual(broker.all("retained-cleared"), [{ event: "retained-cleared", topic: "a" }]);
 });
 
-test("more QoS 2 messages than the broker keeps open: the connection ends, cause limit", async t => {
+/** PUBLISH of "x" to the topic "a". */
+const publishBytes = (packetId: number, qos: 1 | 2) =>
+  [0x30 | (qos << 1), 6, 0, 1, 0x61].concat(packetId >> 8, packetId & 0xff, 0x78);
+
+test("[MQTT-4.3.3-2] 1500 QoS 2 messages that await their PUBREL: all are taken, each once though sent again", async t => {
   const broker = await ObservedBroker.start(t);
-  const client = await broker.connect("flood");
-  const publish = (packetId: number) => [0x34, 6, 0, 1, 0x61, packetId >> 8, packetId & 0xff, 0x78];
-  const packets = Array.from({ length: 1001 }, (_, i) => publish(i + 1));
-  client.socket.removeAllListeners("data").resume(); // no PUBREL
-  client.socket.write(Buffer.from(packets.flat()));
-  await client.closed;
-  assert.equal((await broker.event("client-disconnected", "flood")).cause, "limit");
+  const watcher = await broker.watcher("a", 0);
+  const count = 1500;
+  const all = (first: number) =>
+    Buffer.from(Array.from({ length: count }, (_, i) => publishBytes(i + 1, 2).with(0, first)).flat());
+  const silent = await broker.connect("silent", { clean: false });
+  silent.socket.removeAllListeners("data").resume(); // no PUBREL
+  silent.socket.write(all(0x34));
+  await watcher.publishes.until("all", items => items.length === count || undefined);
+  await broker.dropped(silent, "silent");
+  const again = await broker.connect("silent", { clean: false });
+  again.socket.write(all(0x3c)); // with DUP
+  await again.packet("the last PUBCOMP", PacketType.pubcomp, count);
+  await again.publish("a", "marker", 1);
+  await watcher.message("marker");
+  assert.equal(watcher.publishes.items.length, count + 1);
+});
+
+test("[MQTT-3.1.4-5] a client that does not wait for CONNACK: its messages arrive, and its DISCONNECT counts", async t => {
+  const broker = await ObservedBroker.start(t);
+  const watcher = await broker.watcher("#");
+  for (let round = 0; round < 10; round++) {
+    const id = `hasty${round}`;
+    const will = { topic: "will", payload: "will", qos: 1, retain: false } as const;
+    const packets = Array.from({ length: 100 }, (_, i) => publishBytes(i + 1, 1)).flat();
+    broker.start(id, { will }, Buffer.from([...packets, 0xe0, 0]));
+    await broker.event("will-discarded", id);
+  }
+  const publisher = await broker.connect("publisher");
+  await publisher.publish("marker", "marker", 1);
+  const payloads = await watcher.payloadsBefore("marker");
+  assert.equal(payloads.length, 1000);
+  assert.ok(!payloads.includes("will"));
+});
+
+test("[MQTT-4.6.0-6] a retained message does not come after a newer one", async t => {
+  const broker = await ObservedBroker.start(t);
+  const publisher = await broker.connect("publisher");
+  const topics = Array.from({ length: 60 }, (_, i) => `a/${i}`);
+  for (const topic of topics) await publisher.publish(topic, "old", 1, true);
+  const sub = await broker.connect("sub");
+  await Promise.all([
+    sub.subscribe("a/#", 1),
+    ...topics.map(topic => publisher.publish(topic, "new", 1, true)),
+  ]);
+  await publisher.publish("a/end", "end", 1);
+  await sub.message("end");
+  for (const topic of topics)
+    assert.equal(sub.publishes.items.findLast(each => each.topic === topic)?.payload, "new", topic);
+});
+
+const forbidden: [what: string, bytes: number[]][] = [
+  ["a PUBLISH at QoS 1 without packet identifier", [0x32, 3, 0, 1, 0x61]],
+  ["a PUBLISH with packet identifier 0", publishBytes(0, 1)],
+  ["a SUBSCRIBE with packet identifier 0", [0x82, 6, 0, 0, 0, 1, 0x61, 0]],
+  ["an UNSUBSCRIBE without a filter", [0xa2, 2, 0, 1]],
+  ["a PUBACK that is too long", [0x40, 3, 0, 1, 0]],
+  ["a PUBACK without packet identifier", [0x40, 0]],
+];
+for (const [what, bytes] of forbidden)
+  test(`${what}: the connection is closed [MQTT-4.8.0-1]`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const watcher = await broker.watcher("#");
+    const client = await broker.connect("bad");
+    client.socket.write(Buffer.from([...bytes, 0xc0, 0]));
+    assert.equal((await broker.event("client-disconnected", "bad")).cause, "protocol-error");
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("marker", "marker", 1);
+    assert.deepEqual(await watcher.payloadsBefore("marker"), []);
+  });
+
+test("[MQTT-3.1.2-2] a protocol level that nobody knows: CONNACK with return code 1", async t => {
+  const broker = await ObservedBroker.start(t);
+  for (const protocolLevel of [0, 6]) {
+    const client = broker.start(`level${protocolLevel}`, { protocolLevel });
+    assert.equal((await client.connack()).returnCode, 1);
+    await client.closed;
+  }
+});
+
+test("[MQTT-3.9.3-1] SUBACK has a return code for each filter, also for one that comes twice", async t => {
+  const broker = await ObservedBroker.start(t);
+  const client = await broker.connect("sub");
+  const filters = [0, 1, 0x61, 0, 0, 1, 0x62, 1, 0, 1, 0x61, 2];
+  client.socket.write(Buffer.from([0x82, 2 + filters.length, 0, 9, ...filters]));
+  const { body } = await client.packet("SUBACK", PacketType.suback, 9);
+  assert.deepEqual([...body.subarray(2)], [0, 1, 2]);
+});
+
+for (const [what, qos, answer] of [
+  ["PUBACK for a QoS 2 message", 2, PacketType.puback],
+  ["PUBCOMP for a QoS 1 message", 1, PacketType.pubcomp],
+] as const)
+  test(`${what}: the connection is closed, and the message comes again`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const sub = await broker.connect("sub", { clean: false, hold: true });
+    await sub.subscribe("a", qos);
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("a", "x", qos);
+    const { packetId } = await sub.message("x");
+    sub.acknowledge(answer, packetId ?? 0);
+    assert.equal((await broker.event("client-disconnected", "sub")).cause, "protocol-error");
+    const again = await broker.connect("sub", { clean: false });
+    assert.deepEqual([(await again.message("x")).packetId, (await again.message("x")).dup], [packetId, true]);
+  });
+
+test("a client that holds its acknowledgments gets 1000 messages, and the next for each one that it gives", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sub = await broker.connect("sub", { clean: false, hold: true });
+  await sub.subscribe("a", 1);
+  const publisher = await broker.connect("publisher");
+  publisher.socket.write(Buffer.from(Array.from({ length: 1500 }, (_, i) => publishBytes(i + 1, 1)).flat()));
+  await publisher.packet("the last PUBACK", PacketType.puback, 1500);
+  await sub.ping();
+  assert.equal(sub.publishes.items.length, 1000);
+  sub.acknowledge(PacketType.puback, sub.publishes.items[0]?.packetId ?? 0);
+  await sub.publishes.until("one more", items => items.length === 1001 || undefined);
+});
+
+test("a clean session that has unsubscribed gets nothing more; a live message has retain flag 0", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sub = await broker.connect("sub");
+  await sub.subscribe("a", 0);
+  const publisher = await broker.connect("publisher");
+  await publisher.publish("a", "live", 0, true);
+  assert.equal((await sub.message("live")).retain, false);
+  await sub.unsubscribe("a");
+  await sub.subscribe("b", 0);
+  await publisher.publish("a", "hidden", 0);
+  await publisher.publish("b", "marker", 0);
+  assert.deepEqual(await sub.payloadsBefore("marker"), ["live"]);
+});
+
+test("a retained message comes at its own QoS where that is lower than the subscription's", async t => {
+  const broker = await ObservedBroker.start(t);
+  const publisher = await broker.connect("publisher");
+  for (const qos of [0, 1] as const) {
+    await publisher.publish(`a/${qos}`, `at ${qos}`, qos, true);
+    const sub = await broker.connect(`sub${qos}`);
+    await sub.subscribe(`a/${qos}`, 2);
+    assert.equal((await sub.message(`at ${qos}`)).qos, qos);
+  }
 });
 
 test("of the events that come with each message, what is left out under load is counted", async t => {

@@ -32,9 +32,9 @@ export class ObservedBroker {
     return RawClient.connect(this.#t, this.port, { clientId, ...options });
   }
 
-  /** A client that has only sent CONNECT. */
-  start(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}): RawClient {
-    return RawClient.start(this.#t, this.port, { clientId, ...options });
+  /** A client that has only sent CONNECT, and with it what it may not have waited with. */
+  start(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}, more?: Buffer): RawClient {
+    return RawClient.start(this.#t, this.port, { clientId, ...options }, more);
   }
 
   /** A client that is subscribed to that. */

@@ -142,19 +142,19 @@ export class RawClient {
   #unread: Buffer = Buffer.alloc(0);
   #packetId = 0;
 
-  private constructor(t: TestContext, port: number, options: ConnectOptions) {
+  private constructor(t: TestContext, port: number, options: ConnectOptions, more: Buffer = Buffer.alloc(0)) {
     this.#hold = options.hold ?? false;
     this.socket = createConnection({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("error", () => {});
     this.socket.on("data", data => this.#read(data));
     this.closed = new Promise(resolve => this.socket.once("close", resolve));
-    this.socket.write(connectPacket(options));
+    this.socket.write(Buffer.concat([connectPacket(options), more]));
     t.after(() => this.socket.destroy());
   }
 
   /** Only sends CONNECT. */
-  static start(t: TestContext, port: number, options: ConnectOptions): RawClient {
-    return new RawClient(t, port, options);
+  static start(t: TestContext, port: number, options: ConnectOptions, more?: Buffer): RawClient {
+    return new RawClient(t, port, options, more);
   }
 
   /** A client that is connected. */

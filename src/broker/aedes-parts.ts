@@ -15,10 +15,24 @@ export type AedesClient = Client & {
 };
 
 interface Parser {
-  _list: { slice(start: number, end: number): Buffer };
+  _list: { slice(start?: number, end?: number): Buffer; consume(bytes: number): void };
   _pos: number;
+  packet: ParsedPacket | null;
   _parseString(): string | null;
+  _newPacket(): boolean;
   _emitError(error: Error): void;
+}
+
+interface ParsedPacket {
+  cmd: string;
+  /** The remaining length, as the fixed header says. */
+  length: number;
+  messageId?: number;
+  will?: { qos: number };
+  username?: unknown;
+  password?: unknown;
+  subscriptions?: unknown[];
+  unsubscriptions?: unknown[];
 }
 
 export type AedesBroker = Aedes & {
@@ -48,6 +62,63 @@ export const noEmitter = {
   emit: (_packet: unknown, done?: () => void) => done?.(),
   close: (done?: () => void) => done?.(),
 };
+
+/** CONNACK with return code 1, for a protocol level that the parser does not know. */
+const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
+/** Whose variable header is a packet identifier, and nothing else. */
+const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubrel", "pubcomp"]);
+
+/** What MQTT forbids and the parser lets through. @param read bytes that the packet's fields took */
+function faultOf(packet: ParsedPacket, read: number): string | null {
+  const { cmd, length, messageId, will, username, password, unsubscriptions } = packet;
+  const tooShort = read > length || (cmd === "connect" && read < length);
+  if (tooShort || (ACKNOWLEDGMENTS.has(cmd) && length !== 2))
+    return "a packet's length does not fit what is in it";
+  if (messageId === 0) return "packet identifier 0 [MQTT-2.3.1-1]";
+  if (will?.qos === 3) return "a will at QoS 3 [MQTT-3.1.2-14]";
+  if (password !== undefined && username === undefined)
+    return "a password without a user name [MQTT-3.1.2-22]";
+  if (unsubscriptions?.length === 0) return "an UNSUBSCRIBE without a filter [MQTT-3.10.3-2]";
+  return null;
+}
+
+/** Looks at each packet when it has been parsed; a fault is an error of the parser's. */
+export function refuseFaults({ _parser: parser, conn }: AedesClient): void {
+  const emitError = parser._emitError.bind(parser);
+  parser._emitError = error => {
+    if (error.message === "Invalid protocol version") conn.write(UNACCEPTABLE_VERSION); // [MQTT-3.1.2-2]
+    emitError(error);
+  };
+  const newPacket = parser._newPacket.bind(parser);
+  parser._newPacket = () => {
+    const { packet } = parser;
+    const fault = packet && faultOf(packet, parser._pos);
+    if (fault) {
+      parser._emitError(new Error(fault));
+      return false;
+    }
+    if (packet?.subscriptions) keepRepeatedFilters(packet, packet.subscriptions);
+    return newPacket();
+  };
+}
+
+/** aedes drops a filter that a SUBSCRIBE has twice, and its return code with it [MQTT-3.9.3-1]. */
+function keepRepeatedFilters(packet: ParsedPacket, all: unknown[]): void {
+  Object.defineProperty(packet, "subscriptions", { get: () => all, set: () => {} });
+}
+
+/**
+ * To be called at CONNECT: what came in one piece with it waits in the socket until the client is connected. aedes would
+ * keep 42 packets of it, and none where the connection ends meanwhile; but clients need not wait for CONNACK.
+ */
+export function holdBackRest(client: AedesClient): void {
+  const { _list: unread } = client._parser;
+  const rest = unread.slice();
+  (client as unknown as { pause(): void }).pause(); // until aedes has sent CONNACK
+  if (rest.length === 0) return;
+  unread.consume(rest.length);
+  client.conn.unshift(rest);
+}
 
 /**
  * Every string in a packet has to be UTF-8 without U+0000 [MQTT-1.5.3-1, 1.5.3-2]; the parser would replace what isn't,

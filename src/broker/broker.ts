@@ -44,8 +44,15 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     acknowledged: (client, { message, packetId }) =>
       connections.of(client)?.acknowledged(message.topic, packetId),
   });
-  // A client that does not read holds nobody else up, and is not thrown out for it: see delivery.ts.
-  const aedes = (await Aedes.createBroker({ persistence, mq: noEmitter, drainTimeout: 0 })) as AedesBroker;
+  // A client that does not read holds nobody else up, and is not thrown out for it: see delivery.ts. Of QoS 2 messages
+  // that await their PUBREL only the identifiers are kept, so that they need no limit.
+  const aedes = (await Aedes.createBroker({
+    persistence,
+    mq: noEmitter,
+    drainTimeout: 0,
+    maxInflightInbound: 0,
+    concurrency: 0, // of listeners on a socket, here
+  })) as AedesBroker;
   const connections = new Connections(aedes, store, persistence, pace);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));

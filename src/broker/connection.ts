@@ -1,7 +1,7 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { BrokerEvent, EndCause, QoS } from "../events.js";
-import { topicMatches } from "../topics.js";
+import { BROKER_STATUS_TOPIC, topicMatches } from "../topics.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
 import { Delivery } from "./delivery.js";
@@ -139,7 +139,9 @@ export class Connection {
 
   /** The socket is closed: of a connection that was never registered nothing else will tell the end. */
   socketClosed(registered: boolean): void {
-    if (!registered) this.#resolveGone();
+    if (registered) return;
+    this.#end();
+    this.#resolveGone();
   }
 
   /** Publishes the will while those who watch it are still connected; aedes, at its own close, would be late. */
@@ -174,8 +176,11 @@ export class Connection {
   #deliverRetained({ topic, payload, qos }: PublishPacket): void {
     const session = this.#session;
     if (!session || !this.#delivery) return;
+    // A newer one is on its way already, and must not be overtaken by this [MQTT-4.6.0-6].
+    if (topic !== BROKER_STATUS_TOPIC && this.#store.retainedOn(topic)?.payload !== payload) return;
     const asking = [...session.subscriptions.values()].filter(each => topicMatches(each.topic, topic));
-    const highest = Math.min(qos, Math.max(0, ...asking.map(each => each.qos))) as QoS;
+    if (asking.length === 0) return; // unsubscribed meanwhile
+    const highest = Math.min(qos, Math.max(...asking.map(each => each.qos))) as QoS;
     const message = { topic, payload, qos, retain: true };
     if (highest === 0) return this.#delivery.sendOnce(message, true);
     this.#store.owe(session, message, highest);
@@ -201,7 +206,8 @@ export class Connection {
   #end(): void {
     this.#tellEnd();
     this.#delivery?.end();
-    if (this.#session?.stored === false) this.#store.end(this.#session);
+    // Of a stored session that no CONNACK told of, nobody knows.
+    if (this.#session && !(this.#session.stored && this.#session.established)) this.#store.end(this.#session);
   }
 
   #tellEnd(): void {
@@ -229,7 +235,13 @@ export class Connection {
 /** What is distributed of a packet. */
 export const messageOf = ({ topic, payload, qos, retain }: PublishPacket): Message => ({
   topic,
-  payload,
+  payload: ownBytes(payload),
   qos,
   retain,
 });
+
+/** A payload is a piece of what was read from the socket; a small one would keep all of that in memory. */
+const ownBytes = (payload: Buffer | string) =>
+  typeof payload !== "string" && payload.buffer.byteLength > 4 * payload.length
+    ? Buffer.from(payload)
+    : payload;

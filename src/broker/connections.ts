@@ -1,7 +1,15 @@
 import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
-import { type AedesBroker, type AedesClient, refuseBadStrings, takeOverDistribution } from "./aedes-parts.js";
+import {
+  type AedesBroker,
+  type AedesClient,
+  hasDisconnected,
+  holdBackRest,
+  refuseBadStrings,
+  refuseFaults,
+  takeOverDistribution,
+} from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import { isNoSubscription, type LivePersistence } from "./live-persistence.js";
@@ -47,6 +55,7 @@ export class Connections {
   add(socket: Socket): void {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
+    refuseFaults(client);
     const connection = new Connection(client, socket, this.#store, this.#pace);
     this.#open.add(connection);
     this.#byClient.set(client, connection);
@@ -76,6 +85,7 @@ export class Connections {
     broker.preConnect = (client, packet, callback) => {
       const connection = this.of(client);
       if (connection) connection.connect = packet;
+      holdBackRest(client as AedesClient);
       const fault = packet.will ? willTopicFault(packet.will.topic) : null;
       callback(fault === null ? null : new Error(fault), fault === null);
     };
@@ -103,8 +113,10 @@ export class Connections {
       const isWill = connection?.isItsWill(packet) === true;
       if (isWill) connection.willIsDue();
       this.#pace.whenFree(() => {
-        const fault = packet.topic.startsWith("$SYS/") ? "topics under $SYS are the broker's own" : null;
-        if (fault) return callback(new Error(fault));
+        if (packet.topic.startsWith("$SYS/"))
+          return callback(new Error("topics under $SYS are the broker's own"));
+        if (!isWill && client && hasDisconnected(client as AedesClient))
+          return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
         this.#take(packet, isWill ? null : (connection?.session ?? null), () => {
           if (isWill) connection.willPublished();
           callback(null);
@@ -161,8 +173,9 @@ export class Connections {
       // aedes also says so of every clean session whose connection ends.
       const session = this.of(client)?.session;
       if (client.closed || !session) return;
-      for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
-      for (const topicFilter of topicFilters)
+      const known = topicFilters.filter(topicFilter => session.subscriptions.has(topicFilter));
+      for (const topicFilter of known) this.#store.unsubscribe(session, topicFilter);
+      for (const topicFilter of known)
         this.#pace.emit({ event: "unsubscribed", clientId: client.id, topicFilter, qos: null });
     });
   }

@@ -47,14 +47,22 @@ export class LivePersistence extends Persistence {
 
   /** With what the broker holds, for who asks for that. */
   override createRetainedStreamCombi(topicFilters: string[]): Readable {
-    if (!topicFilters.includes(BROKER_STATUS_TOPIC)) return super.createRetainedStreamCombi(topicFilters);
+    // As they are now: what changes while they are sent goes out by itself.
+    const retained = [...this.#store.retainedFor(topicFilters)];
+    if (!topicFilters.includes(BROKER_STATUS_TOPIC)) return Readable.from(retained);
     const payload = Buffer.from(JSON.stringify(this.#witness.status()));
     const status = { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
-    return Readable.from([status, ...this.#store.retainedFor(topicFilters)]);
+    return Readable.from([status, ...retained]);
   }
 
   /** Subscribed when it was authorized, so that a refused filter beside it is not. */
   override async addSubscriptions(): Promise<void> {}
+
+  /** Unsubscribed when aedes tells of it. */
+  override async removeSubscriptions(): Promise<void> {}
+
+  /** A clean session has identifiers of its own. */
+  override async cleanIncoming(): Promise<void> {}
 
   override async subscriptionsByClient(client: ClientRef): Promise<StoredSubscription[]> {
     const subscriptions = await super.subscriptionsByClient(client);
@@ -75,8 +83,12 @@ export class LivePersistence extends Persistence {
   }
 
   override async outgoingClearMessageId(client: ClientRef, packet: { cmd?: string; messageId?: number }) {
-    const { messageId } = packet;
-    const owed = messageId === undefined ? null : this.sessionOf(client)?.queue.acknowledged(messageId);
+    const { cmd, messageId = 0 } = packet;
+    const queue = this.sessionOf(client)?.queue;
+    const qos = queue?.sentAs(messageId)?.qos;
+    if (qos !== undefined && (cmd === "puback") !== (qos === 1))
+      throw new Error(`${cmd?.toUpperCase()} for a message at QoS ${qos} [MQTT-4.3.3-1]`);
+    const owed = queue?.acknowledged(messageId);
     if (owed) this.#witness.acknowledged(client, owed);
     return undefined;
   }

@@ -6,6 +6,8 @@ import type { Owed } from "./session-queue.js";
 import type { Origin, Store, Target } from "./store.js";
 import { TopicTree } from "./topic-tree.js";
 
+const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
+
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
   readonly #stored = new Map<string, Session>();
@@ -85,7 +87,16 @@ export class MemoryStore implements Store {
     return this.#retained.values();
   }
 
+  retainedOn(topicName: string): Message | undefined {
+    return this.#retained.get(topicName);
+  }
+
   *retainedFor(topicFilters: string[]): Iterable<Message> {
+    if (!topicFilters.some(hasWildcard)) {
+      const exact = Array.from(new Set(topicFilters), topic => this.#retained.get(topic));
+      yield* exact.filter(message => message !== undefined);
+      return;
+    }
     for (const message of this.#retained.values())
       if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
   }

@@ -19,6 +19,8 @@ export interface Owed {
 /** Packet identifiers are 1 to 65 535 (MQTT 3.1.1, 2.3.1). */
 const MOST_PACKET_ID = 65_535;
 
+const FORGET_FROM = 1024;
+
 /** What the broker still owes one session, in the order in which it is to be sent. */
 export class SessionQueue {
   readonly #owed = new Map<number, Owed>();
@@ -91,6 +93,11 @@ export class SessionQueue {
     return true;
   }
 
+  /** What was sent under that packet identifier. */
+  sentAs(packetId: number): Owed | undefined {
+    return this.#byPacketId.get(packetId);
+  }
+
   /** PUBACK or PUBCOMP has come: nothing is owed any more. */
   acknowledged(packetId: number): Owed | null {
     const owed = this.#byPacketId.get(packetId);
@@ -98,10 +105,10 @@ export class SessionQueue {
     return owed ?? null;
   }
 
-  /** Gives up the oldest of those that wait. */
+  /** Gives up the oldest that was never sent: the client may know the others. */
   dropOldest(): Owed | null {
     for (const owed of this.#owed.values()) {
-      if (owed.inFlight) continue;
+      if (owed.packetId !== null) continue;
       this.#remove(owed);
       return owed;
     }
@@ -113,11 +120,19 @@ export class SessionQueue {
     while (this.#next < unsent.length) {
       const owed = unsent[this.#next];
       this.#next += 1;
+      this.#forgetSent(unsent);
       if (owed && this.#owed.has(owed.identity)) return owed;
     }
     if (unsent.length > 0) this.#unsent = [];
     this.#next = 0;
     return null;
+  }
+
+  /** The part that has been sent goes, now and then; each one at once would move all the others. */
+  #forgetSent(unsent: Owed[]): void {
+    if (this.#next < FORGET_FROM || this.#next * 2 < unsent.length) return;
+    unsent.splice(0, this.#next);
+    this.#next = 0;
   }
 
   #remove(owed: Owed): void {

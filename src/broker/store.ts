@@ -41,6 +41,7 @@ export interface Store {
   owe(session: Session, message: Message, qos: 1 | 2): Owed;
   retain(message: Message): void;
   retained(): Iterable<Message>;
+  retainedOn(topicName: string): Message | undefined;
   /** Each once, however many of the filters match. */
   retainedFor(topicFilters: string[]): Iterable<Message>;
   setWill(clientId: string, will: Message): void;
