@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import type { QoS } from "../src/events.js";
 import { ObservedBroker } from "./observed-broker.js";
@@ -227,6 +229,30 @@ test("[MQTT-4.3.3-2] 1500 QoS 2 messages that await their PUBREL: all are taken,
   await again.publish("a", "marker", 1);
   await watcher.message("marker");
   assert.equal(watcher.publishes.items.length, count + 1);
+});
+
+test("a packet of over 256 KiB: the connection ends at its first bytes, cause limit; CONNECT too", async t => {
+  const broker = await ObservedBroker.start(t);
+  const header = [0x81, 0x80, 0x10]; // 1 byte more
+  const client = await broker.connect("large");
+  client.socket.write(Buffer.from([0x30, ...header, 0, 1, 0x61]));
+  await client.closed;
+  assert.equal((await broker.event("client-disconnected", "large")).cause, "limit");
+  const stranger = connect(broker.port, "127.0.0.1");
+  stranger.on("error", () => {}).write(Buffer.from([0x10, ...header, 0, 4]));
+  await once(stranger, "close");
+  await broker.until("refused", () =>
+    broker.all("client-refused").some(({ reason }) => /262144/.test(reason)),
+  );
+});
+
+test("a packet of 256 KiB is taken", async t => {
+  const broker = await ObservedBroker.start(t);
+  const watcher = await broker.watcher("a");
+  const publisher = await broker.connect("publisher");
+  const payload = "x".repeat(256 * 1024 - 2 - 1 - 2);
+  await publisher.publish("a", payload, 1);
+  assert.equal((await watcher.message(payload)).payload.length, payload.length);
 });
 
 test("[MQTT-3.1.4-5] a client that does not wait for CONNACK: its messages arrive, and its DISCONNECT counts", async t => {

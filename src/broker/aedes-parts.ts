@@ -5,6 +5,7 @@
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
 import { stringBytesProblem } from "../topics.js";
+import { MOST_PACKET_BYTES, PACKET_TOO_LARGE } from "./limits.js";
 
 export type AedesClient = Client & {
   _disconnected: boolean;
@@ -19,6 +20,7 @@ interface Parser {
   _pos: number;
   packet: ParsedPacket | null;
   _parseString(): string | null;
+  _parseLength(): boolean;
   _newPacket(): boolean;
   _emitError(error: Error): void;
 }
@@ -99,6 +101,17 @@ export function refuseFaults({ _parser: parser, conn }: AedesClient): void {
     }
     if (packet?.subscriptions) keepRepeatedFilters(packet, packet.subscriptions);
     return newPacket();
+  };
+}
+
+/** Before the parser keeps any of it: how long a packet is stands at its beginning. */
+export function refuseLargePackets({ _parser: parser }: AedesClient): void {
+  const parseLength = parser._parseLength.bind(parser);
+  parser._parseLength = () => {
+    const known = parseLength();
+    if (!known || (parser.packet?.length ?? 0) <= MOST_PACKET_BYTES) return known;
+    parser._emitError(new Error(PACKET_TOO_LARGE));
+    return false;
   };
 }
 

@@ -8,6 +8,7 @@ import {
   holdBackRest,
   refuseBadStrings,
   refuseFaults,
+  refuseLargePackets,
   takeOverDistribution,
 } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
@@ -56,6 +57,7 @@ export class Connections {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
     refuseFaults(client);
+    refuseLargePackets(client);
     const connection = new Connection(client, socket, this.#store, this.#pace);
     this.#open.add(connection);
     this.#byClient.set(client, connection);

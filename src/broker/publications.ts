@@ -1,10 +1,8 @@
+import { MOST_QUEUED } from "./limits.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import type { Session } from "./session.js";
 import type { Origin, Store, Target } from "./store.js";
-
-/** Messages that one session may have queued; beyond, the oldest is given up (contract: --max-queued's default). */
-const MOST_QUEUED = 100_000;
 
 /** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
 export class Publications {

@@ -1,0 +1,7 @@
+/** Bytes of a packet behind its fixed header (contract: the default of --max-packet). */
+export const MOST_PACKET_BYTES = 256 * 1024;
+/** Messages that one session may have queued; beyond, the oldest is given up (the default of --max-queued). */
+export const MOST_QUEUED = 100_000;
+
+/** What the parser reports of a packet past the limit: the cause is told by it. */
+export const PACKET_TOO_LARGE = `a packet of over ${MOST_PACKET_BYTES} bytes`;
