@@ -89,12 +89,10 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
     name: clientId,
     what: `${queued} queued ← ${topic}`,
   }),
-  "message-dropped": ({ clientId, topic, packetId, queued }) => ({
+  // The oldest of a full queue, or one at QoS 0 for a client that reads too slowly.
+  "message-dropped": ({ clientId, topic, queued }) => ({
     name: clientId,
-    what:
-      packetId === null && queued === 0
-        ? `reads too slowly: a message at QoS 0 left out ← ${topic}`
-        : `its oldest message given up, ${queued} queued ← ${topic}`,
+    what: `a message dropped, ${count(queued)} ← ${topic}`,
     style: "bad",
   }),
   "message-retained": ({ topic }) => ({ name: "", what: `retained → ${topic}` }),

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SessionQueue } from "../src/broker/session-queue.js";
+
+const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
+
+test("what is given up is the oldest that was never sent: the client may know the others", () => {
+  const queue = new SessionQueue();
+  for (const identity of [1, 2, 3]) queue.add(identity, message, 1, false);
+  queue.connect();
+  assert.equal(queue.next()?.owed.identity, 1);
+  assert.equal(queue.dropOldest()?.identity, 2);
+  assert.equal(queue.next()?.owed.identity, 3);
+  assert.equal(queue.dropOldest(), null);
+  queue.connect();
+  assert.deepEqual(
+    [queue.next(), queue.next()].map(each => [each?.owed.identity, each?.again]),
+    [
+      [1, true],
+      [3, true],
+    ],
+  );
+});
+
+test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]", () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  queue.add(0, message, 1, false);
+  const held = queue.next()?.packetId;
+  for (let identity = 1; identity <= 65_535; identity++) {
+    queue.add(identity, message, 1, false);
+    const packetId = queue.next()?.packetId ?? 0;
+    assert.notEqual(packetId, held);
+    queue.acknowledged(packetId);
+  }
+  assert.equal(queue.inFlight, 1);
+});
