@@ -308,9 +308,20 @@ for (const [what, bytes] of forbidden)
     assert.deepEqual(await watcher.payloadsBefore("marker"), []);
   });
 
+for (const clean of [true, false])
+  test(`[MQTT-4.3.3-1] PUBREC, PUBREL, PUBCOMP: clean session ${clean ? 1 : 0} goes on`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const sub = await broker.connect("sub", { clean });
+    await sub.subscribe("a", 2);
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("a", "x", 2);
+    await broker.event("message-acknowledged", "sub");
+    await sub.ping();
+  });
+
 test("[MQTT-3.1.2-2] a protocol level that nobody knows: CONNACK with return code 1", async t => {
   const broker = await ObservedBroker.start(t);
-  for (const protocolLevel of [0, 6]) {
+  for (const protocolLevel of [0, 3, 6]) {
     const client = broker.start(`level${protocolLevel}`, { protocolLevel });
     assert.equal((await client.connack()).returnCode, 1);
     await client.closed;
@@ -329,8 +340,10 @@ test("[MQTT-3.9.3-1] SUBACK has a return code for each filter, also for one that
 for (const [what, qos, answer] of [
   ["PUBACK for a QoS 2 message", 2, PacketType.puback],
   ["PUBCOMP for a QoS 1 message", 1, PacketType.pubcomp],
+  ["PUBREC for a QoS 1 message", 1, PacketType.pubrec],
+  ["PUBCOMP before PUBREC", 2, PacketType.pubcomp],
 ] as const)
-  test(`${what}: the connection is closed, and the message comes again`, async t => {
+  test(`[MQTT-4.3.3-1] ${what}: the connection is closed, and the message comes again`, async t => {
     const broker = await ObservedBroker.start(t);
     const sub = await broker.connect("sub", { clean: false, hold: true });
     await sub.subscribe("a", qos);

@@ -4,6 +4,7 @@
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
+import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
 import { MOST_PACKET_BYTES, PACKET_TOO_LARGE } from "./limits.js";
 
@@ -31,6 +32,8 @@ interface ParsedPacket {
   length: number;
   messageId?: number;
   will?: { qos: number };
+  protocolId?: string;
+  protocolVersion?: number;
   username?: unknown;
   password?: unknown;
   subscriptions?: unknown[];
@@ -40,17 +43,23 @@ interface ParsedPacket {
 export type AedesBroker = Aedes & {
   /** The registered connections by client identifier. */
   clients: Record<string, AedesClient>;
+  /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
+  _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
 };
 
 /** Whether a DISCONNECT has come. */
 export const hasDisconnected = (client: AedesClient): boolean => client._disconnected;
 
-/** Distribution is ours: aedes' own would come after the acknowledgment, and out of order. */
+/**
+ * Distribution is ours: aedes' own would come after the acknowledgment, and out of order. Wills too: each is sent when
+ * its connection ends, while aedes would take this broker for a dead one after a laptop's sleep.
+ */
 export function takeOverDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
+  clearInterval(broker._clearWillInterval);
 }
 
 const nothing = (_topic: unknown, _listener: unknown, done?: () => void) => done?.();
@@ -67,12 +76,19 @@ export const noEmitter = {
 
 /** CONNACK with return code 1, for a protocol level that the parser does not know. */
 const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
+/** The parser's words for that, too. */
+const UNKNOWN_PROTOCOL = "Invalid protocol version";
 /** Whose variable header is a packet identifier, and nothing else. */
 const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubrel", "pubcomp"]);
+
+/** Pairs of protocol name and level that there are (MQTT 3.1.1, 3.1.2.2; its forerunner's is MQIsdp and 3). */
+const isProtocol = ({ protocolId, protocolVersion = 0 }: ParsedPacket) =>
+  protocolId === "MQTT" ? protocolVersion >= 4 : protocolVersion === 3;
 
 /** What MQTT forbids and the parser lets through. @param read bytes that the packet's fields took */
 function faultOf(packet: ParsedPacket, read: number): string | null {
   const { cmd, length, messageId, will, username, password, unsubscriptions } = packet;
+  if (cmd === "connect" && !isProtocol(packet)) return UNKNOWN_PROTOCOL;
   const tooShort = read > length || (cmd === "connect" && read < length);
   if (tooShort || (ACKNOWLEDGMENTS.has(cmd) && length !== 2))
     return "a packet's length does not fit what is in it";
@@ -84,17 +100,26 @@ function faultOf(packet: ParsedPacket, read: number): string | null {
   return null;
 }
 
-/** Looks at each packet when it has been parsed; a fault is an error of the parser's. */
-export function refuseFaults({ _parser: parser, conn }: AedesClient): void {
+/**
+ * Looks at each packet when it has been parsed; a fault is an error of the parser's.
+ * @param acknowledged what is wrong with that acknowledgment, or null
+ */
+export function refuseFaults(
+  { _parser: parser, conn }: AedesClient,
+  acknowledged: (cmd: Acknowledgment, packetId: number) => string | null,
+): void {
   const emitError = parser._emitError.bind(parser);
   parser._emitError = error => {
-    if (error.message === "Invalid protocol version") conn.write(UNACCEPTABLE_VERSION); // [MQTT-3.1.2-2]
+    if (error.message === UNKNOWN_PROTOCOL) conn.write(UNACCEPTABLE_VERSION); // [MQTT-3.1.2-2]
     emitError(error);
   };
   const newPacket = parser._newPacket.bind(parser);
   parser._newPacket = () => {
     const { packet } = parser;
-    const fault = packet && faultOf(packet, parser._pos);
+    const fault =
+      packet &&
+      (faultOf(packet, parser._pos) ??
+        (isAcknowledgment(packet.cmd) ? acknowledged(packet.cmd, packet.messageId ?? 0) : null));
     if (fault) {
       parser._emitError(new Error(fault));
       return false;

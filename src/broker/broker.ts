@@ -7,10 +7,10 @@ import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
 import { listenFailure } from "./listen-failure.js";
-import { LivePersistence } from "./live-persistence.js";
-import { MemoryStore } from "./memory-store.js";
 import { isLoopback } from "./loopback.js";
+import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
+import { Persistence } from "./persistence.js";
 import { statusOf } from "./status.js";
 
 export interface BrokerSettings {
@@ -36,8 +36,9 @@ const FAREWELL = 1000;
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
   const store = new MemoryStore();
-  const persistence = new LivePersistence(store, {
+  const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
+    holdsId: clientId => connections.holdsId(clientId),
     sessionEnded: ({ clientId, queue }) =>
       pace.emit({ event: "session-ended", clientId, queued: queue.length }),
     status: () => statusOf(store, connections.all()),

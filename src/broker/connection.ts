@@ -2,6 +2,7 @@ import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { BrokerEvent, EndCause, QoS } from "../events.js";
 import { BROKER_STATUS_TOPIC, topicMatches } from "../topics.js";
+import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
 import { Delivery } from "./delivery.js";
@@ -89,6 +90,15 @@ export class Connection {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
+  }
+
+  /** @returns what is wrong with that acknowledgment, or null */
+  acknowledges(acknowledgment: Acknowledgment, packetId: number): string | null {
+    const queue = this.#session?.queue;
+    const fault = acknowledgmentFault(acknowledgment, queue?.sentAs(packetId));
+    // aedes tells its store of a PUBREC only where the session is a stored one.
+    if (!fault && acknowledgment === "pubrec") queue?.received(packetId);
+    return fault;
   }
 
   /** PUBACK or PUBCOMP has come. */

@@ -13,9 +13,9 @@ import {
 } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
-import { isNoSubscription, type LivePersistence } from "./live-persistence.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
+import { isNoSubscription, type Persistence } from "./persistence.js";
 import { Publications } from "./publications.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
@@ -28,7 +28,7 @@ const IDENTIFIER_REJECTED = 2;
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
-  readonly #persistence: LivePersistence;
+  readonly #persistence: Persistence;
   readonly #pace: Pace;
   readonly #publications: Publications;
   readonly #open = new Set<Connection>();
@@ -37,7 +37,7 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, persistence: LivePersistence, pace: Pace) {
+  constructor(broker: AedesBroker, store: Store, persistence: Persistence, pace: Pace) {
     this.#broker = broker;
     this.#store = store;
     this.#persistence = persistence;
@@ -53,12 +53,17 @@ export class Connections {
     return client ? this.#byClient.get(client) : undefined;
   }
 
+  /** Whether a connection with that client identifier is open. */
+  holdsId(clientId: string): boolean {
+    return this.#byId.has(clientId);
+  }
+
   add(socket: Socket): void {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
-    refuseFaults(client);
     refuseLargePackets(client);
     const connection = new Connection(client, socket, this.#store, this.#pace);
+    refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
     socket.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));

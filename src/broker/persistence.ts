@@ -1,4 +1,6 @@
 import { Readable } from "node:stream";
+import type { BrokerStatus } from "../events.js";
+import { BROKER_STATUS_TOPIC } from "../topics.js";
 import type { Message } from "./message.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
@@ -17,13 +19,40 @@ interface AedesPacket extends Message {
 
 type AedesWill = Message & { brokerId?: string; clientId?: string };
 
+/** The clients that are connected. What aedes would do for one of them, its connection does: see connections.ts. */
+export interface Connected {
+  /** The session of a connected client, clean or stored. */
+  sessionOf(client: object): Session | undefined;
+  holdsId(clientId: string): boolean;
+  sessionEnded(session: Session): void;
+  status(): BrokerStatus;
+  acknowledged(client: object, owed: Owed): void;
+}
+
+/**
+ * Stands for the subscriptions of a stored session that has none: aedes takes "no subscriptions" for "no session"
+ * and answers session present 0, against [MQTT-3.2.2-2]. It is never subscribed: see `isNoSubscription`.
+ */
+const NO_SUBSCRIPTION: StoredSubscription = { topic: "$no-subscription", qos: 0 };
+
+export const isNoSubscription = (subscription: object): boolean => subscription === NO_SUBSCRIPTION;
+
 /** Our store as aedes' persistence (aedes-persistence 10): each method is a question or a change of aedes'. */
 export class Persistence {
   broker = { id: "" };
   readonly #store: Store;
+  readonly #connected: Connected;
+  /** QoS 2 messages that were accepted just now: their identifier is known, and yet they are no duplicates. */
+  readonly #fresh = new WeakSet<object>();
 
-  constructor(store: Store) {
+  constructor(store: Store, connected: Connected) {
     this.#store = store;
+    this.#connected = connected;
+  }
+
+  /** That packet is about to be stored by aedes, and has been accepted here. */
+  markFresh(packet: object): void {
+    this.#fresh.add(packet);
   }
 
   async setup(broker: { id: string }): Promise<void> {
@@ -40,22 +69,34 @@ export class Persistence {
     return this.createRetainedStreamCombi([topicFilter]);
   }
 
+  /** With what the broker holds, for who asks for that. */
   createRetainedStreamCombi(topicFilters: string[]): Readable {
-    return Readable.from(this.#store.retainedFor(topicFilters));
+    // As they are now: what changes while they are sent goes out by itself.
+    const retained = [...this.#store.retainedFor(topicFilters)];
+    if (!topicFilters.includes(BROKER_STATUS_TOPIC)) return Readable.from(retained);
+    const payload = Buffer.from(JSON.stringify(this.#connected.status()));
+    const status = { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
+    return Readable.from([status, ...retained]);
   }
 
-  async addSubscriptions({ id }: ClientRef, subscriptions: StoredSubscription[]): Promise<void> {
-    const session = this.#store.openStored(id);
+  /** A connected client is subscribed when that is authorized, so that a refused filter beside it is not. */
+  async addSubscriptions(client: ClientRef, subscriptions: StoredSubscription[]): Promise<void> {
+    if (this.#connected.sessionOf(client)) return;
+    const session = this.#store.openStored(client.id);
     for (const subscription of subscriptions) this.#store.subscribe(session, { ...subscription });
   }
 
-  async removeSubscriptions({ id }: ClientRef, topicFilters: string[]): Promise<void> {
-    const session = this.#store.stored(id);
+  /** A connected client is unsubscribed when aedes tells of it. */
+  async removeSubscriptions(client: ClientRef, topicFilters: string[]): Promise<void> {
+    if (this.#connected.sessionOf(client)) return;
+    const session = this.#store.stored(client.id);
     if (session) for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
   }
 
   async subscriptionsByClient({ id }: ClientRef): Promise<StoredSubscription[]> {
-    return [...(this.#store.stored(id)?.subscriptions.values() ?? [])];
+    const session = this.#store.stored(id);
+    if (session?.established && session.subscriptions.size === 0) return [NO_SUBSCRIPTION];
+    return [...(session?.subscriptions.values() ?? [])];
   }
 
   async subscriptionsByTopic(topicName: string): Promise<(StoredSubscription & { clientId: string })[]> {
@@ -66,9 +107,12 @@ export class Persistence {
     return found;
   }
 
+  /** A CONNECT with clean session 1 ends the stored session, its queue included [MQTT-3.1.2-6]. */
   async cleanSubscriptions({ id }: ClientRef): Promise<void> {
     const session = this.#store.stored(id);
-    if (session) this.#store.end(session);
+    if (!session) return;
+    this.#store.end(session);
+    if (session.established) this.#connected.sessionEnded(session);
   }
 
   async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
@@ -98,7 +142,7 @@ export class Persistence {
   }
 
   async outgoingUpdate(client: ClientRef, { cmd, brokerCounter = 0, messageId }: AedesPacket): Promise<void> {
-    const queue = this.sessionOf(client)?.queue;
+    const queue = this.#sessionOf(client)?.queue;
     if (messageId === undefined) throw new Error("no such packet");
     if (cmd === "pubrel") return void queue?.received(messageId);
     const owed = queue?.get(brokerCounter);
@@ -107,30 +151,37 @@ export class Persistence {
   }
 
   async outgoingClearMessageId(client: ClientRef, { messageId }: { messageId?: number }): Promise<unknown> {
-    const owed = messageId === undefined ? null : this.sessionOf(client)?.queue.acknowledged(messageId);
-    return owed ? this.#packetOf(owed) : undefined;
+    const owed = messageId === undefined ? null : this.#sessionOf(client)?.queue.acknowledged(messageId);
+    if (!owed) return undefined;
+    this.#connected.acknowledged(client, owed);
+    return this.#packetOf(owed);
   }
 
-  outgoingStream({ id }: ClientRef): Readable {
-    const owed = [...(this.#store.stored(id)?.queue.values() ?? [])];
+  /** To a connected client, delivery.ts sends it. */
+  outgoingStream(client: ClientRef): Readable {
+    if (this.#connected.sessionOf(client)) return Readable.from([]);
+    const owed = [...(this.#store.stored(client.id)?.queue.values() ?? [])];
     return Readable.from(owed.map(each => this.#packetOf(each)));
   }
 
-  async incomingStorePacket({ id }: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
-    this.#store.openStored(id).received.add(messageId);
+  async incomingStorePacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
+    const session = this.#sessionOf(client) ?? this.#store.openStored(client.id);
+    session.received.add(messageId);
   }
 
-  async incomingGetPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }) {
-    if (!this.sessionOf(client)?.received.has(messageId)) throw new Error("no such packet");
+  async incomingGetPacket(client: ClientRef, packet: { messageId?: number }) {
+    if (this.#fresh.delete(packet)) throw new Error("it is new");
+    const { messageId = 0 } = packet;
+    if (!this.#sessionOf(client)?.received.has(messageId)) throw new Error("no such packet");
     return { messageId };
   }
 
   async incomingDelPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
-    if (!this.sessionOf(client)?.received.delete(messageId)) throw new Error("no such packet");
+    if (!this.#sessionOf(client)?.received.delete(messageId)) throw new Error("no such packet");
   }
 
   async cleanIncoming(client: ClientRef): Promise<void> {
-    this.sessionOf(client)?.received.clear();
+    this.#sessionOf(client)?.received.clear();
   }
 
   async putWill({ id }: ClientRef, will: AedesWill): Promise<void> {
@@ -141,7 +192,9 @@ export class Persistence {
     return this.#store.will(id);
   }
 
+  /** What a connected client has left is its connection's affair: aedes' deletion may be meant for an older one. */
   async delWill({ id }: ClientRef): Promise<Message | undefined> {
+    if (this.#connected.holdsId(id)) return undefined;
     const will = this.#store.will(id);
     this.#store.clearWill(id);
     return will;
@@ -152,8 +205,8 @@ export class Persistence {
     return Readable.from(wills.filter(({ brokerId = "" }) => !brokers[brokerId]));
   }
 
-  protected sessionOf({ id }: ClientRef): Session | undefined {
-    return this.#store.stored(id);
+  #sessionOf(client: ClientRef): Session | undefined {
+    return this.#connected.sessionOf(client) ?? this.#store.stored(client.id);
   }
 
   #packetOf({ identity, message, qos, retain, packetId, released }: Owed) {
