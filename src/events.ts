@@ -203,6 +203,14 @@ interface BrokerSubscribed {
   qos: QoS;
 }
 
+/** With --debug only; `sent` is by the broker. Null before CONNECT has told the client identifier. */
+interface BrokerPacket {
+  clientId: string | null;
+  address: string;
+  direction: "sent" | "received";
+  description: string;
+}
+
 interface LessonEvents {
   lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
   step: { number: number; say: string };
@@ -225,7 +233,11 @@ type Named<Events> = { [Name in keyof Events]: { event: Name } & Events[Name] }[
 /** What the clients (pub-lwt, sub-lwt, `connect`) emit. */
 export type ClientEvent = Named<ClientEvents>;
 /** What lwt-broker and `startBroker` emit. */
-export type BrokerEvent = Named<BrokerEvents> | ({ event: "subscribed" } & BrokerSubscribed) | SharedEvent;
+export type BrokerEvent =
+  | Named<BrokerEvents>
+  | ({ event: "subscribed" } & BrokerSubscribed)
+  | ({ event: "packet" } & BrokerPacket)
+  | SharedEvent;
 /** What lwt-demo and `runLesson` emit of their own. */
 export type LessonEvent = Named<LessonEvents> | SharedEvent;
 type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;

@@ -365,6 +365,8 @@ test("a client that holds its acknowledgments gets 1000 messages, and the next f
   await publisher.packet("the last PUBACK", PacketType.puback, 1500);
   await sub.ping();
   assert.equal(sub.publishes.items.length, 1000);
+  const { queued, packetId } = await broker.event("message-queued", "sub", 500);
+  assert.deepEqual([queued, packetId], [1500, null], "what waits behind it is told as queued");
   sub.acknowledge(PacketType.puback, sub.publishes.items[0]?.packetId ?? 0);
   await sub.publishes.until("one more", items => items.length === 1001 || undefined);
 });

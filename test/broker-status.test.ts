@@ -47,3 +47,19 @@ test("Mosquitto tells no status: exit 1, and why", { skip: missing("mosquitto", 
   assert.equal(await asked.exit(), 1);
   await asked.event("error", { code: "no-status" });
 });
+
+test("lwt-broker --debug shows every packet in both directions on stderr, and no password", async t => {
+  const broker = command(t, "lwt-broker", ["--port", "0", "--debug"], { json: false });
+  await broker.outputHas("in memory");
+  const [url = ""] = broker.stdout.match(/mqtt:\/\/[\d.:]+/) ?? [];
+  const pub = command(t, "pub-lwt", ["-b", url, "-u", "student", "-P", "geheim", "-m", "x", "-t", "a"]);
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  broker.child.send("stop");
+  assert.equal(await broker.exit(), 0, broker.stderr);
+  const packets = broker.stderr.match(/(?:<-|->) [A-Z]+/g);
+  assert.deepEqual(packets?.slice(0, 3), ["<- CONNECT", "-> CONNACK", "<- PUBLISH"]);
+  assert.ok(packets.includes("-> PUBACK"));
+  assert.equal(packets.at(-1), "<- DISCONNECT");
+  assert.match(broker.stderr, /<- CONNECT .*"student"/);
+  assert.doesNotMatch(broker.stdout + broker.stderr, /geheim/);
+});

@@ -86,3 +86,15 @@ test("warnings and errors go to stderr, with what to do", () => {
   const [line] = shown([{ event: "warning", code: "any", message: "what is wrong.", hint: "What to do." }]);
   assert.deepEqual(line, { err: "lwt-broker: what is wrong.\n  What to do." });
 });
+
+test("a packet of --debug: whose it is, its direction, and what it is, on stderr", () => {
+  const address = "127.0.0.1:50000";
+  const lines = shown([
+    { event: "packet", clientId: null, address, direction: "received", description: "CONNECT" },
+    { event: "packet", clientId, address, direction: "sent", description: "PINGRESP" },
+  ]);
+  assert.deepEqual(lines, [
+    { err: "14:03:05  127.0.0.1:50000 <- CONNECT" },
+    { err: "14:03:05  Machine1 -> PINGRESP" },
+  ]);
+});

@@ -234,6 +234,12 @@ const brokerShapes: Shapes<BrokerEvent> = {
   "message-retained": { topic },
   "retained-cleared": { topic },
   "events-omitted": { count: number },
+  packet: {
+    clientId: orNull(hostile),
+    address: hostile,
+    direction: fc.constantFrom<"sent" | "received">("sent", "received"),
+    description: hostile,
+  },
   "broker-status": {
     clients: some(record({ clientId: hostile, address: hostile, cleanSession: flag, keepAlive: number })),
     sessions: some(

@@ -24,6 +24,9 @@ interface Parser {
   _parseLength(): boolean;
   _newPacket(): boolean;
   _emitError(error: Error): void;
+  prependListener(event: "packet", listener: (packet: ParsedPacket) => void): unknown;
+  parse(bytes: unknown): void;
+  constructor: new () => { parser(): Parser };
 }
 
 interface ParsedPacket {
@@ -126,6 +129,21 @@ export function refuseFaults(
     }
     if (packet?.subscriptions) keepRepeatedFilters(packet, packet.subscriptions);
     return newPacket();
+  };
+}
+
+/** Tells of each packet that is received, before anything is done about it, and of each that is sent. */
+export function watchPackets(
+  { _parser: received, conn }: AedesClient,
+  tell: (direction: "sent" | "received", packet: { cmd: string }) => void,
+): void {
+  received.prependListener("packet", packet => tell("received", packet));
+  const sent = new received.constructor().parser();
+  sent.prependListener("packet", packet => tell("sent", packet));
+  const write = conn.write.bind(conn) as (...args: unknown[]) => boolean;
+  conn.write = (...args: unknown[]) => {
+    sent.parse(args[0]);
+    return write(...args);
   };
 }
 

@@ -17,6 +17,8 @@ export interface BrokerSettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** Tell of every packet, as events `packet`. Default false. */
+  debug?: boolean;
 }
 
 export interface RunningBroker {
@@ -54,7 +56,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     maxInflightInbound: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, persistence, pace);
+  const connections = new Connections(aedes, store, persistence, pace, settings.debug ?? false);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {
@@ -68,7 +70,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   pace.emit({ event: "listening", url, pid });
   if (!isLoopback(address)) pace.emit(OPEN_TO_NETWORK);
   let closing: Promise<void> | undefined;
-  return { url, port, close: () => (closing ??= stop(server, aedes, connections)) };
+  return { url, port, close: () => (closing ??= stop(server, aedes, connections).finally(() => pace.end())) };
 }
 
 async function listen(server: Server, { host, port }: BrokerSettings): Promise<AddressInfo> {

@@ -1,6 +1,7 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { BrokerEvent, EndCause, QoS } from "../events.js";
+import { describePacket } from "../packet-description.js";
 import { BROKER_STATUS_TOPIC, topicMatches } from "../topics.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
@@ -90,6 +91,19 @@ export class Connection {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
+  }
+
+  /** With --debug: as many as can be told; the rest is counted. */
+  tellPacket(direction: "sent" | "received", packet: { cmd: string }): void {
+    const clientId = this.connect?.clientId ?? null;
+    const description = describePacket(packet);
+    this.#pace.emitOften(() => ({
+      event: "packet",
+      clientId,
+      address: this.address,
+      direction,
+      description,
+    }));
   }
 
   /** @returns what is wrong with that acknowledgment, or null */

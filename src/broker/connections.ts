@@ -10,6 +10,7 @@ import {
   refuseFaults,
   refuseLargePackets,
   takeOverDistribution,
+  watchPackets,
 } from "./aedes-parts.js";
 import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
@@ -30,6 +31,8 @@ export class Connections {
   readonly #store: Store;
   readonly #persistence: Persistence;
   readonly #pace: Pace;
+  /** Tell of every packet. */
+  readonly #debug: boolean;
   readonly #publications: Publications;
   readonly #open = new Set<Connection>();
   /** Weak, since the news of a published will may come long after its connection is gone. */
@@ -37,8 +40,9 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, persistence: Persistence, pace: Pace) {
+  constructor(broker: AedesBroker, store: Store, persistence: Persistence, pace: Pace, debug: boolean) {
     this.#broker = broker;
+    this.#debug = debug;
     this.#store = store;
     this.#persistence = persistence;
     this.#pace = pace;
@@ -64,6 +68,7 @@ export class Connections {
     refuseLargePackets(client);
     const connection = new Connection(client, socket, this.#store, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
+    if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
     socket.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
@@ -112,8 +117,10 @@ export class Connections {
       if (problem) return callback(new Error(problem), null);
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
-      if (!refused && connection?.session) this.#store.subscribe(connection.session, subscription);
-      callback(null, refused ? null : subscription);
+      this.#pace.whenFree(() => {
+        if (!refused && connection?.session) this.#store.subscribe(connection.session, subscription);
+        callback(null, refused ? null : subscription);
+      });
     };
     broker.authorizePublish = (client, packet, callback) => {
       const connection = this.of(client);

@@ -39,6 +39,12 @@ export class Pace {
     this.emit(event());
   }
 
+  /** What was left out so far is told. */
+  end(): void {
+    if (this.#second !== null) clearTimeout(this.#second);
+    this.#endSecond();
+  }
+
   #endSecond(): void {
     this.#second = null;
     this.#told = 0;

@@ -32,8 +32,9 @@ export class Publications {
     // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
     if (!owed) return delivery?.sendOnce(message, false);
     if (session.queue.length > MOST_QUEUED) this.#giveUpOldest(session);
-    if (delivery) delivery.pump();
-    else this.#tellQueued(session, message);
+    delivery?.pump();
+    // Its client is away, or has as many on their way to it as it may.
+    if (owed.packetId === null) this.#tellQueued(session, message);
   }
 
   #tellQueued({ clientId, queue }: Session, { topic }: Message): void {

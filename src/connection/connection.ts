@@ -1,13 +1,13 @@
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
 import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, QoS, Sink } from "../events.js";
+import { describePacket } from "../packet-description.js";
 import { topicFilterProblem, topicNameProblem } from "../topics.js";
 import { type Address, urlOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
-import { describePacket } from "./packets.js";
 import { reasonFor, START_ONE } from "./reasons.js";
 import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";

@@ -1,4 +1,4 @@
-import { helpOptions, outputOptions } from "./clients.js";
+import { debugOptions, helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
 import { number, text } from "./values.js";
 
@@ -26,5 +26,6 @@ export const brokerOptions = {
     help: "with status: the broker to ask, HOST[:PORT] or a URL",
   },
   ...outputOptions,
+  ...debugOptions,
   ...helpOptions,
 } satisfies OptionTable;

@@ -1,9 +1,9 @@
 import type { BrokerEvent, EndCause } from "../events.js";
-import { clock, columnsOf, cut, fold, pad } from "./columns.js";
+import { clock, columnsOf, cut, fold, HANGING, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
 import type { Renderer } from "./rendered.js";
-import type { Screen } from "./screen.js";
+import { foldAt, type Screen } from "./screen.js";
 import { statusText } from "./status-text.js";
 import { trouble } from "./trouble-text.js";
 
@@ -131,6 +131,11 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
     if (event.event === "warning" || event.event === "error") {
       const style = event.event === "error" ? "bad" : "notice";
       return { err: trouble("lwt-broker", style, event.message, event.hint, screen) };
+    }
+    if (event.event === "packet") {
+      const { time, direction, clientId, address, description } = event;
+      const text = `${clock(time)}  ${clientId || address} ${direction === "sent" ? "->" : "<-"} ${description}`;
+      return { err: fold(escapeText(text), foldAt(screen), HANGING) };
     }
     // The table pairs each name with its own event.
     const line = LINES[event.event] as ((event: BrokerEvent) => LogLine) | undefined;

@@ -1,5 +1,5 @@
 import type { ClientEvent, Timed } from "../events.js";
-import { clock, cut, edges, fold } from "./columns.js";
+import { clock, cut, edges, fold, HANGING } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./rendered.js";
 import { foldAt, type Screen } from "./screen.js";
@@ -65,9 +65,6 @@ export function sharedText(name: string, screen: Screen) {
     },
   } satisfies TextTable;
 }
-
-/** Under the text of a line that begins with the time. */
-export const HANGING = " ".repeat(10);
 
 /** The first line: who is connected where, and how to leave. */
 export function heading(

@@ -1,5 +1,8 @@
 import stringWidth from "string-width";
 
+/** Under the text of a line that begins with the time. */
+export const HANGING = " ".repeat(10);
+
 /** HH:MM:SS, local time. */
 export const clock = (time: string): string => new Date(time).toTimeString().slice(0, 8);
 

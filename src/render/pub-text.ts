@@ -1,7 +1,7 @@
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
-import { forgottenText, HANGING, heading, renderBy, sessionText, sharedText } from "./client-text.js";
-import { clock, cut, edges, fold, row } from "./columns.js";
+import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
+import { clock, cut, edges, fold, HANGING, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
 import type { Rendered, Renderer } from "./rendered.js";

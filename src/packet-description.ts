@@ -1,6 +1,8 @@
-import type { Packet } from "mqtt";
-
-type Fields = Record<string, unknown>;
+/** A packet as the parsers of both sides give it. */
+interface Packet {
+  cmd: string;
+  payload?: unknown;
+}
 
 /** What --debug shows of each packet beside its name; a password never. */
 const shown: Record<string, string[]> = {
@@ -13,11 +15,13 @@ const shown: Record<string, string[]> = {
 
 /** One line on a packet, as --debug shows it: `PUBLISH topic "a/b" qos 1 …`. */
 export function describePacket(packet: Packet): string {
-  const fields = packet as unknown as Fields;
+  const fields: Record<string, unknown> = { ...packet };
   const names = shown[packet.cmd] ?? ["messageId"];
   const values = names
     .filter(name => fields[name] !== undefined)
     .map(name => `${name} ${JSON.stringify(fields[name])}`);
-  const size = packet.cmd === "publish" ? [`${Buffer.byteLength(packet.payload)} bytes`] : [];
+  const { payload } = packet;
+  const hasSize = packet.cmd === "publish" && (typeof payload === "string" || Buffer.isBuffer(payload));
+  const size = hasSize ? [`${Buffer.byteLength(payload)} bytes`] : [];
   return [packet.cmd.toUpperCase(), ...values, ...size].join(" ");
 }
