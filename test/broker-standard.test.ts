@@ -246,6 +246,19 @@ test("a packet of over 256 KiB: the connection ends at its first bytes, cause li
   );
 });
 
+test("a topic of over 100 levels: the connection ends, cause limit; one of 100 is taken", async t => {
+  const broker = await ObservedBroker.start(t);
+  const deep = (levels: number) => Array.from({ length: levels }, () => "a").join("/");
+  const sub = await broker.connect("sub");
+  assert.equal(await sub.subscribe(deep(100), 1), 1);
+  void sub.subscribe(deep(101), 1).catch(() => {});
+  const publisher = await broker.connect("publisher");
+  await publisher.publish(deep(100), "x", 1);
+  void publisher.publish(deep(101), "x", 1).catch(() => {});
+  for (const clientId of ["sub", "publisher"])
+    assert.equal((await broker.event("client-disconnected", clientId)).cause, "limit");
+});
+
 test("a packet of 256 KiB is taken", async t => {
   const broker = await ObservedBroker.start(t);
   const watcher = await broker.watcher("a");
@@ -409,4 +422,8 @@ test("of the events that come with each message, what is left out under load is 
   await broker.until("all of them", () => told() + omitted() === count);
   assert.ok(omitted() > 0);
   assert.equal(sub.publishes.items.length, count, "the messages themselves were all delivered");
+  publisher.socket.write(Buffer.from(Array.from({ length: count }, () => publish).flat()));
+  await sub.publishes.until("as many again", items => items.length === 2 * count || undefined);
+  await broker.close();
+  assert.equal(told() + omitted(), 2 * count, "the last second's at the stop");
 });

@@ -438,14 +438,18 @@ test("a sink that is slow holds back clients that would make more events", async
     event === "subscribed" ? new Promise<void>(resolve => (taken = resolve)) : undefined;
   const broker = await startBroker({ host: "127.0.0.1", port: 0 }, sink);
   t.after(() => broker.close());
+  const other = await RawClient.connect(t, broker.port, { clientId: "other" });
   const client = await RawClient.connect(t, broker.port, { clientId: "client" });
   await client.subscribe(TOPIC, 1);
   const late = RawClient.start(t, broker.port, { clientId: "late" });
+  const subscribed = other.subscribe("other", 0);
   const published = client.publish(TOPIC, "held back", 1);
   for (let round = 0; round < 20; round++) await client.ping();
   assert.deepEqual([late.packets.items.length, client.publishes.items.length], [0, 0]);
+  assert.equal(other.packets.items.at(-1)?.type, PacketType.connack);
   taken();
   await late.connack();
+  await subscribed;
   await published;
   await client.message("held back");
 });

@@ -5,3 +5,8 @@ export const MOST_QUEUED = 100_000;
 
 /** What the parser reports of a packet past the limit: the cause is told by it. */
 export const PACKET_TOO_LARGE = `a packet of over ${MOST_PACKET_BYTES} bytes`;
+
+/** Levels of a topic name or filter: aedes' own limit. */
+export const MOST_TOPIC_LEVELS = 100;
+/** What aedes reports of a topic past it. */
+export const TOO_MANY_LEVELS = "topic has too many levels";

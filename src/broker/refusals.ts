@@ -1,4 +1,5 @@
 import type { ConnectPacket } from "aedes";
+import { MOST_TOPIC_LEVELS } from "./limits.js";
 
 /** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
 const RETURN_CODES: Record<number, string> = {
@@ -21,15 +22,12 @@ export function refusalReason(returnCode: number, connect: ConnectPacket): strin
 /** Words for what a client sent before it was connected. */
 export const notMqttReason = (error: Error): string => `no valid CONNECT: ${error.message}`;
 
-/** aedes' limit for the levels of a topic. */
-const MAX_TOPIC_LEVELS = 100;
-
 /** What is wrong with a will's topic, found while the client can still be told; aedes would find out too late. */
 export function willTopicFault(topic: string): string | null {
   if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
   if (topic.startsWith("$SYS/")) return "the will's topic is the broker's own ($SYS)";
-  if (topic.split("/").length > MAX_TOPIC_LEVELS)
-    return `the will's topic has over ${MAX_TOPIC_LEVELS} levels`;
+  if (topic.split("/").length > MOST_TOPIC_LEVELS)
+    return `the will's topic has over ${MOST_TOPIC_LEVELS} levels`;
   return null;
 }
