@@ -37,6 +37,11 @@ export class ObservedBroker {
     return RawClient.start(this.#t, this.port, { clientId, ...options }, more);
   }
 
+  /** A client that has only sent these bytes, whatever they are. */
+  send(bytes: Buffer): RawClient {
+    return RawClient.send(this.#t, this.port, bytes);
+  }
+
   /** A client that is subscribed to that. */
   async watcher(topicFilter: string, qos: QoS = 1): Promise<RawClient> {
     const watcher = await this.connect("watcher");

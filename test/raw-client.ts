@@ -48,8 +48,8 @@ export const PacketType = {
   pingresp: 13,
 } as const;
 
-const DISCONNECT = Buffer.from([0xe0, 0]);
-const PINGREQ = Buffer.from([0xc0, 0]);
+export const DISCONNECT = Buffer.from([0xe0, 0]);
+export const PINGREQ = Buffer.from([0xc0, 0]);
 
 export interface Packet {
   type: number;
@@ -72,6 +72,8 @@ export interface ConnectOptions {
   clean?: boolean;
   keepAlive?: number;
   will?: Will;
+  userName?: string;
+  password?: string;
   /** 4 is MQTT 3.1.1. */
   protocolLevel?: number;
   /** Acknowledge no PUBLISH. */
@@ -79,10 +81,13 @@ export interface ConnectOptions {
 }
 
 const uint16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
-const field = (value: string) => Buffer.concat([uint16(Buffer.byteLength(value)), Buffer.from(value)]);
+
+/** A string, or bytes, with the length before it. */
+export const field = (value: string | Buffer) =>
+  Buffer.concat([uint16(Buffer.byteLength(value)), Buffer.from(value)]);
 
 /** One packet: its first byte, the remaining length, and what is in it. */
-function packet(firstByte: number, ...parts: Buffer[]): Buffer {
+export function packet(firstByte: number, ...parts: Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   const length: number[] = [];
   let rest = body.length;
@@ -94,14 +99,16 @@ function packet(firstByte: number, ...parts: Buffer[]): Buffer {
   return Buffer.concat([Buffer.from([firstByte, ...length]), body]);
 }
 
-function connectPacket(options: ConnectOptions): Buffer {
-  const { clientId, clean = true, keepAlive = 0, will, protocolLevel = 4 } = options;
+export function connectPacket(options: ConnectOptions): Buffer {
+  const { clientId, clean = true, keepAlive = 0, will, userName, password, protocolLevel = 4 } = options;
   const willFlags = will ? 0x04 | (will.qos << 3) | (will.retain ? 0x20 : 0) : 0;
-  const flags = (clean ? 0x02 : 0) | willFlags;
+  const credentials = [userName, password].filter(value => value !== undefined).map(field);
+  const credentialFlags = (userName === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
+  const flags = (clean ? 0x02 : 0) | willFlags | credentialFlags;
   const properties = protocolLevel === 5 ? Buffer.from([0]) : Buffer.alloc(0);
   const willFields = will ? [properties, field(will.topic), field(will.payload)] : [];
   const head = Buffer.concat([field("MQTT"), Buffer.from([protocolLevel, flags]), uint16(keepAlive)]);
-  return packet(0x10, head, properties, field(clientId), ...willFields);
+  return packet(0x10, head, properties, field(clientId), ...willFields, ...credentials);
 }
 
 /** The first packet in these bytes, and how long it is; null while it is not all there. */
@@ -139,22 +146,34 @@ export class RawClient {
   readonly closed: Promise<unknown>;
   readonly socket: Socket;
   readonly #hold: boolean;
+  readonly #ends = new Seen<"end">();
   #unread: Buffer = Buffer.alloc(0);
   #packetId = 0;
 
-  private constructor(t: TestContext, port: number, options: ConnectOptions, more: Buffer = Buffer.alloc(0)) {
-    this.#hold = options.hold ?? false;
+  private constructor(t: TestContext, port: number, bytes: Buffer, hold = false) {
+    this.#hold = hold;
     this.socket = createConnection({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("error", () => {});
     this.socket.on("data", data => this.#read(data));
     this.closed = new Promise(resolve => this.socket.once("close", resolve));
-    this.socket.write(Buffer.concat([connectPacket(options), more]));
+    this.socket.once("close", () => this.#ends.push("end"));
+    this.socket.write(bytes);
     t.after(() => this.socket.destroy());
   }
 
   /** Only sends CONNECT. */
-  static start(t: TestContext, port: number, options: ConnectOptions, more?: Buffer): RawClient {
-    return new RawClient(t, port, options, more);
+  static start(
+    t: TestContext,
+    port: number,
+    options: ConnectOptions,
+    more: Buffer = Buffer.alloc(0),
+  ): RawClient {
+    return new RawClient(t, port, Buffer.concat([connectPacket(options), more]), options.hold);
+  }
+
+  /** Only sends these bytes, whatever they are. */
+  static send(t: TestContext, port: number, bytes: Buffer): RawClient {
+    return new RawClient(t, port, bytes);
   }
 
   /** A client that is connected. */
@@ -220,6 +239,11 @@ export class RawClient {
 
   disconnect(): void {
     this.socket.end(DISCONNECT);
+  }
+
+  /** The socket is closed; fails when it stays open. */
+  ended(what = "connection"): Promise<"end"> {
+    return this.#ends.until(`end of ${what}`, all => all[0]);
   }
 
   /** The payloads that came before that one did. */
