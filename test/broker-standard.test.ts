@@ -246,15 +246,15 @@ test("a packet of over 256 KiB: the connection ends at its first bytes, cause li
   );
 });
 
-test("a topic of over 100 levels: the connection ends, cause limit; one of 100 is taken", async t => {
+test("a topic of over 1000 levels: the connection ends, cause limit; one of 1000 is taken", async t => {
   const broker = await ObservedBroker.start(t);
   const deep = (levels: number) => Array.from({ length: levels }, () => "a").join("/");
   const sub = await broker.connect("sub");
-  assert.equal(await sub.subscribe(deep(100), 1), 1);
-  void sub.subscribe(deep(101), 1).catch(() => {});
+  assert.equal(await sub.subscribe(deep(1000), 1), 1);
+  void sub.subscribe(deep(1001), 1).catch(() => {});
   const publisher = await broker.connect("publisher");
-  await publisher.publish(deep(100), "x", 1);
-  void publisher.publish(deep(101), "x", 1).catch(() => {});
+  await publisher.publish(deep(1000), "x", 1);
+  void publisher.publish(deep(1001), "x", 1).catch(() => {});
   for (const clientId of ["sub", "publisher"])
     assert.equal((await broker.event("client-disconnected", clientId)).cause, "limit");
 });
@@ -283,6 +283,19 @@ test("[MQTT-3.1.4-5] a client that does not wait for CONNACK: its messages arriv
   const payloads = await watcher.payloadsBefore("marker");
   assert.equal(payloads.length, 1000);
   assert.ok(!payloads.includes("will"));
+});
+
+test("what comes in one piece with DISCONNECT is answered before the connection is closed", async t => {
+  const broker = await ObservedBroker.start(t);
+  const client = await broker.connect("hasty");
+  const subscribe = [0x82, 6, 0, 1, 0, 1, 0x61, 1];
+  client.socket.write(Buffer.from([...subscribe, ...publishBytes(2, 1), ...publishBytes(3, 2), 0xc0, 0, 0xe0, 0]));
+  await client.closed;
+  const types = client.packets.items.map(({ type }) => type).filter(type => type !== PacketType.publish);
+  const { connack, suback, puback, pubrec, pingresp } = PacketType;
+  assert.equal(types.length, 5);
+  assert.deepEqual(new Set(types), new Set([connack, suback, puback, pubrec, pingresp]));
+  assert.equal((await broker.event("client-disconnected", "hasty")).cause, "graceful");
 });
 
 test("[MQTT-4.6.0-6] a retained message does not come after a newer one", async t => {

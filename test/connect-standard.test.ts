@@ -708,7 +708,7 @@ test("[MQTT-3.1.3-5] identifiers of 1 to 23 letters and digits", async t => {
   }
 });
 
-test("[MQTT-3.1.3-5] MQTT 3.1 too: identifiers of 1 to 23 characters; [MQTT-3.1.3-9] a longer one: return code 2, and the end", async t => {
+test("[MQTT-3.1.3-5] MQTT 3.1 too: identifiers of 1 to 23 characters; [MQTT-3.1.3-9] another one: return code 2, and the end", async t => {
   const connect = (length: number) => connectOf({ name: "MQIsdp", level: 3, fields: ["x".repeat(length)] });
   await accepts(
     t,
@@ -717,7 +717,7 @@ test("[MQTT-3.1.3-5] MQTT 3.1 too: identifiers of 1 to 23 characters; [MQTT-3.1.
   await refusesWith(
     t,
     2,
-    [24, 100].map(length => [`${length} characters`, connect(length)]),
+    [0, 24, 100].map(length => [`${length} characters`, connect(length)]),
   );
 });
 

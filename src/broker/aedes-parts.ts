@@ -4,9 +4,10 @@
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
+import type { Socket } from "node:net";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
-import { MOST_PACKET_BYTES, PACKET_TOO_LARGE } from "./limits.js";
+import { FAREWELL, MOST_PACKET_BYTES, MOST_TOPIC_LEVELS, PACKET_TOO_LARGE } from "./limits.js";
 
 export type AedesClient = Client & {
   _disconnected: boolean;
@@ -21,6 +22,7 @@ interface Parser {
   _pos: number;
   packet: ParsedPacket | null;
   _parseString(): string | null;
+  _parseConnect(): unknown;
   _parseLength(): boolean;
   _newPacket(): boolean;
   _emitError(error: Error): void;
@@ -35,8 +37,8 @@ interface ParsedPacket {
   length: number;
   messageId?: number;
   will?: { qos: number };
-  protocolId?: string;
-  protocolVersion?: number;
+  dup?: boolean;
+  qos?: number;
   username?: unknown;
   password?: unknown;
   subscriptions?: unknown[];
@@ -46,6 +48,7 @@ interface ParsedPacket {
 export type AedesBroker = Aedes & {
   /** The registered connections by client identifier. */
   clients: Record<string, AedesClient>;
+  maxTopicLevels: number;
   /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
   _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -62,6 +65,7 @@ export function takeOverDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
+  broker.maxTopicLevels = MOST_TOPIC_LEVELS;
   clearInterval(broker._clearWillInterval);
 }
 
@@ -84,17 +88,35 @@ const UNKNOWN_PROTOCOL = "Invalid protocol version";
 /** Whose variable header is a packet identifier, and nothing else. */
 const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubrel", "pubcomp"]);
 
-/** Pairs of protocol name and level that there are (MQTT 3.1.1, 3.1.2.2; its forerunner's is MQIsdp and 3). */
-const isProtocol = ({ protocolId, protocolVersion = 0 }: ParsedPacket) =>
-  protocolId === "MQTT" ? protocolVersion >= 4 : protocolVersion === 3;
+/** Protocol levels by protocol name: 3 is MQTT 3.1, 4 is 3.1.1, and 5 gets CONNACK with return code 1 from aedes. */
+const LEVELS: Record<string, number[]> = { MQIsdp: [3], MQTT: [4, 5] };
+
+/**
+ * What is wrong with a CONNECT's protocol; the parser minds no pairs, takes bit 7 of the level for something else, and
+ * finds one that is missing in the packet behind.
+ * @param body the packet without its fixed header
+ */
+function protocolFault(body: Buffer): string | null {
+  const end = body.length < 2 ? 2 : 2 + body.readUInt16BE(0);
+  const levels = LEVELS[body.toString("latin1", 2, end)];
+  if (!levels) return null; // the parser's to refuse
+  const level = body[end];
+  if (level === undefined) return "a CONNECT without a protocol level";
+  return levels.includes(level) ? null : UNKNOWN_PROTOCOL;
+}
+
+/** Packets that consist of their fixed header. */
+const EMPTY = new Set(["pingreq", "disconnect"]);
+const BROKERS_OWN = new Set(["connack", "suback", "unsuback", "pingresp"]);
 
 /** What MQTT forbids and the parser lets through. @param read bytes that the packet's fields took */
 function faultOf(packet: ParsedPacket, read: number): string | null {
-  const { cmd, length, messageId, will, username, password, unsubscriptions } = packet;
-  if (cmd === "connect" && !isProtocol(packet)) return UNKNOWN_PROTOCOL;
+  const { cmd, length, messageId, dup, qos, will, username, password, unsubscriptions } = packet;
+  if (BROKERS_OWN.has(cmd)) return "a packet that only a broker sends";
   const tooShort = read > length || (cmd === "connect" && read < length);
-  if (tooShort || (ACKNOWLEDGMENTS.has(cmd) && length !== 2))
+  if (tooShort || (ACKNOWLEDGMENTS.has(cmd) && length !== 2) || (EMPTY.has(cmd) && length !== 0))
     return "a packet's length does not fit what is in it";
+  if (cmd === "publish" && dup && qos === 0) return "DUP at QoS 0 [MQTT-3.3.1-2]";
   if (messageId === 0) return "packet identifier 0 [MQTT-2.3.1-1]";
   if (will?.qos === 3) return "a will at QoS 3 [MQTT-3.1.2-14]";
   if (password !== undefined && username === undefined)
@@ -116,6 +138,11 @@ export function refuseFaults(
     if (error.message === UNKNOWN_PROTOCOL) conn.write(UNACCEPTABLE_VERSION); // [MQTT-3.1.2-2]
     emitError(error);
   };
+  const parseConnect = parser._parseConnect.bind(parser);
+  parser._parseConnect = () => {
+    const fault = protocolFault(parser._list.slice(0, parser.packet?.length));
+    return fault === null ? parseConnect() : parser._emitError(new Error(fault));
+  };
   const newPacket = parser._newPacket.bind(parser);
   parser._newPacket = () => {
     const { packet } = parser;
@@ -129,6 +156,19 @@ export function refuseFaults(
     }
     if (packet?.subscriptions) keepRepeatedFilters(packet, packet.subscriptions);
     return newPacket();
+  };
+}
+
+/** Answers to what came in one piece with DISCONNECT still go out: aedes would throw them away with the socket. */
+export function answerBeforeClosing(client: AedesClient, socket: Socket): void {
+  const destroy = socket.destroy.bind(socket);
+  let isClosing = false;
+  socket.destroy = error => {
+    if (error || isClosing || !hasDisconnected(client)) return destroy(error);
+    isClosing = true;
+    setImmediate(() => socket.destroySoon());
+    setTimeout(destroy, FAREWELL).unref(); // it may not read
+    return socket;
   };
 }
 

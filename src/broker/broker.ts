@@ -6,6 +6,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
+import { FAREWELL } from "./limits.js";
 import { listenFailure } from "./listen-failure.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
@@ -27,9 +28,6 @@ export interface RunningBroker {
   /** Sends the wills of connected clients to those who watch them, closes every connection, and then resolves. */
   close(): Promise<void>;
 }
-
-/** How long a client may take to read what the closing broker still has for it, in milliseconds. */
-const FAREWELL = 1000;
 
 /**
  * Starts a broker that keeps everything in memory, and tells the sink what it does and why.

@@ -2,6 +2,7 @@ import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
 import {
+  answerBeforeClosing,
   type AedesBroker,
   type AedesClient,
   hasDisconnected,
@@ -66,6 +67,7 @@ export class Connections {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
     refuseLargePackets(client);
+    answerBeforeClosing(client, socket);
     const connection = new Connection(client, socket, this.#store, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
@@ -103,8 +105,8 @@ export class Connections {
     };
     broker.authenticate = (client, _username, _password, done) => {
       const connection = this.of(client);
-      // Without this aedes gives a stored session to a name that its client never learns.
-      if (connection?.connect?.clientId === "" && !client.clean)
+      // Without this aedes gives a stored session to a name that its client never learns; MQTT 3.1 wants one always.
+      if (connection?.connect?.clientId === "" && !(client.clean && client.version === 4))
         return done(
           Object.assign(new Error("identifier rejected"), { returnCode: IDENTIFIER_REJECTED }),
           null,

@@ -15,6 +15,8 @@ export function refusalReason(returnCode: number, connect: ConnectPacket): strin
   const code = `return code ${returnCode}`;
   if (connect.protocolVersion === 5) return `${code}: MQTT 5; use 3.1.1 here, or Mosquitto`;
   const words = `${code}, ${RETURN_CODES[returnCode] ?? "refused"}`;
+  if (returnCode === 2 && connect.protocolVersion === 3)
+    return `${words}: MQTT 3.1 wants one of 1 to 23 characters`;
   if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
   return words;
 }
