@@ -289,7 +289,9 @@ test("what comes in one piece with DISCONNECT is answered before the connection 
   const broker = await ObservedBroker.start(t);
   const client = await broker.connect("hasty");
   const subscribe = [0x82, 6, 0, 1, 0, 1, 0x61, 1];
-  client.socket.write(Buffer.from([...subscribe, ...publishBytes(2, 1), ...publishBytes(3, 2), 0xc0, 0, 0xe0, 0]));
+  client.socket.write(
+    Buffer.from([...subscribe, ...publishBytes(2, 1), ...publishBytes(3, 2), 0xc0, 0, 0xe0, 0]),
+  );
   await client.closed;
   const types = client.packets.items.map(({ type }) => type).filter(type => type !== PacketType.publish);
   const { connack, suback, puback, pubrec, pingresp } = PacketType;

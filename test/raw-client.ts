@@ -66,7 +66,7 @@ export interface Publish {
   packetId: number | null;
 }
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Holds {
   clientId: string;
   /** True unless told otherwise. */
   clean?: boolean;
@@ -76,11 +76,17 @@ export interface ConnectOptions {
   password?: string;
   /** 4 is MQTT 3.1.1. */
   protocolLevel?: number;
-  /** Acknowledge no PUBLISH. */
-  hold?: boolean;
 }
 
-const uint16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
+/** What a client leaves out. */
+interface Holds {
+  /** Acknowledge no PUBLISH. */
+  hold?: boolean;
+  /** Answer no PUBREC. */
+  holdPubrel?: boolean;
+}
+
+export const uint16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
 
 /** A string, or bytes, with the length before it. */
 export const field = (value: string | Buffer) =>
@@ -146,12 +152,19 @@ export class RawClient {
   readonly closed: Promise<unknown>;
   readonly socket: Socket;
   readonly #hold: boolean;
+  readonly #holdPubrel: boolean;
   readonly #ends = new Seen<"end">();
   #unread: Buffer = Buffer.alloc(0);
   #packetId = 0;
 
-  private constructor(t: TestContext, port: number, bytes: Buffer, hold = false) {
+  private constructor(
+    t: TestContext,
+    port: number,
+    bytes: Buffer,
+    { hold = false, holdPubrel = false }: Holds = {},
+  ) {
     this.#hold = hold;
+    this.#holdPubrel = holdPubrel;
     this.socket = createConnection({ port, host: "127.0.0.1", noDelay: true });
     this.socket.on("error", () => {});
     this.socket.on("data", data => this.#read(data));
@@ -168,7 +181,7 @@ export class RawClient {
     options: ConnectOptions,
     more: Buffer = Buffer.alloc(0),
   ): RawClient {
-    return new RawClient(t, port, Buffer.concat([connectPacket(options), more]), options.hold);
+    return new RawClient(t, port, Buffer.concat([connectPacket(options), more]), options);
   }
 
   /** Only sends these bytes, whatever they are. */
@@ -277,7 +290,7 @@ export class RawClient {
       if (publish.packetId !== null && !this.#hold)
         this.acknowledge(publish.qos === 1 ? PacketType.puback : PacketType.pubrec, publish.packetId);
       this.publishes.push(publish);
-    } else if (taken.type === PacketType.pubrec) {
+    } else if (taken.type === PacketType.pubrec && !this.#holdPubrel) {
       this.acknowledge(PacketType.pubrel, taken.body.readUInt16BE(0));
     } else if (taken.type === PacketType.pubrel && !this.#hold) {
       this.acknowledge(PacketType.pubcomp, taken.body.readUInt16BE(0));
