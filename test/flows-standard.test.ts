@@ -1023,3 +1023,115 @@ for (const qos of ALL_QOS)
     await other.publish("a", "end", 1);
     assert.deepEqual(await sub.payloadsBefore("end"), ["x"]);
   });
+
+// What comes at once, and what is left of a client that is gone.
+
+for (const clean of [true, false]) {
+  test(`[MQTT-3.10.4-1] SUBSCRIBE, UNSUBSCRIBE and PUBLISH that come at once count in their order, clean session ${clean}`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const client = await broker.connect("client", { clean });
+    const all = [
+      subscribePacket(900, [["a", 1]]),
+      publishPacket("a", "first", 1, 901),
+      unsubscribePacket(902, ["a"]),
+      publishPacket("a", "hidden", 1, 903),
+      subscribePacket(904, [["a", 1]]),
+      publishPacket("a", "second", 1, 905),
+    ];
+    client.socket.write(Buffer.concat(all));
+    await client.packet("the last SUBACK", PacketType.suback, 904);
+    await client.publish("a", "third", 1);
+    await client.ping();
+    const payloads = client.publishes.items.map(({ payload }) => payload);
+    assert.deepEqual(payloads, ["first", "second", "third"]);
+  });
+
+  test(`[MQTT-3.3.1-6] a message right behind the SUBSCRIBE is not found retained as well, clean session ${clean}`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const client = await broker.connect("client", { clean });
+    const all = [
+      subscribePacket(900, [
+        ["a", 2],
+        ["the/marker", 1],
+      ]),
+      publishPacket("a", "x", 1, 901, RETAIN),
+    ];
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("the/marker", "the marker", 1, true);
+    client.socket.write(Buffer.concat(all));
+    await client.payloadsBefore("the marker");
+    await client.publish("a", "end", 1);
+    await client.message("end");
+    const seen = client.publishes.items.filter(({ topic }) => topic === "a");
+    assert.deepEqual(
+      seen.map(({ payload, retain }) => [payload, retain]),
+      [
+        ["x", false],
+        ["end", false],
+      ],
+    );
+  });
+}
+
+for (const clean of [true, false])
+  test(`[MQTT-3.10.4-2] no retained message comes after the UNSUBACK of a filter just subscribed, clean session ${clean}`, async t => {
+    const broker = await ObservedBroker.start(t);
+    const publisher = await broker.connect("publisher");
+    for (const i of numbers(30)) await publisher.publish(`a/${i}`, "kept", 1, true);
+    const sub = await broker.connect("sub", { clean });
+    await sub.subscribe("b", 1);
+    sub.socket.write(Buffer.concat([subscribePacket(900, [["a/#", 1]]), unsubscribePacket(901, ["a/#"])]));
+    await sub.packet("UNSUBACK", PacketType.unsuback, 901);
+    for (let round = 0; round < 40; round++) await sub.ping();
+    await publisher.publish("b", "end", 1);
+    await sub.message("end");
+    const after = sub.packets.items.slice(
+      sub.packets.items.findIndex(({ type }) => type === PacketType.unsuback),
+    );
+    assert.equal(after.filter(({ type }) => type === PacketType.publish).length, 1);
+  });
+
+test("a clean session that has ended is owed nothing", async t => {
+  const broker = await ObservedBroker.start(t);
+  for (const end of ["disconnect", "reset"]) {
+    const sub = await broker.connect(end);
+    await sub.subscribe("a", 1);
+    if (end === "disconnect") sub.disconnect();
+    else sub.socket.resetAndDestroy();
+    await broker.event("client-disconnected", end);
+    const publisher = await broker.connect("publisher");
+    await publisher.publish("a", "x", 1);
+    assert.deepEqual(broker.all("message-queued"), []);
+    const again = await broker.connect(end);
+    await again.subscribe("b", 1);
+    await publisher.publish("b", "end", 1);
+    assert.deepEqual(await again.payloadsBefore("end"), []);
+  }
+});
+
+test("the broker's status has the will of each connection that is there, and no other", async t => {
+  const broker = await ObservedBroker.start(t);
+  const will = (qos: QoS) => ({ topic: "will", payload: "x", qos, retain: false });
+  const wills = async (id: string) => {
+    const client = await broker.connect(id);
+    await client.subscribe("$SYS/lwt-broker/status", 1);
+    const { payload } = await client.publishes.until("status", all => all[0]);
+    return (JSON.parse(payload) as { wills: { clientId: string; qos: QoS }[] }).wills.map(({ qos }) => qos);
+  };
+  await broker.connect("ward", { will: will(0) });
+  const second = await broker.connect("ward", { will: will(1) });
+  await broker.event("will-published", "ward");
+  assert.deepEqual(await wills("one"), [1]);
+  second.disconnect();
+  await broker.event("will-discarded", "ward");
+  assert.deepEqual(await wills("two"), []);
+});
+
+test("what comes after DISCONNECT is not the cause of the end", async t => {
+  const broker = await ObservedBroker.start(t);
+  const will = { topic: "will", payload: "x", qos: 1, retain: false } as const;
+  const client = await broker.connect("client", { will });
+  client.socket.write(Buffer.concat([DISCONNECT, Buffer.of(0, 0)]));
+  assert.equal((await broker.event("client-disconnected", "client")).cause, "graceful");
+  assert.equal((await broker.event("will-discarded", "client")).cause, "graceful");
+});

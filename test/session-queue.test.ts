@@ -31,7 +31,22 @@ test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]",
     queue.add(identity, message, 1, false);
     const packetId = queue.next()?.packetId ?? 0;
     assert.notEqual(packetId, held);
+    assert.ok(packetId >= 1 && packetId <= 65_535);
     queue.acknowledged(packetId);
   }
+  assert.equal(queue.inFlight, 1);
+});
+
+test("what is acknowledged before a new connection has sent it again is not in flight there", () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  for (const identity of [1, 2]) queue.add(identity, message, 1, false);
+  const [first, second] = [queue.next(), queue.next()];
+  assert.equal(queue.inFlight, 2);
+  queue.disconnect();
+  queue.connect();
+  queue.acknowledged(first?.packetId ?? 0);
+  assert.deepEqual([queue.inFlight, queue.length], [0, 1]);
+  assert.equal(queue.next()?.packetId, second?.packetId);
   assert.equal(queue.inFlight, 1);
 });
