@@ -1135,3 +1135,43 @@ test("what comes after DISCONNECT is not the cause of the end", async t => {
   assert.equal((await broker.event("client-disconnected", "client")).cause, "graceful");
   assert.equal((await broker.event("will-discarded", "client")).cause, "graceful");
 });
+
+test("a message arrives whole where the length of its packet takes one more byte (2.2.3)", async t => {
+  const broker = await ObservedBroker.start(t);
+  const publisher = await broker.connect("publisher");
+  for (const [qos, head] of [
+    [0, 3],
+    [1, 5],
+  ] as const) {
+    const sub = await broker.connect(`sub${qos}`);
+    await sub.subscribe("a", qos);
+    const sizes = [127, 128, 16_383, 16_384].map(rest => rest - head);
+    const payloads = [0, 1, ...sizes].map(size => "x".repeat(size));
+    for (const payload of payloads) await publisher.publish("a", payload, 1);
+    await publisher.publish("a", "end", 1);
+    assert.deepEqual(await sub.payloadsBefore("end"), payloads);
+  }
+});
+
+test("a client that does not read: at QoS 1 the rest waits for it, at QoS 0 it is dropped, and told", async t => {
+  const broker = await ObservedBroker.start(t);
+  const [once, kept] = [await broker.connect("once"), await broker.connect("kept")];
+  await once.subscribe("a", 0);
+  await kept.subscribe("a", 1);
+  for (const { socket } of [once, kept]) socket.pause();
+  const publisher = await broker.connect("publisher");
+  const payload = "x".repeat(100_000);
+  const count = 200;
+  for (const i of numbers(count)) await publisher.publish("a", `${i} ${payload}`, 1);
+  const delivered = broker.all("message-delivered", "once").length;
+  const sent = broker.all("message-delivered", "kept").length;
+  for (const { socket } of [once, kept]) socket.resume();
+  assert.equal(delivered + broker.all("message-dropped", "once").length, count);
+  assert.ok(delivered < count && sent < count, `${delivered} at QoS 0, ${sent} at QoS 1`);
+  await once.publishes.until("what was sent", all => all.length === delivered || undefined);
+  await publisher.publish("a", "end", 1);
+  for (const client of [once, kept]) await client.message("end");
+  const came = (client: RawClient) => client.publishes.items.map(each => Number.parseInt(each.payload, 10));
+  assert.deepEqual(came(once).slice(0, -1), numbers(delivered));
+  assert.deepEqual(came(kept).slice(0, -1), numbers(count));
+});
