@@ -434,8 +434,10 @@ test("an empty client identifier with clean session 0 is refused with return cod
 
 test("a sink that is slow holds back clients that would make more events", async t => {
   let taken = () => {};
-  const sink = ({ event }: BrokerEvent) =>
-    event === "subscribed" ? new Promise<void>(resolve => (taken = resolve)) : undefined;
+  const sink = (event: BrokerEvent) =>
+    event.event === "subscribed" && "clientId" in event && event.clientId === "client"
+      ? new Promise<void>(resolve => (taken = resolve))
+      : undefined;
   const broker = await startBroker({ host: "127.0.0.1", port: 0 }, sink);
   t.after(() => broker.close());
   const other = await RawClient.connect(t, broker.port, { clientId: "other" });

@@ -12,7 +12,6 @@ import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
 import { Persistence } from "./persistence.js";
-import { statusOf } from "./status.js";
 
 export interface BrokerSettings {
   host: string;
@@ -41,20 +40,18 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     holdsId: clientId => connections.holdsId(clientId),
     sessionEnded: ({ clientId, queue }) =>
       pace.emit({ event: "session-ended", clientId, queued: queue.length }),
-    status: () => statusOf(store, connections.all()),
+    unsubscribe: (client, topicFilters) => connections.of(client)?.unsubscribe(topicFilters),
     acknowledged: (client, { message, packetId }) =>
       connections.of(client)?.acknowledged(message.topic, packetId),
   });
-  // A client that does not read holds nobody else up, and is not thrown out for it: see delivery.ts. Of QoS 2 messages
-  // that await their PUBREL only the identifiers are kept, so that they need no limit.
+  // A client that does not read holds nobody else up, and is not thrown out for it: see delivery.ts.
   const aedes = (await Aedes.createBroker({
     persistence,
     mq: noEmitter,
     drainTimeout: 0,
-    maxInflightInbound: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, persistence, pace, settings.debug ?? false);
+  const connections = new Connections(aedes, store, pace, settings.debug ?? false);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {

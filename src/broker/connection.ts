@@ -1,8 +1,9 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import type { BrokerEvent, EndCause, QoS } from "../events.js";
 import { describePacket } from "../packet-description.js";
-import { BROKER_STATUS_TOPIC, topicMatches } from "../topics.js";
+import { BROKER_STATUS_TOPIC } from "../topics.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
@@ -10,8 +11,12 @@ import { Delivery } from "./delivery.js";
 import { isLoopback } from "./loopback.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
-import type { Session } from "./session.js";
+import { giveUpSurplus } from "./publications.js";
+import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "./store.js";
+
+/** So many retained messages, and then other connections have a turn. */
+const RETAINED_AT_ONCE = 100;
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
@@ -36,6 +41,8 @@ export class Connection {
   #wasConnected = false;
   #session: Session | null = null;
   #delivery: Delivery | null = null;
+  /** What new subscriptions have found retained, and is still to be sent. */
+  readonly #found: { subscription: StoredSubscription; retained: Message[] }[] = [];
   #resolveGone = () => {};
 
   constructor(client: AedesClient, socket: Socket, store: Store, pace: Pace) {
@@ -62,10 +69,7 @@ export class Connection {
   /** The client is accepted. */
   accept(session: Session): void {
     this.#session = session;
-    this.#client.deliverQoS = (message, done) => {
-      this.#deliverRetained(message);
-      setImmediate(done); // not at once: there may be many
-    };
+    this.#client.deliverQoS = () => {}; // never done, so that it is asked no more: see sendRetained
   }
 
   /** CONNACK is out. */
@@ -119,6 +123,34 @@ export class Connection {
   acknowledged(topic: string, packetId: number | null): void {
     this.#tellMessage("message-acknowledged", topic, packetId);
     this.#delivery?.pump();
+  }
+
+  /** @param retained what it finds, to be sent after SUBACK */
+  subscribe(subscription: StoredSubscription, retained: () => Message[]): void {
+    const session = this.#session;
+    if (!session) return;
+    this.#store.subscribe(session, subscription);
+    // What a resumed session has subscribed to before finds nothing anew.
+    if (this.#delivery) this.#found.push({ subscription, retained: retained() });
+  }
+
+  unsubscribe(topicFilters: string[]): void {
+    const session = this.#session;
+    for (const topicFilter of new Set(topicFilters)) {
+      if (!session?.subscriptions.has(topicFilter)) continue;
+      this.#store.unsubscribe(session, topicFilter);
+      this.#emit({ event: "unsubscribed", clientId: this.clientId, topicFilter, qos: null });
+    }
+  }
+
+  /** What new subscriptions have found: for each at its QoS [MQTT-3.8.4-4, 3.8.4-6], at the pace at which it is read. */
+  async sendRetained(): Promise<void> {
+    for (const { subscription, retained } of this.#found.splice(0))
+      for (const [i, message] of retained.entries()) {
+        this.#deliverRetained(message, subscription);
+        if (i % RETAINED_AT_ONCE === RETAINED_AT_ONCE - 1) await setImmediate();
+        await this.#delivery?.drained();
+      }
   }
 
   refused(reason: string): void {
@@ -196,18 +228,17 @@ export class Connection {
     this.#pace.emit(event);
   }
 
-  /** A message that is retained, for a new subscription: at the QoS of the highest that asks for it. */
-  #deliverRetained({ topic, payload, qos }: PublishPacket): void {
+  #deliverRetained({ topic, payload, qos }: Message, subscription: StoredSubscription): void {
     const session = this.#session;
-    if (!session || !this.#delivery) return;
+    const isSubscribed = session?.subscriptions.get(subscription.topic) === subscription;
+    if (!isSubscribed || session.delivery !== this.#delivery || !this.#delivery) return;
     // A newer one is on its way already, and must not be overtaken by this [MQTT-4.6.0-6].
     if (topic !== BROKER_STATUS_TOPIC && this.#store.retainedOn(topic)?.payload !== payload) return;
-    const asking = [...session.subscriptions.values()].filter(each => topicMatches(each.topic, topic));
-    if (asking.length === 0) return; // unsubscribed meanwhile
-    const highest = Math.min(qos, Math.max(...asking.map(each => each.qos))) as QoS;
+    const granted = Math.min(qos, subscription.qos) as QoS;
     const message = { topic, payload, qos, retain: true };
-    if (highest === 0) return this.#delivery.sendOnce(message, true);
-    this.#store.owe(session, message, highest);
+    if (granted === 0) return this.#delivery.sendOnce(message, true);
+    this.#store.owe(session, message, granted);
+    giveUpSurplus(session, this.#pace);
     this.#delivery.pump();
   }
 

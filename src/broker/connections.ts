@@ -17,10 +17,11 @@ import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
-import { isNoSubscription, type Persistence } from "./persistence.js";
+import { isNoSubscription } from "./persistence.js";
 import { Publications } from "./publications.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
+import { statusOf } from "./status.js";
 import type { Store } from "./store.js";
 
 /** CONNACK return code 2: identifier rejected. */
@@ -30,7 +31,6 @@ const IDENTIFIER_REJECTED = 2;
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
-  readonly #persistence: Persistence;
   readonly #pace: Pace;
   /** Tell of every packet. */
   readonly #debug: boolean;
@@ -41,11 +41,10 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, persistence: Persistence, pace: Pace, debug: boolean) {
+  constructor(broker: AedesBroker, store: Store, pace: Pace, debug: boolean) {
     this.#broker = broker;
     this.#debug = debug;
     this.#store = store;
-    this.#persistence = persistence;
     this.#pace = pace;
     this.#publications = new Publications(store, pace);
     takeOverDistribution(broker);
@@ -88,6 +87,13 @@ export class Connections {
     return [...this.#open];
   }
 
+  /** With what the broker holds, for who asks for that. */
+  #retainedFor(topicFilter: string): Message[] {
+    if (topicFilter !== BROKER_STATUS_TOPIC) return [...this.#store.retainedFor([topicFilter])];
+    const payload = Buffer.from(JSON.stringify(statusOf(this.#store, this.all())));
+    return [{ topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true }];
+  }
+
   #forget(connection: Connection): void {
     this.#open.delete(connection);
     if (this.#byId.get(connection.clientId) === connection) this.#byId.delete(connection.clientId);
@@ -120,7 +126,7 @@ export class Connections {
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
       this.#pace.whenFree(() => {
-        if (!refused && connection?.session) this.#store.subscribe(connection.session, subscription);
+        if (!refused) connection?.subscribe(subscription, () => this.#retainedFor(subscription.topic));
         callback(null, refused ? null : subscription);
       });
     };
@@ -128,11 +134,11 @@ export class Connections {
       const connection = this.of(client);
       const isWill = connection?.isItsWill(packet) === true;
       if (isWill) connection.willIsDue();
+      const tooLate = !isWill && client !== null && hasDisconnected(client as AedesClient);
       this.#pace.whenFree(() => {
         if (packet.topic.startsWith("$SYS/"))
           return callback(new Error("topics under $SYS are the broker's own"));
-        if (!isWill && client && hasDisconnected(client as AedesClient))
-          return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
+        if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
         this.#take(packet, isWill ? null : (connection?.session ?? null), () => {
           if (isWill) connection.willPublished();
           callback(null);
@@ -146,7 +152,6 @@ export class Connections {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
     const origin = session && packetId !== undefined ? { session, packetId } : null;
     if (origin?.session.received.has(origin.packetId)) return taken();
-    if (origin) this.#persistence.markFresh(packet);
     this.#publications.accept(messageOf(packet), origin, taken);
   }
 
@@ -184,15 +189,11 @@ export class Connections {
     broker.on("subscribe", (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
         this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
+      void this.of(client)?.sendRetained();
     });
     broker.on("unsubscribe", (topicFilters, client) => {
-      // aedes also says so of every clean session whose connection ends.
-      const session = this.of(client)?.session;
-      if (client.closed || !session) return;
-      const known = topicFilters.filter(topicFilter => session.subscriptions.has(topicFilter));
-      for (const topicFilter of known) this.#store.unsubscribe(session, topicFilter);
-      for (const topicFilter of known)
-        this.#pace.emit({ event: "unsubscribed", clientId: client.id, topicFilter, qos: null });
+      // aedes asks its persistence only where the session is a stored one; and says so of every clean one that ends.
+      if (client.clean && !client.closed) this.of(client)?.unsubscribe(topicFilters);
     });
   }
 }

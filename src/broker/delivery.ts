@@ -60,6 +60,18 @@ export class Delivery {
     this.#witness.delivered(topic, null);
   }
 
+  /** Kept when the client has read enough for more, or is gone. */
+  async drained(): Promise<void> {
+    if (!this.#socket.writable || !this.#socket.writableNeedDrain) return;
+    await new Promise<void>(resolve => {
+      const goOn = () => {
+        this.#socket.off("drain", goOn).off("close", goOn);
+        resolve();
+      };
+      this.#socket.on("drain", goOn).on("close", goOn);
+    });
+  }
+
   #send(
     { message: { topic, payload }, qos, retain, released }: Owed,
     packetId: number,

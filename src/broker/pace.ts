@@ -8,6 +8,8 @@ const MOST_A_SECOND = 2000;
 export class Pace {
   readonly #sink: Sink<BrokerEvent>;
   #busy: Promise<void> | null = null;
+  /** What goes on when the sink is free, in the order in which it came. */
+  readonly #waiting: (() => void)[] = [];
   /** Of the events that come with each message: how many were told in this second, and how many were left out. */
   #told = 0;
   #omitted = 0;
@@ -21,7 +23,9 @@ export class Pace {
     const taken = this.#sink(event);
     if (!taken) return;
     const free = () => {
-      if (this.#busy === busy) this.#busy = null;
+      if (this.#busy !== busy) return;
+      this.#busy = null;
+      this.#goOn();
     };
     // What goes wrong with writing is the sink's own affair.
     const busy = Promise.all([this.#busy, taken]).then(free, free);
@@ -53,9 +57,17 @@ export class Pace {
     if (omitted > 0) this.emit({ event: "events-omitted", count: omitted });
   }
 
-  /** Goes on at once where the sink is free, else when it is. */
+  /** Goes on at once where the sink is free, else when it is; no other waits less for having come later. */
   whenFree(goOn: () => void): void {
-    if (this.#busy) void this.#busy.then(goOn);
+    if (this.#busy || this.#waiting.length > 0) this.#waiting.push(goOn);
     else goOn();
+  }
+
+  #goOn(): void {
+    while (!this.#busy) {
+      const next = this.#waiting.shift();
+      if (!next) return;
+      next();
+    }
   }
 }

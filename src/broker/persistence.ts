@@ -1,6 +1,4 @@
 import { Readable } from "node:stream";
-import type { BrokerStatus } from "../events.js";
-import { BROKER_STATUS_TOPIC } from "../topics.js";
 import type { Message } from "./message.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
@@ -25,7 +23,7 @@ export interface Connected {
   sessionOf(client: object): Session | undefined;
   holdsId(clientId: string): boolean;
   sessionEnded(session: Session): void;
-  status(): BrokerStatus;
+  unsubscribe(client: object, topicFilters: string[]): void;
   acknowledged(client: object, owed: Owed): void;
 }
 
@@ -42,17 +40,10 @@ export class Persistence {
   broker = { id: "" };
   readonly #store: Store;
   readonly #connected: Connected;
-  /** QoS 2 messages that were accepted just now: their identifier is known, and yet they are no duplicates. */
-  readonly #fresh = new WeakSet<object>();
 
   constructor(store: Store, connected: Connected) {
     this.#store = store;
     this.#connected = connected;
-  }
-
-  /** That packet is about to be stored by aedes, and has been accepted here. */
-  markFresh(packet: object): void {
-    this.#fresh.add(packet);
   }
 
   async setup(broker: { id: string }): Promise<void> {
@@ -69,14 +60,8 @@ export class Persistence {
     return this.createRetainedStreamCombi([topicFilter]);
   }
 
-  /** With what the broker holds, for who asks for that. */
   createRetainedStreamCombi(topicFilters: string[]): Readable {
-    // As they are now: what changes while they are sent goes out by itself.
-    const retained = [...this.#store.retainedFor(topicFilters)];
-    if (!topicFilters.includes(BROKER_STATUS_TOPIC)) return Readable.from(retained);
-    const payload = Buffer.from(JSON.stringify(this.#connected.status()));
-    const status = { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
-    return Readable.from([status, ...retained]);
+    return Readable.from(this.#store.retainedFor(topicFilters));
   }
 
   /** A connected client is subscribed when that is authorized, so that a refused filter beside it is not. */
@@ -86,9 +71,9 @@ export class Persistence {
     for (const subscription of subscriptions) this.#store.subscribe(session, { ...subscription });
   }
 
-  /** A connected client is unsubscribed when aedes tells of it. */
+  /** At once, so that a SUBSCRIBE right behind it does not come first. */
   async removeSubscriptions(client: ClientRef, topicFilters: string[]): Promise<void> {
-    if (this.#connected.sessionOf(client)) return;
+    if (this.#connected.sessionOf(client)) return this.#connected.unsubscribe(client, topicFilters);
     const session = this.#store.stored(client.id);
     if (session) for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
   }
@@ -169,9 +154,7 @@ export class Persistence {
     session.received.add(messageId);
   }
 
-  async incomingGetPacket(client: ClientRef, packet: { messageId?: number }) {
-    if (this.#fresh.delete(packet)) throw new Error("it is new");
-    const { messageId = 0 } = packet;
+  async incomingGetPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }) {
     if (!this.#sessionOf(client)?.received.has(messageId)) throw new Error("no such packet");
     return { messageId };
   }

@@ -31,7 +31,7 @@ export class Publications {
     const { delivery } = session;
     // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
     if (!owed) return delivery?.sendOnce(message, false);
-    if (session.queue.length > MOST_QUEUED) this.#giveUpOldest(session);
+    giveUpSurplus(session, this.#pace);
     delivery?.pump();
     // Its client is away, or has as many on their way to it as it may.
     if (owed.packetId === null) this.#tellQueued(session, message);
@@ -41,17 +41,12 @@ export class Publications {
     const queued = queue.length;
     this.#pace.emitOften(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
   }
+}
 
-  #giveUpOldest({ clientId, queue }: Session): void {
-    const dropped = queue.dropOldest();
-    if (!dropped) return;
-    const { message, packetId } = dropped;
-    this.#pace.emit({
-      event: "message-dropped",
-      clientId,
-      topic: message.topic,
-      packetId,
-      queued: queue.length,
-    });
-  }
+/** The one case in which something acknowledged is given up: the oldest message of a session that has too many. */
+export function giveUpSurplus({ clientId, queue }: Session, pace: Pace): void {
+  const dropped = queue.length > MOST_QUEUED ? queue.dropOldest() : null;
+  if (!dropped) return;
+  const { topic } = dropped.message;
+  pace.emit({ event: "message-dropped", clientId, topic, packetId: dropped.packetId, queued: queue.length });
 }
