@@ -259,7 +259,18 @@ test("[MQTT-3.1.0-2] a second CONNECT that does not wait for CONNACK: one CONNAC
   assert.deepEqual(await receivedSoFar(broker, watcher), []);
 });
 
-const wrongNames = ["mqtt", "MQT", "MQTTT", "MQTT ", "", "HTTP", "MQISDP", "MQIsdpX"];
+const wrongNames = [
+  "mqtt",
+  "MQT",
+  "MQTTT",
+  "MQTT ",
+  "",
+  "HTTP",
+  "MQISDP",
+  "MQIsdpX",
+  "constructor",
+  "__proto__",
+];
 test("[MQTT-3.1.2-1] a wrong protocol name: no CONNACK, and the end", t =>
   endsWithoutAnswer(
     t,

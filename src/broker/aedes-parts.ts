@@ -7,6 +7,7 @@ import type { Aedes, Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
+import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "./faults.js";
 import { FAREWELL, MOST_PACKET_BYTES, MOST_TOPIC_LEVELS, PACKET_TOO_LARGE } from "./limits.js";
 
 export type AedesClient = Client & {
@@ -29,20 +30,6 @@ interface Parser {
   prependListener(event: "packet", listener: (packet: ParsedPacket) => void): unknown;
   parse(bytes: unknown): void;
   constructor: new () => { parser(): Parser };
-}
-
-interface ParsedPacket {
-  cmd: string;
-  /** The remaining length, as the fixed header says. */
-  length: number;
-  messageId?: number;
-  will?: { qos: number };
-  dup?: boolean;
-  qos?: number;
-  username?: unknown;
-  password?: unknown;
-  subscriptions?: unknown[];
-  unsubscriptions?: unknown[];
 }
 
 export type AedesBroker = Aedes & {
@@ -83,48 +70,6 @@ export const noEmitter = {
 
 /** CONNACK with return code 1, for a protocol level that the parser does not know. */
 const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
-/** The parser's words for that, too. */
-const UNKNOWN_PROTOCOL = "Invalid protocol version";
-/** Whose variable header is a packet identifier, and nothing else. */
-const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubrel", "pubcomp"]);
-
-/** Protocol levels by protocol name: 3 is MQTT 3.1, 4 is 3.1.1, and 5 gets CONNACK with return code 1 from aedes. */
-const LEVELS: Record<string, number[]> = { MQIsdp: [3], MQTT: [4, 5] };
-
-/**
- * What is wrong with a CONNECT's protocol; the parser minds no pairs, takes bit 7 of the level for something else, and
- * finds one that is missing in the packet behind.
- * @param body the packet without its fixed header
- */
-function protocolFault(body: Buffer): string | null {
-  const end = body.length < 2 ? 2 : 2 + body.readUInt16BE(0);
-  const levels = LEVELS[body.toString("latin1", 2, end)];
-  if (!levels) return null; // the parser's to refuse
-  const level = body[end];
-  if (level === undefined) return "a CONNECT without a protocol level";
-  return levels.includes(level) ? null : UNKNOWN_PROTOCOL;
-}
-
-/** Packets that consist of their fixed header. */
-const EMPTY = new Set(["pingreq", "disconnect"]);
-const BROKERS_OWN = new Set(["connack", "suback", "unsuback", "pingresp"]);
-
-/** What MQTT forbids and the parser lets through. @param read bytes that the packet's fields took */
-function faultOf(packet: ParsedPacket, read: number): string | null {
-  const { cmd, length, messageId, dup, qos, will, username, password, unsubscriptions } = packet;
-  if (BROKERS_OWN.has(cmd)) return "a packet that only a broker sends";
-  const tooShort = read > length || (cmd === "connect" && read < length);
-  if (tooShort || (ACKNOWLEDGMENTS.has(cmd) && length !== 2) || (EMPTY.has(cmd) && length !== 0))
-    return "a packet's length does not fit what is in it";
-  if (cmd === "publish" && dup && qos === 0) return "DUP at QoS 0 [MQTT-3.3.1-2]";
-  if (messageId === 0) return "packet identifier 0 [MQTT-2.3.1-1]";
-  if (will?.qos === 3) return "a will at QoS 3 [MQTT-3.1.2-14]";
-  if (password !== undefined && username === undefined)
-    return "a password without a user name [MQTT-3.1.2-22]";
-  if (unsubscriptions?.length === 0) return "an UNSUBSCRIBE without a filter [MQTT-3.10.3-2]";
-  return null;
-}
-
 /**
  * Looks at each packet when it has been parsed; a fault is an error of the parser's.
  * @param acknowledged what is wrong with that acknowledgment, or null

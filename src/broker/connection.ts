@@ -1,9 +1,7 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
-import type { BrokerEvent, EndCause, QoS } from "../events.js";
+import type { BrokerEvent, EndCause } from "../events.js";
 import { describePacket } from "../packet-description.js";
-import { BROKER_STATUS_TOPIC } from "../topics.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 import { causeOfEnd, willClause } from "./causes.js";
@@ -11,12 +9,9 @@ import { Delivery } from "./delivery.js";
 import { isLoopback } from "./loopback.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
-import { giveUpSurplus } from "./publications.js";
+import { RetainedDelivery } from "./retained-delivery.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "./store.js";
-
-/** So many retained messages, and then other connections have a turn. */
-const RETAINED_AT_ONCE = 100;
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
@@ -41,8 +36,7 @@ export class Connection {
   #wasConnected = false;
   #session: Session | null = null;
   #delivery: Delivery | null = null;
-  /** What new subscriptions have found retained, and is still to be sent. */
-  readonly #found: { subscription: StoredSubscription; retained: Message[] }[] = [];
+  #retained: RetainedDelivery | null = null;
   #resolveGone = () => {};
 
   constructor(client: AedesClient, socket: Socket, store: Store, pace: Pace) {
@@ -69,7 +63,7 @@ export class Connection {
   /** The client is accepted. */
   accept(session: Session): void {
     this.#session = session;
-    this.#client.deliverQoS = () => {}; // never done, so that it is asked no more: see sendRetained
+    this.#client.deliverQoS = () => {}; // never done, so that it is asked no more: see retained-delivery.ts
   }
 
   /** CONNACK is out. */
@@ -95,6 +89,7 @@ export class Connection {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
+    this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#pace);
   }
 
   /** With --debug: as many as can be told; the rest is counted. */
@@ -131,7 +126,12 @@ export class Connection {
     if (!session) return;
     this.#store.subscribe(session, subscription);
     // What a resumed session has subscribed to before finds nothing anew.
-    if (this.#delivery) this.#found.push({ subscription, retained: retained() });
+    this.#retained?.found(subscription, retained());
+  }
+
+  /** SUBACK is out. */
+  subscribed(): void {
+    void this.#retained?.send();
   }
 
   unsubscribe(topicFilters: string[]): void {
@@ -141,16 +141,6 @@ export class Connection {
       this.#store.unsubscribe(session, topicFilter);
       this.#emit({ event: "unsubscribed", clientId: this.clientId, topicFilter, qos: null });
     }
-  }
-
-  /** What new subscriptions have found: for each at its QoS [MQTT-3.8.4-4, 3.8.4-6], at the pace at which it is read. */
-  async sendRetained(): Promise<void> {
-    for (const { subscription, retained } of this.#found.splice(0))
-      for (const [i, message] of retained.entries()) {
-        this.#deliverRetained(message, subscription);
-        if (i % RETAINED_AT_ONCE === RETAINED_AT_ONCE - 1) await setImmediate();
-        await this.#delivery?.drained();
-      }
   }
 
   refused(reason: string): void {
@@ -226,20 +216,6 @@ export class Connection {
 
   #emit(event: BrokerEvent): void {
     this.#pace.emit(event);
-  }
-
-  #deliverRetained({ topic, payload, qos }: Message, subscription: StoredSubscription): void {
-    const session = this.#session;
-    const isSubscribed = session?.subscriptions.get(subscription.topic) === subscription;
-    if (!isSubscribed || session.delivery !== this.#delivery || !this.#delivery) return;
-    // A newer one is on its way already, and must not be overtaken by this [MQTT-4.6.0-6].
-    if (topic !== BROKER_STATUS_TOPIC && this.#store.retainedOn(topic)?.payload !== payload) return;
-    const granted = Math.min(qos, subscription.qos) as QoS;
-    const message = { topic, payload, qos, retain: true };
-    if (granted === 0) return this.#delivery.sendOnce(message, true);
-    this.#store.owe(session, message, granted);
-    giveUpSurplus(session, this.#pace);
-    this.#delivery.pump();
   }
 
   #tellWillStored(): void {

@@ -189,7 +189,7 @@ export class Connections {
     broker.on("subscribe", (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
         this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
-      void this.of(client)?.sendRetained();
+      this.of(client)?.subscribed();
     });
     broker.on("unsubscribe", (topicFilters, client) => {
       // aedes asks its persistence only where the session is a stored one; and says so of every clean one that ends.
