@@ -6,12 +6,25 @@ import type { Owed } from "./session-queue.js";
 import type { Origin, Store, Target } from "./store.js";
 import { TopicTree } from "./topic-tree.js";
 
+/** Topics whose receivers are remembered: more than a class has machines. */
+const MOST_REMEMBERED = 1000;
+/** Characters of such a topic. */
+const LONGEST_REMEMBERED = 200;
+
+/** A session that gets what is published on a topic, at the highest QoS of its filters that match [MQTT-3.3.5-1]. */
+interface Receiver {
+  session: Session;
+  qos: QoS;
+}
+
 const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
 
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
   readonly #stored = new Map<string, Session>();
   readonly #subscriptions = new TopicTree<Session, StoredSubscription>();
+  /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
+  readonly #receivers = new Map<string, Receiver[]>();
   readonly #retained = new Map<string, Message>();
   readonly #wills = new Map<string, Message>();
   #lastIdentity = 0;
@@ -38,16 +51,19 @@ export class MemoryStore implements Store {
     if (this.#stored.get(session.clientId) === session) this.#stored.delete(session.clientId);
     for (const topicFilter of session.subscriptions.keys()) this.#subscriptions.delete(topicFilter, session);
     session.subscriptions.clear();
+    this.#receivers.clear();
   }
 
   subscribe(session: Session, subscription: StoredSubscription): void {
     session.subscriptions.set(subscription.topic, subscription);
     this.#subscriptions.set(subscription.topic, session, subscription);
+    this.#receivers.clear();
   }
 
   unsubscribe(session: Session, topicFilter: string): void {
     session.subscriptions.delete(topicFilter);
     this.#subscriptions.delete(topicFilter, session);
+    this.#receivers.clear();
   }
 
   match(topicName: string, found: (session: Session, subscription: StoredSubscription) => void): void {
@@ -57,13 +73,8 @@ export class MemoryStore implements Store {
   accept(message: Message, origin: Origin | null, accepted: (targets: Target[]) => void): void {
     origin?.session.received.add(origin.packetId);
     if (message.retain) this.retain(message);
-    // Overlapping filters of one session are one message, at the highest of their QoS [MQTT-3.3.5-1].
-    const highest = new Map<Session, QoS>();
-    this.#subscriptions.match(message.topic, (session, { qos }) =>
-      highest.set(session, Math.max(qos, highest.get(session) ?? 0) as QoS),
-    );
     const identity = ++this.#lastIdentity;
-    const targets = Array.from(highest, ([session, subscribed]): Target => {
+    const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
       const qos = Math.min(message.qos, subscribed);
       return {
         session,
@@ -71,6 +82,19 @@ export class MemoryStore implements Store {
       };
     });
     accepted(targets);
+  }
+
+  #receiversOf(topicName: string): Receiver[] {
+    const remembered = this.#receivers.get(topicName);
+    if (remembered) return remembered;
+    const highest = new Map<Session, QoS>();
+    this.#subscriptions.match(topicName, (session, { qos }) =>
+      highest.set(session, Math.max(qos, highest.get(session) ?? 0) as QoS),
+    );
+    const receivers = Array.from(highest, ([session, qos]) => ({ session, qos }));
+    if (this.#receivers.size === MOST_REMEMBERED) this.#receivers.clear();
+    if (topicName.length <= LONGEST_REMEMBERED) this.#receivers.set(topicName, receivers);
+    return receivers;
   }
 
   owe(session: Session, message: Message, qos: 1 | 2): Owed {
