@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { isLoopback } from "../src/broker/loopback.js";
 import { command, freePort, lwtBroker, missing, mosquitto } from "./processes.js";
 
 test("lwt-broker status tells what a running one holds", async t => {
@@ -33,6 +34,21 @@ test("lwt-broker status tells what a running one holds", async t => {
   );
   assert.match(text.stdout, /^ {2}Subscriber1 +no +3 +3 +0$/m);
   assert.match(text.stdout, /^wills kept: none$/m);
+});
+
+test("whose address is a loopback one may ask, and nobody else", () => {
+  const local = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"];
+  const others = [
+    "",
+    "10.0.0.1",
+    "192.168.1.27",
+    "1.127.0.0",
+    "::",
+    "fe80::1",
+    "::ffff:10.0.0.1",
+    "2001:db8::1",
+  ];
+  assert.deepEqual([...local, ...others].filter(isLoopback), local);
 });
 
 test("lwt-broker status where no broker runs: exit 1, and what to do", async t => {

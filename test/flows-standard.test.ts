@@ -1009,6 +1009,32 @@ test("while the sink is slow a will waits; the next connection of its client kee
   await events.until("both wills", () => named("will-published").length === 2 || undefined);
 });
 
+for (const count of [2, 3])
+  test(`while the sink is slow ${count} connections ask for one session: the last has it, and keeps it [MQTT-3.1.4-2]`, async t => {
+    const { port, take } = await heldAt(t, "subscribed");
+    const watcher = await RawClient.connect(t, port, { clientId: "watcher" });
+    await watcher.subscribe("a", 1);
+    const options = { clientId: "ward", clean: false };
+    const asking: RawClient[] = [];
+    for (let i = 0; i < count; i++) {
+      asking.push(RawClient.start(t, port, options));
+      for (let round = 0; round < 5; round++) await watcher.ping();
+    }
+    take();
+    const last = asking.at(-1) ?? assert.fail();
+    assert.deepEqual(await last.connack(), { sessionPresent: false, returnCode: 0 });
+    for (const other of asking.slice(0, -1)) await other.closed;
+    await last.subscribe("b", 1);
+    await watcher.publish("b", "live", 1);
+    await last.message("live");
+    last.disconnect();
+    await last.closed;
+    await watcher.publish("b", "queued", 1);
+    const again = RawClient.start(t, port, options);
+    assert.equal((await again.connack()).sessionPresent, true);
+    await again.message("queued");
+  });
+
 for (const qos of ALL_QOS)
   test(`while the sink is slow a message at QoS ${qos} waits, and counts though DISCONNECT follows it`, async t => {
     const { port, events, take } = await heldAt(t, "subscribed");

@@ -24,8 +24,6 @@ export class Connection {
   readonly gone: Promise<void>;
   /** What the client sent as CONNECT, once it has. */
   connect: ConnectPacket | null = null;
-  /** Kept when the connections that had this client identifier before are gone. */
-  predecessorsGone: Promise<void> = Promise.resolve();
   readonly #client: AedesClient;
   readonly #socket: Socket;
   readonly #store: Store;
@@ -156,10 +154,10 @@ export class Connection {
   }
 
   /** Another connection takes over the client identifier [MQTT-3.1.4-2]. */
-  async takenOver(): Promise<void> {
+  takenOver(): Promise<void> {
     this.ending("taken-over");
     this.#client.close();
-    await Promise.all([this.predecessorsGone, this.gone]);
+    return this.gone;
   }
 
   isItsWill(message: object): boolean {

@@ -156,15 +156,14 @@ export class Connections {
   }
 
   /**
-   * Waits until an older connection with the same client identifier is gone. aedes would go on at once, and the
-   * older one's clean-up would then deregister the new one.
+   * Waits until an older connection with the same client identifier is gone. aedes would go on at once, and the older
+   * one's clean-up could then end the session that the new one has.
    */
   async #accept(client: Client, connection: Connection | undefined, goOn: () => void): Promise<void> {
     if (!connection) return;
     const previous = this.#byId.get(client.id);
     this.#byId.set(client.id, connection);
-    if (previous) connection.predecessorsGone = previous.takenOver();
-    await connection.predecessorsGone;
+    await previous?.takenOver();
     connection.accept(client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id));
     this.#pace.whenFree(goOn);
   }
