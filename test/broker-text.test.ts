@@ -1,5 +1,7 @@
+import type { ConnectPacket } from "aedes";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refusalReason } from "../src/broker/refusals.js";
 import type { BrokerEvent } from "../src/events.js";
 import { brokerText } from "../src/render/broker-text.js";
 import { escapeText } from "../src/render/escape.js";
@@ -85,6 +87,13 @@ test("a client without an identifier is shown by its address", () => {
 test("warnings and errors go to stderr, with what to do", () => {
   const [line] = shown([{ event: "warning", code: "any", message: "what is wrong.", hint: "What to do." }]);
   assert.deepEqual(line, { err: "lwt-broker: what is wrong.\n  What to do." });
+});
+
+test("why MQTT 5 is refused, and what to use, fits beside a long name", () => {
+  const reason = refusalReason(1, { protocolVersion: 5 } as ConnectPacket);
+  const address = "127.0.0.1:50000";
+  const [line] = shown([{ event: "client-refused", clientId: "A-long-identifier", address, reason }]);
+  assert.match(line?.out ?? "", /use 3\.1\.1, or Mosquitto$/);
 });
 
 test("a packet of --debug: whose it is, its direction, and what it is, on stderr", () => {

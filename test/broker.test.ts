@@ -427,7 +427,7 @@ async function refused(t: TestContext, options: ConnectOptions, returnCode: numb
 }
 
 test("MQTT 5: CONNECT is refused with return code 1", t =>
-  refused(t, { clientId: "five", protocolLevel: 5 }, 1, /return code 1.*MQTT 5/));
+  refused(t, { clientId: "five", protocolLevel: 5 }, 1, /code 1, MQTT 5: use 3\.1\.1, or Mosquitto/));
 
 test("an empty client identifier with clean session 0 is refused with return code 2", t =>
   refused(t, { clientId: "", clean: false }, 2, /return code 2.*\[MQTT-3\.1\.3-8\]/));

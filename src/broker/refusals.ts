@@ -12,9 +12,9 @@ const RETURN_CODES: Record<number, string> = {
 
 /** Why CONNACK refused that CONNECT. */
 export function refusalReason(returnCode: number, connect: ConnectPacket): string {
-  const code = `return code ${returnCode}`;
-  if (connect.protocolVersion === 5) return `${code}: MQTT 5; use 3.1.1 here, or Mosquitto`;
-  const words = `${code}, ${RETURN_CODES[returnCode] ?? "refused"}`;
+  // Short, so that it fits into a line of the log.
+  if (connect.protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
+  const words = `return code ${returnCode}, ${RETURN_CODES[returnCode] ?? "refused"}`;
   if (returnCode === 2 && connect.protocolVersion === 3)
     return `${words}: MQTT 3.1 wants one of 1 to 23 characters`;
   if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
