@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { startBroker } from "../src/broker/broker.js";
-import { MOST_QUEUED } from "../src/broker/limits.js";
 import { TopicTree } from "../src/broker/topic-tree.js";
 import type { BrokerEvent, QoS } from "../src/events.js";
 import { ObservedBroker } from "./observed-broker.js";
@@ -952,24 +951,29 @@ test("no node of a topic tree is left when the last subscription is gone", t => 
 
 // A full queue, and a sink that is slow.
 
-test("a session's queue past its limit: the oldest message is dropped, and told", async t => {
-  const broker = await ObservedBroker.start(t);
-  const sub = await broker.connect("sub", { clean: false });
+test("a session's queue past its limit: the oldest message is dropped, and told; what was sent is kept", async t => {
+  const broker = await ObservedBroker.start(t, { maxQueued: 3 });
+  const sub = await broker.connect("sub", { clean: false, hold: true });
   await sub.subscribe("a", 1);
-  await broker.dropped(sub, "sub");
   const publisher = await broker.connect("publisher");
-  const bytes = numbers(MOST_QUEUED).map(i => publishPacket("a", String(i), 1, ((i - 1) % 65_535) + 1));
-  publisher.socket.write(Buffer.concat(bytes));
-  publisher.socket.write(publishPacket("a", "last", 1, 65_000));
-  const acks = () => publisher.packets.items.length - 1;
-  await publisher.packets.until("all", () => acks() === MOST_QUEUED + 1 || undefined);
-  const dropped = broker.all("message-dropped", "sub");
-  assert.deepEqual(dropped, [
-    { event: "message-dropped", clientId: "sub", topic: "a", packetId: null, queued: MOST_QUEUED },
-  ]);
-  const again = await broker.connect("sub", { clean: false, hold: true });
-  assert.equal((await again.message("2")).dup, false);
-  assert.equal(again.publishes.items[0]?.payload, "2");
+  await publisher.publish("a", "sent", 1);
+  await sub.message("sent");
+  await broker.dropped(sub, "sub");
+  for (const payload of ["1", "2", "3", "4"]) await publisher.publish("a", payload, 1);
+  const dropped = { event: "message-dropped", clientId: "sub", topic: "a", packetId: null, queued: 3 };
+  assert.deepEqual(broker.all("message-dropped", "sub"), [dropped, dropped]);
+  const again = await broker.connect("sub", { clean: false });
+  assert.deepEqual([...(await again.payloadsBefore("4")), "4"], ["sent", "3", "4"]);
+});
+
+test("retained messages that nobody acknowledges fill no queue past its limit", async t => {
+  const broker = await ObservedBroker.start(t, { maxQueued: 3 });
+  const publisher = await broker.connect("publisher");
+  for (const topic of ["a/1", "a/2"]) await publisher.publish(topic, "kept", 1, true);
+  const sub = await broker.connect("sub", { clean: false, hold: true });
+  for (let i = 0; i < 5; i++) await sub.subscribe("a/#", 1);
+  await broker.until("7 of 10 dropped", () => broker.all("message-dropped", "sub").length === 7);
+  assert.equal((await broker.dropped(sub, "sub")).queued, 3);
 });
 
 /** A broker whose sink takes the first event of that name only when told to. */

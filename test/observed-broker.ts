@@ -1,5 +1,5 @@
 import type { TestContext } from "node:test";
-import { type RunningBroker, startBroker } from "../src/broker/broker.js";
+import { type BrokerSettings, type RunningBroker, startBroker } from "../src/broker/broker.js";
 import type { BrokerEvent, QoS } from "../src/events.js";
 import { type ConnectOptions, RawClient, Seen } from "./raw-client.js";
 
@@ -13,9 +13,11 @@ export class ObservedBroker {
     this.#t = t;
   }
 
-  static async start(t: TestContext): Promise<ObservedBroker> {
+  static async start(t: TestContext, settings: Partial<BrokerSettings> = {}): Promise<ObservedBroker> {
     const broker = new ObservedBroker(t);
-    broker.#running = await startBroker({ host: "127.0.0.1", port: 0 }, event => broker.#events.push(event));
+    broker.#running = await startBroker({ host: "127.0.0.1", port: 0, ...settings }, event =>
+      broker.#events.push(event),
+    );
     t.after(() => broker.close());
     return broker;
   }

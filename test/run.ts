@@ -13,7 +13,7 @@ const hooks = process.env["NODE_V8_COVERAGE"]
   : [];
 const { status } = spawnSync(
   process.execPath,
-  ["--import", "tsx", ...hooks, "--test", "--test-concurrency=3", "--test-timeout=90000", ...files],
+  ["--import", "tsx", ...hooks, "--test", "--test-concurrency=3", "--test-timeout=180000", ...files],
   { stdio: "inherit" },
 );
 process.exitCode = status ?? 1;

@@ -6,17 +6,20 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
-import { FAREWELL } from "./limits.js";
+import { FAREWELL, MOST_QUEUED } from "./limits.js";
 import { listenFailure } from "./listen-failure.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
 import { Persistence } from "./persistence.js";
+import { QueueLimit } from "./queue-limit.js";
 
 export interface BrokerSettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
+  /** Messages that one session may have queued, at least 1; then its oldest is given up. Default 100 000. */
+  maxQueued?: number;
   /** Tell of every packet, as events `packet`. Default false. */
   debug?: boolean;
 }
@@ -34,6 +37,7 @@ export interface RunningBroker {
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
+  const limit = new QueueLimit(settings.maxQueued ?? MOST_QUEUED, pace);
   const store = new MemoryStore();
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
@@ -51,7 +55,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     drainTimeout: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, pace, settings.debug ?? false);
+  const connections = new Connections(aedes, store, limit, pace, settings.debug ?? false);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {

@@ -9,6 +9,7 @@ import { Delivery } from "./delivery.js";
 import { isLoopback } from "./loopback.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
+import type { QueueLimit } from "./queue-limit.js";
 import { RetainedDelivery } from "./retained-delivery.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "./store.js";
@@ -27,6 +28,7 @@ export class Connection {
   readonly #client: AedesClient;
   readonly #socket: Socket;
   readonly #store: Store;
+  readonly #limit: QueueLimit;
   readonly #pace: Pace;
   #phase: "new" | "refused" | "connected" | "ended" = "new";
   #cause: EndCause | null = null;
@@ -37,10 +39,11 @@ export class Connection {
   #retained: RetainedDelivery | null = null;
   #resolveGone = () => {};
 
-  constructor(client: AedesClient, socket: Socket, store: Store, pace: Pace) {
+  constructor(client: AedesClient, socket: Socket, store: Store, limit: QueueLimit, pace: Pace) {
     this.#client = client;
     this.#socket = socket;
     this.#store = store;
+    this.#limit = limit;
     this.#pace = pace;
     this.isLocal = isLoopback(socket.remoteAddress ?? "");
     this.address = `${socket.remoteAddress}:${socket.remotePort}`;
@@ -87,7 +90,7 @@ export class Connection {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
-    this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#pace);
+    this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#limit);
   }
 
   /** With --debug: as many as can be told; the rest is counted. */

@@ -19,6 +19,7 @@ import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import { isNoSubscription } from "./persistence.js";
 import { Publications } from "./publications.js";
+import type { QueueLimit } from "./queue-limit.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
 import { statusOf } from "./status.js";
@@ -31,6 +32,7 @@ const IDENTIFIER_REJECTED = 2;
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
+  readonly #limit: QueueLimit;
   readonly #pace: Pace;
   /** Tell of every packet. */
   readonly #debug: boolean;
@@ -41,12 +43,13 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, pace: Pace, debug: boolean) {
+  constructor(broker: AedesBroker, store: Store, limit: QueueLimit, pace: Pace, debug: boolean) {
     this.#broker = broker;
-    this.#debug = debug;
     this.#store = store;
+    this.#limit = limit;
     this.#pace = pace;
-    this.#publications = new Publications(store, pace);
+    this.#debug = debug;
+    this.#publications = new Publications(store, limit, pace);
     takeOverDistribution(broker);
     this.#hook();
     this.#listen();
@@ -67,7 +70,7 @@ export class Connections {
     refuseBadStrings(client);
     refuseLargePackets(client);
     answerBeforeClosing(client, socket);
-    const connection = new Connection(client, socket, this.#store, this.#pace);
+    const connection = new Connection(client, socket, this.#store, this.#limit, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);

@@ -2,7 +2,8 @@
 export const MOST_PACKET_BYTES = 256 * 1024;
 /** How long a client may take to read what there is for it when its connection ends, in milliseconds. */
 export const FAREWELL = 1000;
-/** Messages that one session may have queued; beyond, the oldest is given up (the default of --max-queued). */
+
+/** Messages that one session may have queued (contract: the default of --max-queued). */
 export const MOST_QUEUED = 100_000;
 
 /** What the parser reports of a packet past the limit: the cause is told by it. */

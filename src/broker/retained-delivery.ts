@@ -3,8 +3,7 @@ import type { QoS } from "../events.js";
 import { BROKER_STATUS_TOPIC } from "../topics.js";
 import type { Delivery } from "./delivery.js";
 import type { Message } from "./message.js";
-import type { Pace } from "./pace.js";
-import { giveUpSurplus } from "./publications.js";
+import type { QueueLimit } from "./queue-limit.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "./store.js";
 
@@ -20,7 +19,7 @@ export class RetainedDelivery {
     private readonly delivery: Delivery,
     private readonly session: Session,
     private readonly store: Store,
-    private readonly pace: Pace,
+    private readonly limit: QueueLimit,
   ) {}
 
   found(subscription: StoredSubscription, retained: Message[]): void {
@@ -47,7 +46,7 @@ export class RetainedDelivery {
     const message = { topic, payload, qos, retain: true };
     if (granted === 0) return delivery.sendOnce(message, true);
     this.store.owe(session, message, granted);
-    giveUpSurplus(session, this.pace);
+    this.limit.keep(session);
     delivery.pump();
   }
 }

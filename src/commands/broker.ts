@@ -43,10 +43,10 @@ type BrokerValues = Values<typeof brokerOptions>;
 type Start = Awaited<ReturnType<Parameters<typeof run<typeof brokerOptions>>[0]["prepare"]>>["start"];
 
 const serve =
-  ({ host, port, debug }: BrokerValues): Start =>
+  ({ host, port, debug, "max-queued": maxQueued }: BrokerValues): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
-    const broker = await startBroker({ host, port, debug }, sink);
+    const broker = await startBroker({ host, port, debug, maxQueued }, sink);
     await aborted(stop);
     await broker.close();
     return ExitCode.done;

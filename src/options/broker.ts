@@ -18,6 +18,12 @@ export const brokerOptions = {
     read: text,
     help: "listen on this address; 0.0.0.0 is every one",
   },
+  "max-queued": {
+    value: "N",
+    default: "100000",
+    read: number(1, 10_000_000, true),
+    help: "messages a session; past that its oldest is given up",
+  },
   broker: {
     alias: "b",
     value: "BROKER",
