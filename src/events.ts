@@ -44,6 +44,8 @@ export interface ReceivedSummary {
   duplicate: number;
   missing: number;
   outOfOrder: number;
+  /** With --hold-acks, of those at QoS 1 and 2: the broker sends them again on the next connection. */
+  notAcknowledged: number;
   runs: number;
   firstSeq: number | null;
   lastSeq: number | null;

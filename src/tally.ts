@@ -16,11 +16,14 @@ export interface Counted {
 export class Tally {
   readonly #machines = new Map<string | null, MachineTally>();
 
-  /** Returns true when this message shows, for the first time, that two runs of its machine are interleaved. */
-  count(message: Counted): boolean {
+  /**
+   * Returns true when this message shows, for the first time, that two runs of its machine are interleaved.
+   * @param held it is not acknowledged
+   */
+  count(message: Counted, held = false): boolean {
     const machine = this.#machines.get(message.machine) ?? new MachineTally();
     this.#machines.set(message.machine, machine);
-    return machine.count(message);
+    return machine.count(message, held);
   }
 
   summary(): ReceivedSummary[] {
@@ -29,16 +32,17 @@ export class Tally {
 }
 
 class MachineTally {
-  readonly #counts = { received: 0, live: 0, retained: 0, queued: 0, redelivered: 0 };
+  readonly #counts = { received: 0, live: 0, retained: 0, queued: 0, redelivered: 0, notAcknowledged: 0 };
   readonly #runs = new Map<string, Sequence>();
   #latestRun: string | null = null;
   #interleaved = false;
   #firstSeq: number | null = null;
   #lastSeq: number | null = null;
 
-  count({ delivery, run, seq }: Counted): boolean {
+  count({ delivery, run, seq }: Counted, held: boolean): boolean {
     this.#counts.received += 1;
     this.#counts[delivery] += 1;
+    if (held) this.#counts.notAcknowledged += 1;
     if (run === null || seq === null || delivery === "retained") return false;
     this.#firstSeq ??= seq;
     this.#lastSeq = seq;

@@ -125,6 +125,55 @@ for (const { name, skip, start } of brokers) {
   });
 
   on(
+    "--hold-acks acknowledges nothing: all of it comes again, until it is acknowledged",
+    async (t, { url }) => {
+      // Mosquitto 2.0.11 stops delivering a QoS 2 queue after a reconnection in the middle of it.
+      for (const qos of ["1", ...(name === "Mosquitto" ? [] : ["2"])]) {
+        const id = ["-b", url, "-i", `Holding${qos}`, "-q", qos];
+        const follow = (more: string[]) => command(t, "sub-lwt", [...id, "-C", "5", ...more]);
+        const marks = (sub: ReturnType<typeof follow>) =>
+          sub.all("message").map(({ packetId, seq, dup, delivery }) => ({ packetId, seq, dup, delivery }));
+        assert.equal(await command(t, "sub-lwt", [...id, "-E"]).exit(), 0);
+        const pub = command(t, "pub-lwt", [
+          "-b",
+          url,
+          "-q",
+          qos,
+          "--interval",
+          "0",
+          "-C",
+          "5",
+          "--no-status",
+        ]);
+        assert.equal(await pub.exit(), 0);
+        const first = follow(["--hold-acks"]);
+        assert.equal(await first.exit(), 0);
+        assert.match(first.stderr, /nothing is acknowledged: all of it comes again on the next connection/);
+        const [summary] = (await first.event("summary")).machines;
+        assert.deepEqual([summary?.notAcknowledged, marks(first).length], [5, 5]);
+        const second = follow([]);
+        assert.equal(await second.exit(), 0);
+        assert.deepEqual(
+          marks(second),
+          marks(first).map(mark => ({ ...mark, dup: true, delivery: "redelivered" })),
+        );
+        const third = follow(["-W", "1"]);
+        assert.equal(await third.exit(), 27);
+        assert.deepEqual(marks(third), []);
+      }
+    },
+  );
+
+  on("--hold-acks keeps its connection alive", async (t, { url }) => {
+    const sub = command(t, "sub-lwt", ["-b", url, "--hold-acks", "-k", "1", "-d"]);
+    await sub.event("subscribed");
+    assert.equal(await command(t, "pub-lwt", ["-b", url, "-m", "x", "--no-status"]).exit(), 0);
+    await sub.event("message", { payload: "x" });
+    await sub.until("pings", () => /(PINGRESP[^]*){3}/.test(sub.stderr) || undefined);
+    assert.doesNotMatch(sub.stderr, /PUBACK/);
+  });
+
+  on(
     "a new subscriber gets the retained status, labelled retained, and --until waits for a new one",
     async (t, { url }) => {
       assert.equal(await command(t, "pub-lwt", ["-b", url, "--fail", "network", "--after", "1"]).exit(), 0);

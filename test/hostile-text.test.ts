@@ -137,6 +137,7 @@ const received = record<ReceivedSummary>({
   duplicate: number,
   missing: number,
   outOfOrder: number,
+  notAcknowledged: number,
   runs: number,
   firstSeq: orNull(number),
   lastSeq: orNull(number),

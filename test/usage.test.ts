@@ -67,6 +67,9 @@ const wrong: Record<string, Wrong[]> = {
     [["--forget", "--count", "1"], /--forget and --count exclude/],
     [["--subscribe-only", "--clean-session"], /makes a stored session/],
     [["--raw", "--quiet"], /--raw and --quiet exclude/],
+    [["--hold-acks", "--retained"], /--hold-acks and --retained exclude/],
+    [["--hold-acks", "--clean-session"], /nothing comes again/],
+    [["--hold-acks", "--qos", "0"], /nothing is acknowledged anyhow/],
     [["--interval", "1"], /no option --interval/],
   ],
   "lwt-broker": [

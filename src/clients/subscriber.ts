@@ -55,10 +55,11 @@ class Subscriber {
   }
 
   async #follow(): Promise<ExitCode> {
-    const { mode, count, until } = this.settings;
+    const { mode, count, until, holdAcks } = this.settings;
     const { stop } = this.control;
     const accept = (topic: string) => this.#accept(topic);
-    const connection = await connect(this.settings.connection, this.#hear, { accept, signal: stop });
+    const hooks = { accept, acknowledge: !holdAcks, signal: stop };
+    const connection = await connect(this.settings.connection, this.#hear, hooks);
     this.#connection = connection;
     this.#subscribe(connection);
     const lost = connection.closed;
@@ -138,9 +139,9 @@ class Subscriber {
   }
 
   #count(message: Extract<ClientEvent, { event: "message" }>): void {
-    const { count, filters } = this.settings;
+    const { count, filters, holdAcks } = this.settings;
     this.#quietSince = performance.now();
-    if (this.#tally.count(message))
+    if (this.#tally.count(message, holdAcks && message.qos > 0))
       this.sink({
         event: "warning",
         code: "interleaved-runs",

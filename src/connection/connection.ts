@@ -113,7 +113,10 @@ export class Connection {
       messageIdProvider: new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined),
       writeCache: false, // a table of 65 536 buffers: 18 MB, and nothing gained
     });
-    this.#inbox = new Inbox(this.#client, sink, settings.namespace, topic => hooks.accept?.(topic) ?? true);
+    this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
+      accept: topic => hooks.accept?.(topic) ?? true,
+      acknowledge: hooks.acknowledge ?? true,
+    });
     this.#listen();
   }
 

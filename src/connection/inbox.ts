@@ -5,6 +5,7 @@ import { readingMarks } from "../reading.js";
 import { statusOf } from "../status.js";
 import { machineOf, topicMatches } from "../topics.js";
 import { DrainWatch } from "./drain.js";
+import type { ConnectionHooks } from "./settings.js";
 
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
 interface Arrived {
@@ -39,7 +40,7 @@ export class Inbox {
     client: MqttClient,
     private readonly sink: Sink<ClientEvent>,
     private readonly namespace: string,
-    private readonly accept: (topic: string) => boolean,
+    private readonly hooks: Required<Pick<ConnectionHooks, "accept" | "acknowledge">>,
   ) {
     this.#drain = new DrainWatch(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
@@ -81,15 +82,20 @@ export class Inbox {
     else if (packet.cmd === "pingresp") this.#drain.pingAnswered();
   }
 
-  #arrive({ topic, qos, messageId, dup }: IPublishPacket): void {
+  #arrive(packet: IPublishPacket): void {
+    const { topic, qos, messageId, dup } = packet;
+    const { accept, acknowledge } = this.hooks;
     const again = qos === 2 && dup && this.#awaitingRelease.has(messageId ?? 0);
-    this.#drain.publish(again ? 0 : qos);
+    this.#drain.publish(again || !acknowledge ? 0 : qos);
     if (again) return;
-    const accepted = this.#accepting && this.accept(topic);
+    const accepted = this.#accepting && accept(topic);
     this.#arrived = { accepted, drained: this.#drain.drained };
     if (messageId === undefined) return;
-    if (!accepted) this.#notAcknowledged.add(messageId);
-    else {
+    if (!accepted || !acknowledge) {
+      this.#notAcknowledged.add(messageId);
+      // Without PUBREC there is no PUBREL, at which mqtt.js would hand it over.
+      if (accepted && qos === 2) void this.#show(packet, this.#drain.drained);
+    } else {
       this.#notAcknowledged.delete(messageId);
       if (qos === 2) this.#awaitingRelease.set(messageId, this.#arrived);
     }

@@ -60,6 +60,8 @@ export interface ConnectionHooks {
    * at QoS 1 and 2 it comes again in the session's next connection.
    */
   accept?(topic: string): boolean;
+  /** False: what is accepted is shown, and never acknowledged. Default true. */
+  acknowledge?: boolean;
   /** Aborted: no further attempts to connect. */
   signal?: AbortSignal;
 }

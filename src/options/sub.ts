@@ -67,6 +67,12 @@ export const subOptions = {
     read: oneOf<MachineState>(...states),
     help: "exit 0 when a machine becomes online, offline or stopped",
   },
+  "hold-acks": {
+    value: null,
+    default: "false",
+    read: flag,
+    help: "acknowledge nothing, so that all of it comes again",
+  },
   retained: {
     value: null,
     default: "false",

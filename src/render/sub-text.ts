@@ -103,12 +103,14 @@ export const rawText = (screen: Screen): Renderer<ClientEvent> =>
   );
 
 function receivedText(summary: ReceivedSummary, width: number): string {
-  const { machine, received, missing, duplicate, outOfOrder } = summary;
+  const { machine, received, missing, duplicate, outOfOrder, notAcknowledged } = summary;
   const ways = (["live", "queued", "retained", "redelivered"] as const)
     .filter(way => summary[way] > 0)
     .map(way => `${summary[way]} ${way}`);
   const order = outOfOrder > 0 ? `, ${outOfOrder} out of order` : "";
   const sequence = `${missing || "none"} missing, ${duplicate || "none"} doubled${order}`;
   const name = escapeText(machine ?? "other topics");
-  return fold(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}`, width);
+  const held =
+    notAcknowledged > 0 ? `; ${notAcknowledged} not acknowledged: the next connection gets them again` : "";
+  return fold(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}${held}`, width);
 }

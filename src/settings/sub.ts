@@ -11,6 +11,7 @@ import {
   connectionWarnings,
   effectiveConnection,
   suffixFor,
+  type Warning,
 } from "./connection.js";
 import { calledAs, type Given } from "./sources.js";
 
@@ -20,15 +21,24 @@ export interface SubSettings extends ClientSettings {
   /** Whose state `until` is about; null: any machine's. */
   machine: string | null;
   mode: "follow" | "subscribe-only" | "retained" | "forget";
+  holdAcks: boolean;
 }
+
+const HOLDING: Warning = {
+  code: "holding-acks",
+  message: "nothing is acknowledged: all of it comes again on the next connection [MQTT-4.4.0-1].",
+  hint: "To take it then: sub-lwt without --hold-acks.",
+};
 
 type SubGiven = Given<typeof subOptions>;
 
 /** @throws UserError exit code 2, when options contradict each other. */
 export function subSettings(given: SubGiven, computer: Computer): SubSettings {
   const { values } = given;
+  const holdAcks = values["hold-acks"];
   const mode = modeOf(given);
   checkRaw(given);
+  checkHolding(given, mode);
   const address = brokerAddress(given);
   const own = suffixFor(given, ["client-id"], address, computer);
   const clientId = values["client-id"] ?? `Subscriber1${own.suffix}`;
@@ -41,7 +51,7 @@ export function subSettings(given: SubGiven, computer: Computer): SubSettings {
       mode === "retained"
         ? { ...connection, clientId: `${clientId}-retained`, cleanSession: true }
         : connection,
-    warnings: connectionWarnings(given, address, clientId, own),
+    warnings: [...connectionWarnings(given, address, clientId, own), ...(holdAcks ? [HOLDING] : [])],
     cleanUp: stores ? cleanUpCommand("sub-lwt", given, address, ["client-id", "username"]) : null,
     qos: values.qos,
     count: values.count,
@@ -50,6 +60,7 @@ export function subSettings(given: SubGiven, computer: Computer): SubSettings {
     until: values.until,
     machine: values.machine,
     mode,
+    holdAcks,
   };
 }
 
@@ -64,6 +75,22 @@ function modeOf(given: SubGiven): SubSettings["mode"] {
       `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, "clean-session")} forgets it`,
     );
   return mode;
+}
+
+function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
+  const { values } = given;
+  if (!values["hold-acks"]) return;
+  const holding = calledAs(given, "hold-acks");
+  if (mode !== "follow") throw contradiction(`${holding} and ${calledAs(given, mode)} exclude each other`);
+  if (values["clean-session"])
+    throw contradiction(
+      `with ${calledAs(given, "clean-session")} nothing comes again, and ${holding} is there to show that it does`,
+    );
+  if (values.qos === 0)
+    throw contradiction(
+      `at QoS 0 nothing is acknowledged anyhow, so ${holding} means nothing`,
+      "Ask for QoS 1 or 2.",
+    );
 }
 
 function checkRaw(given: SubGiven): void {
