@@ -220,8 +220,33 @@ interface LessonEvents {
   /** Something waited for that claims nothing by itself. */
   observed: { what: string; held: boolean; clause: string | null };
   /** A claim; `instead` says what came where it did not hold. */
-  expected: { what: string; held: boolean; clause: string | null; instead: string | null };
-  result: { lesson: string; passed: boolean; held: number; failed: number; skipped: string | null };
+  expected: {
+    what: string;
+    held: boolean;
+    clause: string | null;
+    instead: string | null;
+    /** It did not hold, but this broker is known to differ here, and the lesson says so. */
+    deviation: boolean;
+    /** Since the event that it was measured from; null: nothing was measured. */
+    seconds: number | null;
+  };
+  /** A question to be answered before what follows; counted from 1. */
+  prediction: { question: string; choices: string[] };
+  /** The answer to the last one, when the step is over. */
+  revealed: { question: string; answer: number; choice: string; because: string };
+  result: {
+    lesson: string;
+    passed: boolean;
+    held: number;
+    failed: number;
+    skipped: string | null;
+    /** Claims that this broker breaks in a known way. */
+    deviations: number;
+    /** Claims that only the bundled broker can tell of; 0 where it is the lesson's own. */
+    notObserved: number;
+    /** The lesson that comes after this one, if it is one of the built-in. */
+    next: string | null;
+  };
 }
 
 /** A process of a lesson, by the name that the lesson gives it. */

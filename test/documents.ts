@@ -8,6 +8,7 @@ import { demoOptions } from "../src/options/demo.js";
 import { environmentName, type Option, type OptionTable, SHARED_PREFIX } from "../src/options/option.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
+import { lessonJsonSchema } from "../src/lessons/schema.js";
 
 interface Section {
   title: string;
@@ -81,17 +82,23 @@ function markdown([head = [], ...rows]: string[][]): string {
   return [line(head), line(widths.map(width => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
+/** What editors complete and check lessons with. */
+export const lessonSchema = (): string => `${JSON.stringify(lessonJsonSchema(), null, 2)}\n`;
+
 const root = path.join(import.meta.dirname, "..");
 const readmeFile = path.join(root, "README.md");
 const envFile = path.join(root, ".env.example");
+const schemaFile = path.join(root, "examples", "lessons", "lesson.schema.json");
 const TABLES = /(?<=<!-- options -->\n\n)[^]*?(?=\n\n<!-- \/options -->)/;
 
 export const written = () => ({
   envExample: readFileSync(envFile, "utf8"),
+  lessonSchema: readFileSync(schemaFile, "utf8"),
   optionTables: TABLES.exec(readFileSync(readmeFile, "utf8"))?.[0],
 });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(envFile, envExample());
+  writeFileSync(schemaFile, lessonSchema());
   writeFileSync(readmeFile, readFileSync(readmeFile, "utf8").replace(TABLES, optionTables));
 }

@@ -27,6 +27,9 @@ function draw(
   return texts.flatMap(text => (text?.out === undefined ? [] : text.out.split("\n")));
 }
 
+const asExpected = { deviation: false, seconds: null };
+const noMore = { deviations: 0, notObserved: 0, next: null };
+
 const connecting = (process: string) => ({ event: "connecting", process, broker: "b", clientId: process });
 const reading = {
   topic: "Binil/Machine1/SensorData",
@@ -131,10 +134,24 @@ test("DISCONNECT is drawn once, though both sides tell of it", () => {
 test("a claim is judged under its step's ladder, with what came instead", () => {
   const lines = draw([
     { event: "step", number: 1, say: "Watch." },
-    { event: "expected", what: "it holds", held: true, clause: "[MQTT-3.1.2-8]", instead: null },
+    {
+      event: "expected",
+      ...asExpected,
+      what: "it holds",
+      held: true,
+      clause: "[MQTT-3.1.2-8]",
+      instead: null,
+    },
     connecting("Machine1"),
-    { event: "expected", what: "it fails", held: false, clause: null, instead: "nothing came" },
-    { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null },
+    {
+      event: "expected",
+      ...asExpected,
+      what: "it fails",
+      held: false,
+      clause: null,
+      instead: "nothing came",
+    },
+    { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null, ...noMore },
   ]);
   assert.deepEqual(lines.slice(-7), [
     "    │── CONNECT ────────────────▶│",
@@ -144,6 +161,60 @@ test("a claim is judged under its step's ladder, with what came instead", () => 
     "          nothing came",
     "",
     "l FAILED: 1 claim held, 1 did not",
+  ]);
+});
+
+test("a deviation, a time that was measured, and a question with its answer", () => {
+  const choices = ["nothing", "everything"];
+  const lines = draw([
+    { event: "prediction", question: "What comes?", choices },
+    {
+      event: "expected",
+      ...asExpected,
+      what: "in time",
+      held: true,
+      clause: null,
+      instead: null,
+      seconds: 7.61,
+    },
+    {
+      event: "expected",
+      what: "a will comes",
+      held: false,
+      clause: "[MQTT-3.1.4-2]",
+      instead: "none came",
+      deviation: true,
+      seconds: null,
+    },
+    { event: "revealed", question: "What comes?", answer: 2, choice: "everything", because: "it must" },
+    {
+      event: "result",
+      lesson: "l",
+      passed: true,
+      held: 1,
+      failed: 0,
+      skipped: null,
+      deviations: 1,
+      notObserved: 3,
+      next: "queued",
+    },
+  ]);
+  assert.deepEqual(lines.slice(1), [
+    "",
+    "  ?       What comes?",
+    "          1  nothing",
+    "          2  everything",
+    "",
+    "  held    in time (7.6 s)",
+    `  differs a will comes${" ".repeat(44)}[MQTT-3.1.4-2]`,
+    "          none came",
+    "",
+    "  answer  2  everything",
+    "          it must",
+    "",
+    "l passed: 1 claim held, 1 broken by this broker in a known way, 3 observed only",
+    "  on the bundled broker",
+    "Next: npx lwt-demo queued",
   ]);
 });
 
@@ -198,8 +269,8 @@ test("nothing from the network is wider than 80 columns, or reaches the terminal
             },
             { event: "disconnected", process: "Machine2", graceful: false, reason: text },
             { event: "disconnected", process: "Subscriber1", graceful: false, reason: text },
-            { event: "expected", what: text, held: false, clause: other, instead: text },
-            { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null },
+            { event: "expected", ...asExpected, what: text, held: false, clause: other, instead: text },
+            { event: "result", lesson: "l", passed: false, held: 1, failed: 1, skipped: null, ...noMore },
           ],
           { more, width },
         );

@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { isUserError } from "../src/errors.js";
 import { linesOf } from "../src/lines.js";
+import { lessonFromFile, lessonNames } from "../src/lessons/catalogue.js";
 import { loadLesson } from "../src/lessons/load.js";
-import { command, type Running, temporaryFolder } from "./processes.js";
+import { command, lwtBroker, missing, mosquitto, type Running, temporaryFolder } from "./processes.js";
 
+const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
 const HEAD = "name: mine\ntitle: my own\nsteps:\n";
 const SUBSCRIBER = "  - start: Sub\n    run: sub-lwt\n";
 const READY = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`;
@@ -19,10 +21,14 @@ const FOREVER = "  - expect: status\n    from: Sub\n    within: 60\n    what: a 
 function demo(
   t: TestContext,
   steps: string,
-  { args = [] as string[], json = true, folder = temporaryFolder(t) } = {},
+  { args = [] as string[], json = true, folder = temporaryFolder(t), env = {} } = {},
 ): Running {
   writeFileSync(path.join(folder, "mine.yaml"), HEAD + steps);
-  return command(t, "lwt-demo", ["./mine.yaml", ...args], { cwd: folder, env: { TMPDIR: folder }, json });
+  return command(t, "lwt-demo", ["./mine.yaml", ...args], {
+    cwd: folder,
+    env: { TMPDIR: folder, ...env },
+    json,
+  });
 }
 
 function assertAllGone(run: Running): void {
@@ -38,11 +44,18 @@ function lastResult(run: Running) {
   return last;
 }
 
+const expecting = (more: string) => `${HEAD}${SUBSCRIBER}  - expect: message\n    from: Sub\n    ${more}\n`;
+
 const mistakes: [what: string, text: string, place: string, message: RegExp][] = [
   ["broken YAML", "name: [a", "1:9", /Flow sequence/],
   ["an empty file", "", "1:1", /must be object/],
   ["no title", "name: a\nsteps: []\n", "1:1", /title: this is missing/],
-  ["a step of no kind", `${HEAD}  - shout: hey\n`, "4:5", /one of the keys say, start, stop, kill, expect/],
+  [
+    "a step of no kind",
+    `${HEAD}  - shout: hey\n`,
+    "4:5",
+    /one of the keys say, start, stop, kill, expect, predict/,
+  ],
   ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be string/],
   ["a strange command", `${HEAD}  - start: A\n    run: rm -rf\n`, "5:10", /pub-lwt, sub-lwt, lwt-broker/],
   ["quotes", `${HEAD}  - start: A\n    run: pub-lwt -m "x y"\n`, "5:10", /write a list/],
@@ -62,6 +75,25 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "6:13",
     /MQTT-3\.1\.2-8/,
   ],
+  ["a strange comparison", expecting("where: { seq: { over: 1 } }"), "8:27", /no key over/],
+  ["an empty comparison", expecting("where: { seq: {} }"), "8:19", /nothing to compare with/],
+  ["a field of no event", expecting("where: { seq: { same: seq } }"), "8:27", /NAME\.field/],
+  ["an event not remembered", expecting("where: { seq: { same: a.seq } }"), "8:27", /no step before .* as a/],
+  ["a time from nowhere", expecting("after: { event: a, atMost: 1 }"), "8:21", /no step before .* as a/],
+  ["a time without bounds", expecting("after: { event: a }"), "8:12", /atLeast or atMost/],
+  [
+    "a claim by what only the bundled broker tells",
+    `${HEAD}  - expect: listening\n    from: broker\n    as: a\n${SUBSCRIBER}  - expect: message\n    from: Sub\n    where: { seq: { same: a.pid } }\n`,
+    "11:27",
+    /the bundled broker's/,
+  ],
+  [
+    "an answer that is no choice",
+    `${HEAD}  - predict: what?\n    choices: [a, b]\n    answer: 3\n    because: it is so\n`,
+    "6:13",
+    /only 2 choices/,
+  ],
+  ["a clean-up by another program", `${HEAD}  - say: hey\ncleanup: [rm -rf x]\n`, "5:11", /pub-lwt, sub-lwt/],
   [
     "aliases without end",
     `a: &a [${"1,".repeat(9)}]\nb: &b [${"*a,".repeat(9)}]\nc: &c [${"*b,".repeat(9)}]\nd: [${"*c,".repeat(9)}]\n`,
@@ -179,6 +211,209 @@ test("an expectation finds nothing twice: the order of events can be expected", 
   );
 });
 
+const STORED = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData\n";
+/** Three readings for a subscriber that was away, received without an acknowledgment. */
+const HELD = `${STORED} --subscribe-only
+  - expect: disconnected
+    from: Sub
+  - start: M
+    run: pub-lwt --count 3 --interval 0 --no-status
+  - expect: connected
+    from: M
+    where: { will.topic: "{ns}/Machine1/Status", keepAlive: { above: 59, below: 61, not: 1, oneOf: [60] } }
+  - expect: disconnected
+    from: M
+    as: left
+${STORED} --hold-acks -i Subscriber1
+  - expect: message
+    from: Sub
+    where: { seq: { atLeast: 1, atMost: 3 } }
+    times: 3
+    as: held
+    what: all three came
+    after: { event: left, atMost: 20 }
+  - kill: Sub
+${STORED} --count 3 -i Subscriber1
+`.replaceAll("\n --", " --");
+
+test("events are compared, counted, remembered, and the time between them is told", async t => {
+  const again =
+    "  - expect: message\n    from: Sub\n    where: { dup: true, packetId: { same: held.packetId } }\n    times: 3\n    what: again\n";
+  const run = demo(t, HELD + again);
+  assert.equal(await run.exit(), 0, run.stdout);
+  const [came, same] = run.all("expected");
+  assert.ok(came?.seconds && came.seconds > 0 && came.seconds < 20);
+  assert.deepEqual([same?.held, same?.seconds], [true, null]);
+});
+
+const unfulfilled: [what: string, more: string, says: RegExp][] = [
+  [
+    "another value",
+    "where: { packetId: { same: held.qos } }\n    times: 2",
+    /no\. 2 of 2: message \(packetId 1\)/,
+  ],
+  ["one too few", "times: 4", /^Sub ended before it said no\. 4 of 4: message/],
+  [
+    "a time too late",
+    "after: { event: held, atMost: 0 }",
+    /^Sub said message [\d.]+ s after "held".* at most 0 s/,
+  ],
+  [
+    "a field that isn't there",
+    "where: { will.topic: { not: x }, a.b: 1 }",
+    /message \(will.topic not "x", a.b 1\)/,
+  ],
+];
+for (const [what, more, says] of unfulfilled)
+  test(`a claim with ${what} does not hold`, async t => {
+    const run = demo(t, `${HELD}  - expect: message\n    from: Sub\n    ${more}\n    what: again\n`);
+    assert.equal(await run.exit(), 1);
+    const last = run.all("expected").at(-1);
+    assert.equal(last?.held, false);
+    assert.match(last?.instead ?? "", says);
+  });
+
+const QUESTION = "  - predict: what comes?\n    choices: [this, that]\n    answer: 2\n    because: it must\n";
+
+test("a prediction is asked for before what follows, and answered when the step is over", async t => {
+  const run = demo(t, `${QUESTION}${READY}  - say: next\n`);
+  assert.equal(await run.exit(), 0);
+  const story = run.events.filter(({ event }) => /^(prediction|observed|revealed|step)$/.test(event));
+  assert.deepEqual(
+    story.map(({ event }) => event),
+    ["observed", "prediction", "observed", "revealed", "step"],
+  );
+  const { answer, choice, because } = await run.event("revealed");
+  assert.deepEqual([answer, choice, because], [2, "that", "it must"]);
+});
+
+test("a prediction in text: the choices, and after what happened the answer", async t => {
+  const run = demo(t, QUESTION + READY, { json: false });
+  assert.equal(await run.exit(), 0);
+  assert.match(
+    run.stdout,
+    /\? {7}what comes\?\n +1 {2}this\n +2 {2}that\n[^]*SUB[^]*answer {2}2 {2}that\n +it must/,
+  );
+});
+
+test("one that ends as the lesson says ends no lesson, and one that doesn't does", async t => {
+  const nowhere = (exit: string) =>
+    `  - start: Sub\n    run: sub-lwt --qso 1\n    exit: ${exit}\n  - start: Sub\n    run: sub-lwt\n`;
+  assert.equal(await demo(t, nowhere("2")).exit(), 0);
+  const crash =
+    "  - start: M\n    run: pub-lwt --fail crash --after 1\n    exit: crash\n  - start: M\n    run: pub-lwt\n";
+  assert.equal(await demo(t, crash).exit(), 0);
+  const wrong = demo(t, nowhere("1") + FOREVER);
+  assert.equal(await wrong.exit(), 1);
+  assert.match(wrong.all("expected")[0]?.instead ?? "", /exit code 2/);
+});
+
+const LEAVES = `${STORED} -i Subscriber1{x}
+  - expect: subscribed
+    from: Sub
+  - start: M
+    run: pub-lwt --count 1 --no-will
+  - expect: acknowledged
+    from: M
+    where: { topic: "{ns}/Machine1/SensorData" }
+  - expect: session-stored
+    from: broker
+    what: the broker keeps the session
+`.replaceAll("\n -i", " -i");
+const CLEANUP = "cleanup:\n  - sub-lwt --forget -i Subscriber1{x}\n  - pub-lwt --forget -i M{x}\n";
+
+/** What a lesson left behind on that broker. */
+async function leftOn(t: TestContext, url: string) {
+  const status = command(t, "lwt-broker", ["status", "--port", new URL(url).port]);
+  assert.equal(await status.exit(), 0);
+  const { sessions, retained } = await status.event("broker-status");
+  return { sessions: sessions.map(({ clientId }) => clientId), retained: retained.map(({ topic }) => topic) };
+}
+
+test("on another broker: names of its own, nothing expected of the bundled one, and nothing left behind", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const run = demo(t, LEAVES + CLEANUP, { args: ["--broker", url] });
+  assert.equal(await run.exit(), 0, run.stdout);
+  const { held, notObserved, passed } = lastResult(run);
+  assert.deepEqual([held, notObserved, passed], [0, 1, true]);
+  assert.deepEqual(run.all("listening"), []);
+  const [{ topicFilter } = { topicFilter: "" }] = run.all("subscribed");
+  const [, random] = /^Binil-([0-9a-f]{6})\/\+\/SensorData$/.exec(topicFilter) ?? [];
+  const ids = broker.all("client-connected").map(({ clientId }) => clientId);
+  assert.deepEqual(new Set(ids), new Set([`Subscriber1x${random}`, `Mx${random}`]));
+  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
+});
+
+test("what a lesson left behind is cleared after a failure and after Ctrl-C too", async t => {
+  const { url } = await lwtBroker(t);
+  const failing = demo(t, `${LEAVES}  - expect: summary\n    from: Sub\n    within: 0.1\n${CLEANUP}`, {
+    args: ["-b", url],
+  });
+  assert.equal(await failing.exit(), 1);
+  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
+  const left = demo(t, LEAVES + FOREVER + CLEANUP, { args: ["-b", url] });
+  await left.event("observed", { what: "Sub: subscribed" });
+  left.child.send("stop");
+  assert.equal(await left.exit(), 130);
+  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
+});
+
+test("a clean-up that fails is warned of, with what to type", async t => {
+  const { url } = await lwtBroker(t);
+  const run = demo(t, `${READY}cleanup: [sub-lwt --forget --qso 1]\n`, { args: ["-b", url] });
+  assert.equal(await run.exit(), 0);
+  const { message, hint } = await run.event("warning", { code: "not-cleaned-up" });
+  assert.match(message, /exit code 2/);
+  assert.match(hint, /npx sub-lwt --forget --qso 1/);
+});
+
+test("a lesson that ends its broker says that it needs the bundled one", async t => {
+  const { url } = await lwtBroker(t);
+  const run = demo(t, "  - kill: broker\n", { args: ["-b", url] });
+  assert.equal(await run.exit(), 1);
+  assert.match(run.all("expected")[0]?.instead ?? "", /only be run on the bundled one/);
+});
+
+test("user name and password reach the clients, and no output", {
+  skip: missing("mosquitto", ["-h"]),
+}, async t => {
+  const { port, process: broker } = await mosquitto(t);
+  const ways: [url: string, env: Record<string, string>][] = [
+    [`mqtt://Ada:s3cret@127.0.0.1:${port}`, {}],
+    [`127.0.0.1:${port}`, { LWT_USERNAME: "Eve", LWT_PASSWORD: "s3cret" }],
+  ];
+  for (const [url, env] of ways) {
+    const run = demo(t, LEAVES + CLEANUP, { args: ["-b", url], env });
+    assert.equal(await run.exit(), 0);
+    assert.doesNotMatch(run.stdout + run.stderr, /s3cret/);
+  }
+  for (const user of ["Ada", "Eve"]) await broker.outputHas(new RegExp(`as Subscriber1x[^ ]+ .*u'${user}'`));
+});
+
+const DIFFERS =
+  "    deviation:\n      event: subscribed\n      where: { grantedQos: 1 }\n      what: it grants 1\n";
+
+test("a known deviation of another broker is told, and fails nothing; the bundled one has none", async t => {
+  const { url } = await lwtBroker(t);
+  const claim = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 1\n    where: { grantedQos: 2 }\n    what: QoS 2\n${DIFFERS}`;
+  const other = demo(t, claim, { args: ["-b", url] });
+  assert.equal(await other.exit(), 0);
+  const [told] = other.all("expected");
+  assert.deepEqual([told?.held, told?.deviation, told?.instead], [false, true, "it grants 1"]);
+  assert.deepEqual([lastResult(other).held, lastResult(other).deviations], [0, 1]);
+  const text = demo(t, claim, { args: ["-b", url], json: false });
+  assert.equal(await text.exit(), 0);
+  assert.match(text.stdout, / {2}differs QoS 2\n {10}it grants 1\n/);
+  assert.match(text.stdout, /mine passed: 0 claims held, 1 broken by this broker in a known way/);
+  assert.equal(await demo(t, claim).exit(), 1);
+});
+
+test("a broken broker URL is a wrong use that does not repeat its password", async t => {
+  const run = demo(t, READY, { args: ["-b", "mqtt://a:s3cret@h:99999"] });
+  assert.equal(await run.exit(), 2);
+  assert.doesNotMatch(run.stdout + run.stderr, /s3cret/);
+});
+
 test("a broker killed in the middle ends the lesson at once, with exit code 1 and a clear line", async t => {
   const run = demo(t, READY + FOREVER);
   const { pid } = await run.event("listening");
@@ -262,6 +497,17 @@ for (const [args, message] of wrongUses)
     assert.match(run.stderr.replaceAll(/\s+/g, " "), message);
     assert.equal(run.stdout, "");
   });
+
+test("the list of lessons has every lesson, by the name in its file", async () => {
+  const names = await lessonNames(LESSONS);
+  const files = readdirSync(LESSONS).filter(file => file.endsWith(".yaml") && file !== "index.yaml");
+  assert.deepEqual(names.toSorted(), files.map(file => path.basename(file, ".yaml")).toSorted());
+  for (const name of names) {
+    const file = path.join(LESSONS, `${name}.yaml`);
+    assert.equal((await lessonFromFile(file)).name, name);
+    assert.match(readFileSync(file, "utf8"), /^# yaml-language-server: \$schema=lesson\.schema\.json\n/);
+  }
+});
 
 test("lwt-demo list shows every lesson with its claims", async t => {
   const run = command(t, "lwt-demo", ["list"], { json: false });

@@ -1,11 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { ExitCode, usageError } from "../errors.js";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
-import type { Lesson } from "../lessons/lessons.js";
+import type { Lesson, RunSettings } from "../lessons/lessons.js";
 import { demoOptions } from "../options/demo.js";
 import { ladderText } from "../render/ladder.js";
 import { lessonListText } from "../render/lesson-list-text.js";
 import type { Renderer } from "../render/rendered.js";
+import { outsideBroker } from "../settings/demo.js";
 import { nearestName } from "./nearest.js";
 import { run } from "./run.js";
 
@@ -24,16 +25,19 @@ void run({
     ["list", "the lessons, and the claims that each is about"],
     ["offline-notification", "a machine vanishes: who tells its subscribers?"],
     ["./mine.yaml", "your own lesson"],
+    ["--broker HOST queued", "the same on another broker"],
   ],
-  prepare: async ({ values: { json, quiet } }, { words: [word], screen }) => {
+  prepare: async ({ values: { json, quiet, broker } }, { words: [word], screen, variables }) => {
     const common = { output: { json, quiet: false }, timeout: null, warnings: [] };
     if (word === "list")
       return { ...common, render: lessonListText(screen) as Renderer, start: sink => list(sink) };
-    const lesson = await lessonOf(word);
+    const outside = broker === null ? null : outsideBroker(broker, variables);
+    const { lesson, next } = await lessonOf(word);
     return {
       ...common,
       render: ladderText(screen) as Renderer,
-      start: (sink, { stop }) => play(lesson, quiet ? essentialsOnly(sink) : sink, stop),
+      start: (sink, { stop }) =>
+        play(lesson, { outside, next, signal: stop }, quiet ? essentialsOnly(sink) : sink),
     };
   },
 });
@@ -41,7 +45,7 @@ void run({
 /** A built-in lesson's name has neither folder nor extension. */
 const isFile = (word: string) => /[\\/]|\.ya?ml$/i.test(word);
 
-async function lessonOf(word: string | undefined): Promise<Lesson> {
+async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; next: string | null }> {
   const { builtInLesson, lessonFromFile, lessonNames } = await import("../lessons/lessons.js");
   if (word === undefined)
     throw usageError(
@@ -49,9 +53,10 @@ async function lessonOf(word: string | undefined): Promise<Lesson> {
       "which lesson?",
       "lwt-demo offline-notification is the first; lwt-demo list shows them all.",
     );
-  if (isFile(word)) return lessonFromFile(word);
+  if (isFile(word)) return { lesson: await lessonFromFile(word), next: null };
   const names = await lessonNames(LESSONS);
-  if (names.includes(word)) return builtInLesson(LESSONS, word);
+  const number = names.indexOf(word);
+  if (number >= 0) return { lesson: await builtInLesson(LESSONS, word), next: names[number + 1] ?? null };
   const nearest = nearestName(word, names);
   const question = nearest ? ` Did you mean ${nearest}?` : "";
   throw usageError(
@@ -69,11 +74,11 @@ async function list(sink: Sink): Promise<ExitCode> {
 
 async function play(
   lesson: Lesson,
+  settings: Omit<RunSettings, "binDir">,
   sink: Sink<LessonEvent | ProcessEvent>,
-  stop: AbortSignal,
 ): Promise<ExitCode> {
   const { runLesson } = await import("../lessons/lessons.js");
-  const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), signal: stop }, sink);
+  const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), ...settings }, sink);
   if (passed) return ExitCode.done;
   return skipped === null ? ExitCode.failed : ExitCode.leftEarly;
 }

@@ -7,10 +7,13 @@ import {
   startProcess,
   stopOrKill,
 } from "./process.js";
+import type { Steps } from "./schema.js";
 import { COMMANDS } from "./vocabulary.js";
 
 /** Milliseconds that a process has to stop gracefully, what is in flight included. */
 const PATIENCE = 5_000;
+
+export type Exit = Steps["start"]["exit"];
 
 /**
  * The processes of one run. One that ends with a failure, or a broker that ends at all, without the lesson having
@@ -28,8 +31,11 @@ export class Cast {
     this.#over = over;
   }
 
-  /** A name can be used again; one that is about to end by itself is waited for. */
-  async start(settings: ProcessSettings): Promise<void> {
+  /**
+   * A name can be used again; one that is about to end by itself is waited for.
+   * @param exit how a client may end by itself
+   */
+  async start(settings: ProcessSettings, exit: Exit): Promise<void> {
     const { name } = settings;
     const before = this.#running.get(name);
     if (before && !(await endsWithin(before, PATIENCE)))
@@ -38,7 +44,7 @@ export class Cast {
     const running = await startProcess(settings);
     this.#running.set(name, running);
     running.ended.then(
-      end => this.#ended(running, end),
+      end => this.#ended(running, exit, end),
       (error: unknown) => this.#over.abort(error),
     );
   }
@@ -71,15 +77,19 @@ export class Cast {
     return leaving;
   }
 
-  #ended(gone: LessonProcess, end: End): void {
+  #ended(gone: LessonProcess, exit: Exit, end: End): void {
     this.#running.delete(gone.name);
-    const expected = end.code === 0 && COMMANDS[gone.command] === "client";
+    const expected = COMMANDS[gone.command] === "client" && isEnd(end, exit);
     if (!expected && !this.#leaving.has(gone)) this.#over.abort(new Error(obituary(gone, end)));
     this.#journal.ended(gone.name);
   }
 }
 
-function obituary({ name, command, pid }: LessonProcess, { code, signal, complaint }: End): string {
+/** Where there are no signals, a crash is an exit code. */
+const isEnd = ({ code, signal }: End, exit: Exit): boolean =>
+  exit === "crash" ? signal !== null || code !== 0 : code === exit;
+
+export function obituary({ name, command, pid }: LessonProcess, { code, signal, complaint }: End): string {
   const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
   return `${name} (${command}, pid ${pid}) ${how}${complaint ? `: ${complaint}` : ""}`;
 }

@@ -1,21 +1,17 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { parse } from "yaml";
 import { usageError } from "../errors.js";
 import { loadLesson } from "./load.js";
 import type { Lesson } from "./schema.js";
 
-const EXTENSION = ".yaml";
-
-/** The names of the lessons in that folder: their files' names without `.yaml`. */
-export async function lessonNames(folder: string): Promise<string[]> {
-  const files = await readdir(folder);
-  const lessons = files.filter(file => file.endsWith(EXTENSION));
-  return lessons.map(file => path.basename(file, EXTENSION)).toSorted();
-}
+/** The names of the lessons in that folder, in teaching order, from its list; each is a file. */
+export const lessonNames = async (folder: string): Promise<string[]> =>
+  parse(await readFile(path.join(folder, "index.yaml"), "utf8")) as string[];
 
 /** A built-in lesson; the name is one of `lessonNames`. */
 export const builtInLesson = (folder: string, name: string): Promise<Lesson> =>
-  lessonFromFile(path.join(folder, name + EXTENSION));
+  lessonFromFile(path.join(folder, `${name}.yaml`));
 
 /** A lesson from any file. Throws a usage error if it can't be read, or isn't one. */
 export async function lessonFromFile(file: string): Promise<Lesson> {

@@ -1,21 +1,20 @@
-import { isDeepStrictEqual } from "node:util";
 import type { ProcessEvent } from "../events.js";
-
-/** An event by its name, and the fields in which it must be exactly so. */
-export interface Pattern {
-  event: string;
-  where: Record<string, unknown>;
-}
+import { matches, type Pattern } from "./compare.js";
 
 export interface Wanted {
   from: string;
   pattern: Pattern;
   /** None of these may come before what is wanted. */
   never: Pattern | undefined;
+  /** One of these may come in its place. */
+  instead: Pattern | undefined;
 }
 
-/** What became of waiting for an event; `heard` is what that process said meanwhile. */
-export type Outcome = { is: "found" | "forbidden" | "ended" | "late"; heard: readonly ProcessEvent[] };
+/** What became of waiting for an event; `heard` is what that process said meanwhile, what decided last. */
+export type Outcome = {
+  is: "found" | "forbidden" | "instead" | "ended" | "late";
+  heard: readonly ProcessEvent[];
+};
 
 /**
  * What the processes of a lesson said, in order. Each process has a place up to which it has been read: what was
@@ -66,14 +65,22 @@ export class Journal {
     });
   }
 
-  #read({ from, pattern, never }: Wanted): Outcome | null {
+  #read({ from, pattern, never, instead }: Wanted): Outcome | null {
     const unread = this.#unread(from);
-    const end = unread.findIndex(event => matches(event, pattern) || (never && matches(event, never)));
-    const last = unread[end];
-    if (!last) return this.#ended.has(from) ? { is: "ended", heard: unread } : null;
-    // What was read is dropped: the next look begins behind it.
-    this.#said.set(from, unread.slice(end + 1));
-    return { is: matches(last, pattern) ? "found" : "forbidden", heard: unread.slice(0, end + 1) };
+    const verdicts = { found: pattern, forbidden: never, instead };
+    const verdictOf = (event: ProcessEvent) =>
+      (["found", "forbidden", "instead"] as const).find(is => {
+        const one = verdicts[is];
+        return one && matches(event, one);
+      });
+    for (const [i, event] of unread.entries()) {
+      const is = verdictOf(event);
+      if (is === undefined) continue;
+      // What was read is dropped: the next look begins behind it.
+      this.#said.set(from, unread.slice(i + 1));
+      return { is, heard: unread.slice(0, i + 1) };
+    }
+    return this.#ended.has(from) ? { is: "ended", heard: unread } : null;
   }
 
   #unread(name: string): ProcessEvent[] {
@@ -83,12 +90,4 @@ export class Journal {
   #wake(): void {
     for (const look of this.#watchers) look();
   }
-}
-
-function matches(event: ProcessEvent, { event: name, where }: Pattern): boolean {
-  const fields: Record<string, unknown> = { ...event };
-  return (
-    event.event === name &&
-    Object.entries(where).every(([key, value]) => isDeepStrictEqual(fields[key], value))
-  );
 }

@@ -7,15 +7,21 @@ import type { ProcessEvent } from "../events.js";
 import { linesOf } from "../lines.js";
 import type { Command } from "./vocabulary.js";
 
-export interface ProcessSettings {
-  /** As the lesson calls it. */
-  name: string;
+/** What is typed to start a process. */
+export interface Invocation {
   command: Command;
   args: string[];
+}
+
+export interface ProcessSettings extends Invocation {
+  /** As the lesson calls it. */
+  name: string;
   /** Where the committed bin/*.cjs are. */
   binDir: string;
   /** Its working directory: the run's own, so that no .env of the reader's has a say. */
   folder: string;
+  /** Beside the system's: what reaches the clients by no command line. */
+  environment: Record<string, string>;
   /** Comes before any of its output. */
   onStart: (pid: number) => void | Promise<void>;
   /** Its output, in order; while a promise is kept waiting, nothing more is read. */
@@ -46,10 +52,10 @@ export interface LessonProcess {
 
 /** Starts it, without a shell. Rejects if the system can't. */
 export async function startProcess(settings: ProcessSettings): Promise<LessonProcess> {
-  const { name, command, args, binDir, folder } = settings;
+  const { name, command, args, binDir, folder, environment } = settings;
   const child = spawn(process.execPath, [path.join(binDir, `${command}.cjs`), ...args, "--json"], {
     cwd: folder,
-    env: withoutOurs(process.env),
+    env: { ...withoutOurs(process.env), ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     // A Ctrl-C in the terminal is for lwt-demo, which then stops its clients before their broker.
     detached: process.platform !== "win32",

@@ -4,14 +4,29 @@ import path from "node:path";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
-import { Journal } from "./journal.js";
+import { cleanUp } from "./cleanup.js";
+import { Memory } from "./compare.js";
+import { Journal, type Wanted } from "./journal.js";
+import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
-import { BROKER, COMMANDS, type Command } from "./vocabulary.js";
-import { insteadOf, purposeOf } from "./wording.js";
+import { BROKER, COMMANDS } from "./vocabulary.js";
+import { insteadOf, mistimed, purposeOf } from "./wording.js";
+
+/** A broker that goes on after the lesson, and may serve others too. */
+interface OutsideBroker {
+  /** As the clients' --broker takes it, without user name or password. */
+  broker: string;
+  /** What the clients find in their environment: user name, password, certificates. */
+  environment: Record<string, string>;
+}
 
 export interface RunSettings {
   /** The folder of the committed bin/*.cjs. */
   binDir: string;
+  /** Null: a bundled one of the lesson's own. */
+  outside: OutsideBroker | null;
+  /** The built-in lesson after this one. */
+  next: string | null;
   /** Ends the run early; its processes are stopped first. */
   signal: AbortSignal;
 }
@@ -46,6 +61,8 @@ export async function runLesson(
 
 class Run {
   readonly #lesson: Lesson;
+  readonly #names: Names;
+  readonly #memory = new Memory();
   readonly #settings: RunSettings;
   readonly #folder: string;
   readonly #sink: LessonSink;
@@ -58,10 +75,16 @@ class Run {
   #number = 0;
   #held = 0;
   #failed = 0;
+  #deviations = 0;
+  #notObserved = 0;
+  /** Its answer is still to be told. */
+  #asked: Steps["predict"] | null = null;
 
   constructor(lesson: Lesson, settings: RunSettings, folder: string, sink: LessonSink) {
-    this.#lesson = lesson;
+    this.#names = settings.outside ? namesAmongOthers() : NAMES_ALONE;
+    this.#lesson = named(lesson, this.#names);
     this.#settings = settings;
+    this.#brokerUrl = settings.outside?.broker ?? "";
     this.#folder = folder;
     this.#sink = sink;
   }
@@ -71,15 +94,21 @@ class Run {
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
-    await this.#sink(lessonEvent(this.#lesson));
-    for (const step of [...BROKER_FIRST, ...this.#lesson.steps]) {
+    const { outside } = this.#settings;
+    await this.#sink(lessonEvent(this.#lesson, outside?.broker));
+    for (const step of [...(outside ? [] : BROKER_FIRST), ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
+    if (this.#failed === 0 && !signal.aborted) await this.#reveal();
     signal.removeEventListener("abort", leave);
   }
 
-  end(): Promise<void> {
-    return this.#cast.dismiss();
+  /** Ends its processes, and where the broker goes on, what it left there. */
+  async end(): Promise<void> {
+    await this.#cast.dismiss();
+    if (this.#settings.outside === null) return;
+    const commands = this.#lesson.cleanup.map(line => this.#processSettings(line, null));
+    await cleanUp(commands, this.#sink);
   }
 
   result(): LessonResult {
@@ -93,6 +122,9 @@ class Run {
       held,
       failed,
       skipped: left ? "interrupted" : null,
+      deviations: this.#deviations,
+      notObserved: this.#notObserved,
+      next: passed ? this.#settings.next : null,
     };
   }
 
@@ -112,38 +144,68 @@ class Run {
     this.#failed++;
     const instead = error instanceof Error ? error.message : String(error);
     const clause = step.kind === "expect" ? (step.clause ?? null) : null;
-    await this.#sink({ event: "expected", what: purposeOf(step), held: false, clause, instead });
+    const verdict = { what: purposeOf(step), held: false, clause, instead };
+    await this.#sink({ event: "expected", ...verdict, deviation: false, seconds: null });
   }
 
   #perform<Kind extends Step["kind"]>(kind: Kind, step: Steps[Kind]): Promise<void> {
     const act: { [Each in Step["kind"]]: (step: Steps[Each]) => Promise<void> } = {
       say: ({ say }) => this.#say(say),
-      start: ({ start, run: { command, args } }) => this.#start(start, command, args),
-      stop: ({ stop }) => this.#cast.stop(stop),
-      kill: ({ kill }) => this.#cast.kill(kill),
+      start: ({ start, run, exit }) => this.#cast.start(this.#processSettings(run, start), exit),
+      stop: ({ stop }) => this.#cast.stop(this.#ours(stop)),
+      kill: ({ kill }) => this.#cast.kill(this.#ours(kill)),
       expect: expected => this.#expect(expected),
+      predict: question => this.#ask(question),
     };
     return act[kind](step);
   }
 
+  #ours(name: string): string {
+    if (name !== BROKER || this.#settings.outside === null) return name;
+    throw new Error("this lesson ends its broker, so it can only be run on the bundled one");
+  }
+
+  async #ask(step: Steps["predict"]): Promise<void> {
+    await this.#reveal();
+    this.#asked = step;
+    await this.#sink({ event: "prediction", question: step.predict, choices: step.choices });
+  }
+
+  async #reveal(): Promise<void> {
+    const asked = this.#asked;
+    if (!asked) return;
+    this.#asked = null;
+    const { predict: question, choices, answer, because } = asked;
+    await this.#sink({ event: "revealed", question, answer, choice: choices[answer - 1] ?? "", because });
+  }
+
   async #say(say: string): Promise<void> {
+    await this.#reveal();
     this.#number++;
     await this.#sink({ event: "step", number: this.#number, say });
   }
 
-  #start(name: string, command: Command, args: string[]): Promise<void> {
-    const where = COMMANDS[command] === "client" ? ["--broker", this.#brokerUrl] : [];
-    return this.#cast.start({
-      name,
+  /** @param name as the lesson calls it; null: it is not part of the story */
+  #processSettings({ command, args }: Invocation, name: string | null): ProcessSettings {
+    const { outside, binDir } = this.#settings;
+    const isClient = COMMANDS[command] === "client";
+    const own = isClient && outside ? ownNames(args, this.#names, name) : [];
+    const all = [...args, ...own, ...(isClient ? ["--broker", this.#brokerUrl] : [])];
+    const shown = name ?? command;
+    return {
+      name: shown,
       command,
-      args: [...args, ...where],
-      binDir: this.#settings.binDir,
+      args: all,
+      binDir,
       folder: this.#folder,
+      environment: isClient ? (outside?.environment ?? {}) : {},
       onStart: pid =>
-        this.#sink({ event: "process", name, pid, command: [command, ...args, ...where].join(" ") }),
-      onEvent: event => this.#chronology.take(event),
-      onSilence: () => this.#chronology.passed(name),
-    });
+        name === null
+          ? undefined
+          : this.#sink({ event: "process", name, pid, command: [command, ...all].join(" ") }),
+      onEvent: event => (name === null ? undefined : this.#chronology.take(event)),
+      onSilence: () => this.#chronology.passed(shown),
+    };
   }
 
   /** Shown before it is judged, so that a verdict never comes ahead of its evidence. */
@@ -154,30 +216,106 @@ class Run {
   }
 
   async #expect(step: Steps["expect"]): Promise<void> {
-    const wanted = { from: step.from, pattern: { event: step.expect, where: step.where }, never: step.never };
-    const outcome = await this.#journal.find(wanted, step.within * 1_000, this.#over.signal);
-    if (outcome.is !== "found") throw new Error(insteadOf(step, outcome));
+    const claims = step.what !== undefined;
+    if (this.#settings.outside && step.from === BROKER) {
+      if (claims) this.#notObserved++;
+      return;
+    }
+    const found = await this.#find(step);
+    if (!found) return this.#deviate(step);
+    if (step.as !== undefined) this.#memory.remember(step.as, found);
+    const seconds = this.#measure(step, found);
     const verdict = { what: purposeOf(step), held: true, clause: step.clause ?? null };
-    if (step.what === undefined) return this.#sink({ event: "observed", ...verdict });
+    if (!claims) return this.#sink({ event: "observed", ...verdict });
     this.#held++;
-    return this.#sink({ event: "expected", ...verdict, instead: null });
+    return this.#sink({ event: "expected", ...verdict, instead: null, deviation: false, seconds });
   }
+
+  /** All that is looked for; null where the known deviation came in its place. */
+  async #find(step: Steps["expect"]): Promise<ProcessEvent[] | null> {
+    const found: ProcessEvent[] = [];
+    const deadline = performance.now() + step.within * 1_000;
+    while (found.length < step.times) {
+      const wanted = this.#wanted(step, found.length);
+      // oxlint-disable-next-line no-await-in-loop -- each begins where the one before was found
+      const outcome = await this.#journal.find(wanted, deadline - performance.now(), this.#over.signal);
+      if (outcome.is === "instead") return null;
+      const last = outcome.heard.at(-1);
+      if (outcome.is !== "found" || !last) throw new Error(insteadOf(step, wanted, found.length, outcome));
+      found.push(last);
+    }
+    return found;
+  }
+
+  #wanted({ from, expect, where, never, deviation }: Steps["expect"], i: number): Wanted {
+    const known = this.#settings.outside ? deviation : undefined;
+    return {
+      from,
+      pattern: this.#memory.resolved({ event: expect, where }, i),
+      never: never && this.#memory.resolved(never, i),
+      instead: known && this.#memory.resolved(known, i),
+    };
+  }
+
+  /** Seconds since the remembered event. */
+  #measure(step: Steps["expect"], found: readonly ProcessEvent[]): number | null {
+    if (!step.after) return null;
+    const { event, atLeast = 0, atMost = Number.POSITIVE_INFINITY } = step.after;
+    const [since, until] = [this.#memory.last(event), found.at(-1)];
+    if (!since || !until) throw new Error(`there was no ${event} to measure from`);
+    const seconds = (Date.parse(until.time) - Date.parse(since.time)) / 1_000;
+    if (seconds < atLeast || seconds > atMost) throw new Error(mistimed(step, seconds));
+    return seconds;
+  }
+
+  async #deviate(step: Steps["expect"]): Promise<void> {
+    this.#deviations++;
+    const verdict = { what: purposeOf(step), held: false, clause: step.clause ?? null };
+    const instead = step.deviation?.what ?? null;
+    await this.#sink({ event: "expected", ...verdict, instead, deviation: true, seconds: null });
+  }
+}
+
+/** What `{ns}` and `{x}` stand for in a lesson's texts: the namespace, and the end of client identifiers. */
+interface Names {
+  ns: string;
+  x: string;
+}
+
+const NAMES_ALONE: Names = { ns: "Binil", x: "" };
+
+/** Nobody else's, on a broker that others use too. */
+function namesAmongOthers(): Names {
+  const random = Math.floor(Math.random() * 0x1_00_00_00)
+    .toString(16)
+    .padStart(6, "0");
+  return { ns: `Binil-${random}`, x: `x${random}` };
+}
+
+const named = (lesson: Lesson, { ns, x }: Names): Lesson =>
+  JSON.parse(JSON.stringify(lesson).replaceAll("{ns}", ns).replaceAll("{x}", x)) as Lesson;
+
+/** The options that keep a client apart from others', as far as the lesson doesn't give them. */
+function ownNames(args: string[], { ns, x }: Names, name: string | null): string[] {
+  const gives = (pattern: RegExp) => args.some(word => pattern.test(word));
+  return [
+    ...(gives(/^--namespace(=|$)/) ? [] : ["--namespace", ns]),
+    ...(name === null || gives(/^(-i|--client-id(=|$))/) ? [] : ["--client-id", name + x]),
+  ];
 }
 
 /** The lesson's broker, on a free port. */
 const BROKER_FIRST: Step[] = [
-  { kind: "start", start: BROKER, run: { command: "lwt-broker", args: ["--port", "0"] } },
-  { kind: "expect", expect: "listening", from: BROKER, where: {}, within: BROKER_START },
+  { kind: "start", start: BROKER, run: { command: "lwt-broker", args: ["--port", "0"] }, exit: 0 },
+  { kind: "expect", expect: "listening", from: BROKER, where: {}, within: BROKER_START, times: 1 },
 ];
 
-/** What a lesson is, and who takes part in it: the broker, and each process once. */
-export function lessonEvent({
-  name,
-  title,
-  claims,
-  steps,
-}: Lesson): Extract<LessonEvent, { event: "lesson" }> {
-  const commands = new Map<string, string>([[BROKER, "lwt-broker"]]);
+/** What a lesson is, and who takes part in it: the broker, by its address where it isn't bundled, and each process once. */
+export function lessonEvent(
+  { name, title, claims, steps }: Lesson,
+  broker = "lwt-broker",
+): Extract<LessonEvent, { event: "lesson" }> {
+  const commands = new Map<string, string>([[BROKER, broker]]);
   for (const step of steps) if (step.kind === "start") commands.set(step.start, step.run.command);
   const participants = [...commands].map(([participant, command]) => ({ name: participant, command }));
   return { event: "lesson", name, title, claims, participants };

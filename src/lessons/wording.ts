@@ -1,5 +1,6 @@
 import type { ProcessEvent } from "../events.js";
-import type { Outcome, Pattern } from "./journal.js";
+import { at, type Pattern, type Where, whereText } from "./compare.js";
+import type { Outcome, Wanted } from "./journal.js";
 import type { Step, Steps } from "./schema.js";
 
 /** How many of the latest events a failure shows. */
@@ -12,38 +13,53 @@ export function purposeOf(step: Step): string {
     start: ({ start, run }) => `${start} starts as ${run.command}`,
     stop: ({ stop }) => `${stop} stops`,
     kill: ({ kill }) => `${kill} is killed`,
+    predict: ({ predict }) => predict,
     expect: ({ what, from, expect, where }) => what ?? `${from}: ${patternText({ event: expect, where })}`,
   };
   const word = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => words[kind](one);
   return word(step.kind, step);
 }
 
-/** What came instead of what was expected. */
-export function insteadOf(step: Steps["expect"], { is, heard }: Outcome): string {
-  const wanted = patternText({ event: step.expect, where: step.where });
-  const came = heardText(step, heard);
-  const never = step.never && patternText(step.never);
+/** What came instead of what was expected, where `found` of the events that were looked for had come. */
+export function insteadOf(
+  step: Steps["expect"],
+  { pattern, never }: Wanted,
+  found: number,
+  outcome: Outcome,
+): string {
+  const { from, within, times } = step;
+  const which = times > 1 ? `no. ${found + 1} of ${times}: ` : "";
+  const wanted = which + patternText(pattern);
+  const came = heardText(from, { ...pattern.where, ...never?.where }, outcome.heard);
   return {
-    found: `${step.from} said ${wanted}`,
-    forbidden: `${step.from} said ${never} before ${wanted}: ${came}`,
-    ended: `${step.from} ended before it said ${wanted}; ${came}`,
-    late: `${step.from} did not say ${wanted} within ${step.within} s; ${came}`,
-  }[is];
+    found: `${from} said ${wanted}`,
+    instead: `${from} said something else than ${wanted}: ${came}`,
+    forbidden: `${from} said ${never && patternText(never)} before ${wanted}: ${came}`,
+    ended: `${from} ended before it said ${wanted}; ${came}`,
+    late: `${from} did not say ${wanted} within ${within} s; ${came}`,
+  }[outcome.is];
+}
+
+/** That it came too early or too late. */
+export function mistimed({ from, expect, after }: Steps["expect"], seconds: number): string {
+  const least = after?.atLeast === undefined ? "" : ` at least ${after.atLeast}`;
+  const most = after?.atMost === undefined ? "" : ` at most ${after.atMost}`;
+  return `${from} said ${expect} ${seconds} s after "${after?.event}": expected were${least}${least && most && ","}${most} s`;
 }
 
 /** `status (state "offline")` */
 function patternText({ event, where }: Pattern): string {
-  const fields = Object.entries(where).map(([key, value]) => `${key} ${JSON.stringify(value)}`);
-  return fields.length > 0 ? `${event} (${fields.join(", ")})` : event;
+  const fields = whereText(where);
+  return fields ? `${event} (${fields})` : event;
 }
 
 /** The latest events, each with its value for what was asked, where it has one. */
-function heardText({ where, never, from }: Steps["expect"], heard: readonly ProcessEvent[]): string {
+function heardText(from: string, asked: Where, heard: readonly ProcessEvent[]): string {
   if (heard.length === 0) return `nothing more came from ${from}`;
-  const asked = new Set([...Object.keys(where), ...Object.keys(never?.where ?? {})]);
   const lines = heard.slice(-SHOWN).map(event => {
-    const fields = Object.entries(event).filter(([key]) => asked.has(key));
-    return patternText({ event: event.event, where: Object.fromEntries(fields) });
+    const fields = Object.keys(asked).map(path => [path, at(event, path)] as const);
+    const known = fields.filter(([, value]) => value !== undefined);
+    return patternText({ event: event.event, where: Object.fromEntries(known) as Where });
   });
   return `what came last was ${lines.join(", ")}`;
 }

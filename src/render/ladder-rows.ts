@@ -13,8 +13,15 @@ interface Column extends Participant {
 
 type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
 
-/** From left to right, as a message goes. */
-const ORDER = ["pub-lwt", "lwt-broker", "sub-lwt"];
+/** From left to right, as a message goes: the broker, which may go by its address, between its clients. */
+const PLACE: Record<string, number> = { "pub-lwt": 0, "sub-lwt": 2 };
+const BROKER_PLACE = 1;
+const placeOf = ({ command }: Participant) =>
+  (Object.hasOwn(PLACE, command) ? PLACE[command] : undefined) ?? BROKER_PLACE;
+/** The command of the lesson's own broker. */
+export const BUNDLED = "lwt-broker";
+export const brokerOf = (participants: Participant[]): Participant | undefined =>
+  participants.find(one => placeOf(one) === BROKER_PLACE);
 /** The second connection of `pub-lwt --fail`, which only watches. */
 const WITNESS = /-witness$/;
 /** What an arrow has beside its label, at the least: a dash and a blank before it, a blank and the head after it. */
@@ -34,7 +41,7 @@ export class Ladder {
     this.#styles = styles;
     this.#columns = columnsFor(participants, width);
     this.#scene = {
-      broker: participants.find(({ command }) => command === "lwt-broker")?.name ?? "",
+      broker: brokerOf(participants)?.name ?? "",
       clientOf: clientId => this.#processes.get(clientId),
       isOpen: process => this.#column(process)?.lifeline === "open",
       qosOf: (process, packetId) => this.#qos.get(`${process} ${packetId}`),
@@ -140,12 +147,12 @@ export class Ladder {
 }
 
 function columnsFor(participants: Participant[], width: number): Column[] {
-  const ordered = participants.toSorted((a, b) => ORDER.indexOf(a.command) - ORDER.indexOf(b.command));
+  const ordered = participants.toSorted((a, b) => placeOf(a) - placeOf(b));
   const xs = places(ordered.length, width);
   return ordered.map((participant, i) => ({
     ...participant,
     x: xs[i] ?? 0,
     until: xs[i + 1] ?? width + 1,
-    lifeline: participant.command === "lwt-broker" ? "open" : "none",
+    lifeline: placeOf(participant) === BROKER_PLACE ? "open" : "none",
   }));
 }

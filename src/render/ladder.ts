@@ -2,7 +2,7 @@ import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
 import { columnsOf, cut, fold, wrap } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { plain, type Style } from "./ladder-grid.js";
-import { Ladder } from "./ladder-rows.js";
+import { BUNDLED, brokerOf, Ladder } from "./ladder-rows.js";
 import type { Paint } from "./paint.js";
 import type { Rendered, Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
@@ -15,6 +15,7 @@ type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
 
 /** Columns before a claim: its verdict. */
 const VERDICT = 10;
+const MARGIN = " ".repeat(VERDICT);
 /** Columns for the name of a process, at the most, where it stands before a text. */
 const LONGEST_NAME = 16;
 /** Columns for what it cites, at the most. */
@@ -69,6 +70,8 @@ class Story {
         this.#wrapped(`${cut(escapeText(who), LONGEST_NAME)} $ `, command, plain),
       observed: () => [],
       expected: claim => this.#claim(claim),
+      prediction: ({ question, choices }) => this.#ask(question, choices),
+      revealed: ({ answer, choice, because }) => this.#reveal(answer, choice, because),
       result: result => [...this.#judge(), "", this.#conclude(result)],
     };
     return tellings[name](event);
@@ -84,7 +87,25 @@ class Story {
       notice,
     });
     const suffix = claims.length > 0 ? ` (${claims.join(", ")})` : "";
-    return this.#wrapped("", title + suffix, bold);
+    const broker = brokerOf(participants);
+    const where = broker && broker.command !== BUNDLED ? ` on ${broker.command}` : "";
+    return this.#wrapped("", title + suffix + where, bold);
+  }
+
+  #ask(question: string, choices: string[]): string[] {
+    this.#headerDue = true;
+    const numbered = choices.flatMap((choice, i) => this.#wrapped(`${MARGIN}${i + 1}  `, choice, plain));
+    return [...this.#judge(), "", ...this.#wrapped("  ?       ", question, this.#paint.bold), ...numbered];
+  }
+
+  /** After the claims of its step, which show that it is so. */
+  #reveal(answer: number, choice: string, because: string): string[] {
+    const { notice } = this.#paint;
+    const told = [
+      ...this.#wrapped(notice("  answer  "), `${answer}  ${choice}`, notice),
+      ...this.#wrapped(MARGIN, because, plain),
+    ];
+    return [...this.#judge(), "", ...told];
   }
 
   #say(number: number, say: string): string[] {
@@ -93,13 +114,15 @@ class Story {
   }
 
   /** Kept until the step is over: a verdict in the middle of a ladder would tear it. */
-  #claim({ what, held, clause, instead }: ToldAs<"expected">): string[] {
+  #claim({ what, held, clause, instead, deviation, seconds }: ToldAs<"expected">): string[] {
+    const measured = seconds === null ? what : `${what} (${seconds.toFixed(1)} s)`;
     const cited = clause === null ? "" : cut(escapeText(clause), LONGEST_CLAUSE);
-    const [first = "", ...rest] = this.#lines(what, this.#width - VERDICT - columnsOf(cited) - 1);
+    const [first = "", ...rest] = this.#lines(measured, this.#width - VERDICT - columnsOf(cited) - 1);
     const gap = " ".repeat(Math.max(0, this.#width - VERDICT - columnsOf(first) - columnsOf(cited)));
-    const verdict = held ? this.#paint.good("  held    ") : this.#paint.bad("  FAILED  ");
-    const came = instead === null ? [] : this.#lines(instead, this.#width - VERDICT).map(this.#paint.bad);
-    const below = [...rest, ...came].map(line => " ".repeat(VERDICT) + line);
+    const { good, bad, notice } = this.#paint;
+    const verdict = held ? good("  held    ") : deviation ? notice("  differs ") : bad("  FAILED  ");
+    const came = instead === null ? [] : this.#lines(instead, this.#width - VERDICT);
+    const below = [...rest, ...came.map(deviation ? notice : bad)].map(line => MARGIN + line);
     this.#verdicts.push((verdict + first + gap + this.#paint.dim(cited)).trimEnd(), ...below);
     return [];
   }
@@ -110,14 +133,28 @@ class Story {
     return verdicts.length > 0 ? ["", ...verdicts] : [];
   }
 
-  #conclude({ lesson, passed, held, failed, skipped }: ToldAs<"result">): string {
+  #conclude({
+    lesson,
+    passed,
+    held,
+    failed,
+    skipped,
+    deviations,
+    notObserved,
+    next,
+  }: ToldAs<"result">): string {
     const { good, bad, notice } = this.#paint;
     const name = escapeText(lesson);
     const claims = `${held} ${held === 1 ? "claim" : "claims"} held`;
     const inLines = (text: string) => fold(text, this.#width);
     if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)} before its end; ${claims}`));
+    const more = [
+      deviations > 0 ? `, ${deviations} broken by this broker in a known way` : "",
+      notObserved > 0 ? `, ${notObserved} observed only on the bundled broker` : "",
+    ].join("");
+    const onward = next === null ? "" : `\n${fold(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
     return passed
-      ? good(inLines(`${name} passed: ${claims}`))
+      ? good(inLines(`${name} passed: ${claims}${more}`)) + onward
       : bad(inLines(`${name} FAILED: ${claims}, ${failed} did not`));
   }
 

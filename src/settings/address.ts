@@ -41,6 +41,13 @@ const TLS_OPTIONS = ["cafile", "cert", "key", "insecure"] as const;
 /** IANA's port for MQTT over TLS. */
 const TLS_PORT = 8883;
 
+/** A broker as it is named in an option; credentials that its URL has are told apart. @throws UserError exit code 2 */
+export function namedBroker(name: string): Pick<BrokerAddress, "username" | "password"> & { broker: string } {
+  if (NAMED_BROKERS.has(name)) return { broker: name, username: null, password: null };
+  const { url: broker, username, password } = parse(name, false);
+  return { broker, username, password };
+}
+
 /** @throws UserError exit code 2: no such form of address, or options that contradict it */
 export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
   const { broker, host, port } = given.values;
