@@ -164,6 +164,15 @@ test("a claim is judged under its step's ladder, with what came instead", () => 
   ]);
 });
 
+test("of two processes with one client ID, the connection of the first is the one that dies", () => {
+  const lines = draw([
+    { ...connecting("Machine1"), clientId: "Twin" },
+    { ...connecting("Subscriber1"), clientId: "Twin" },
+    { event: "client-disconnected", process: "broker", clientId: "Twin", cause: "taken-over" },
+  ]);
+  assert.equal(lines.at(-1), "    ╳ another client has its ID  │                            │");
+});
+
 test("a deviation, a time that was measured, and a question with its answer", () => {
   const choices = ["nothing", "everything"];
   const lines = draw([

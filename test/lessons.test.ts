@@ -141,7 +141,10 @@ test("offline-notification passes, tells of its processes, and leaves none behin
     .map(({ state, ...event }) => ({ state, process: String(Reflect.get(event, "process")) }));
   assert.deepEqual(
     told,
-    ["online", "offline", "online", "stopped"].map(state => ({ state, process: "Subscriber1" })),
+    ["online", "offline", "offline", "offline", "online", "stopped"].map(state => ({
+      state,
+      process: "Subscriber1",
+    })),
   );
   assertAllGone(run);
 });
@@ -164,7 +167,7 @@ test("offline-notification draws what happened in 80 columns", async t => {
     assert.ok(found > 0, `${part} is missing after ${story[story.indexOf(part) - 1]}:\n${run.stdout}`);
     at = found;
   }
-  assert.match(run.stdout, /7 claims held/);
+  assert.match(run.stdout, /8 claims held/);
 });
 
 test("a claim that doesn't hold ends the lesson with exit code 1, and says what came instead", async t => {
@@ -497,6 +500,19 @@ for (const [args, message] of wrongUses)
     assert.match(run.stderr.replaceAll(/\s+/g, " "), message);
     assert.equal(run.stdout, "");
   });
+
+test("the lesson in docs/lessons.md passes, on a broker of its own and on another", async t => {
+  const text = readFileSync(path.join(LESSONS, "..", "..", "docs", "lessons.md"), "utf8");
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, "mine.yaml"), /```yaml\n([^]*?)```/.exec(text)?.[1] ?? "");
+  const { url } = await lwtBroker(t);
+  for (const args of [[], ["-b", url]]) {
+    const run = command(t, "lwt-demo", ["./mine.yaml", ...args], { cwd: folder });
+    assert.equal(await run.exit(), 0, run.stdout);
+    assert.equal(lastResult(run).held, 1);
+  }
+  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
+});
 
 test("the list of lessons has every lesson, by the name in its file", async () => {
   const names = await lessonNames(LESSONS);

@@ -11,6 +11,7 @@ export interface Comparison {
   atMost?: number | undefined;
   not?: Scalar | undefined;
   oneOf?: Scalar[] | undefined;
+  contains?: string | undefined;
   /** `NAME.field` of a remembered event. */
   same?: string | undefined;
 }
@@ -32,6 +33,7 @@ const COMPARISONS: { [Name in Exclude<keyof Comparison, "same">]-?: Held<Name> }
   atLeast: (is, than) => typeof is === "number" && is >= than,
   atMost: (is, than) => typeof is === "number" && is <= than,
   not: (is, than) => is !== than,
+  contains: (is, text) => typeof is === "string" && is.includes(text),
   oneOf: (is, these) => these.some(one => one === is),
 };
 

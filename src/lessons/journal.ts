@@ -25,7 +25,9 @@ export class Journal {
   readonly #ended = new Set<string>();
   readonly #watchers = new Set<() => void>();
 
+  /** What an earlier process of that name said is not to be found any more. */
   started(name: string): void {
+    this.#said.delete(name);
     this.#ended.delete(name);
   }
 

@@ -45,6 +45,7 @@ const comparison = z
     atMost: z.number().optional(),
     not: scalar.optional(),
     oneOf: z.array(scalar).min(1).optional(),
+    contains: text.optional(),
     same: z
       .string()
       .regex(/^[A-Za-z]\w*(\.\w+)+$/, "same is written like NAME.field, NAME being from an earlier `as`")

@@ -22,6 +22,8 @@ export interface Scene {
   broker: string;
   /** The process that connected with that client identifier, if it is one of the lesson's. */
   clientOf: (clientId: string) => string | undefined;
+  /** The process whose connection with that client identifier another one has taken over. */
+  evictedFrom: (clientId: string) => string | undefined;
   isOpen: (process: string) => boolean;
   /** Of the publication that is being acknowledged. */
   qosOf: (process: string, packetId: number) => QoS | undefined;
@@ -97,8 +99,8 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
     if (!isOpen(process)) return [];
     return graceful ? farewell(process, broker) : [{ draw: "break", at: process, text: reason }];
   },
-  "client-disconnected": ({ clientId, cause }, { broker, clientOf, isOpen }) => {
-    const at = clientOf(clientId);
+  "client-disconnected": ({ clientId, cause }, { broker, clientOf, evictedFrom, isOpen }) => {
+    const at = (cause === "taken-over" && evictedFrom(clientId)) || clientOf(clientId);
     if (at === undefined) return [];
     if (cause === "graceful") return isOpen(at) ? farewell(at, broker) : [];
     if (isOpen(at)) return [{ draw: "break", at, text: ENDS[cause] }];

@@ -33,6 +33,8 @@ export class Ladder {
   readonly #styles: Record<Tone, Style>;
   readonly #columns: Column[];
   readonly #processes = new Map<string, string>();
+  /** By client identifier: who had it last, before the one that has it now. */
+  readonly #evicted = new Map<string, string>();
   readonly #qos = new Map<string, QoS>();
   readonly #scene: Scene;
 
@@ -43,6 +45,7 @@ export class Ladder {
     this.#scene = {
       broker: brokerOf(participants)?.name ?? "",
       clientOf: clientId => this.#processes.get(clientId),
+      evictedFrom: clientId => this.#evicted.get(clientId),
       isOpen: process => this.#column(process)?.lifeline === "open",
       qosOf: (process, packetId) => this.#qos.get(`${process} ${packetId}`),
     };
@@ -65,10 +68,16 @@ export class Ladder {
   /** The rows for what a process said; none for most of it. */
   rows(event: ProcessEvent): string[] {
     if (event.event === "connecting" && WITNESS.test(event.clientId)) return [];
-    if (event.event === "connecting") this.#processes.set(event.clientId, event.process);
+    if (event.event === "connecting") this.#connecting(event.clientId, event.process);
     if (event.event === "published" && event.packetId !== null)
       this.#qos.set(`${event.process} ${event.packetId}`, event.qos);
     return marksOf(event, this.#scene).flatMap(mark => this.#draw(mark.draw, mark));
+  }
+
+  #connecting(clientId: string, process: string): void {
+    const before = this.#processes.get(clientId);
+    if (before !== undefined && before !== process) this.#evicted.set(clientId, before);
+    this.#processes.set(clientId, process);
   }
 
   #draw<Draw extends Mark["draw"]>(draw: Draw, mark: MarkOf<Draw>): string[] {

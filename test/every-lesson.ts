@@ -1,0 +1,42 @@
+// Runs every lesson; a file a broker does, since a file has a minute and a half.
+import assert from "node:assert/strict";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { lessonNames } from "../src/lessons/catalogue.js";
+import { command } from "./processes.js";
+
+/** Milliseconds that the longest lesson may take while others run beside it. */
+const PATIENCE = 60_000;
+/** Lessons wait more than they work. */
+const SIDE_BY_SIDE = 4;
+
+const names = await lessonNames(path.join(import.meta.dirname, "..", "examples", "lessons"));
+
+/** @param deviations how many of its claims this broker is known to break */
+export async function passes(
+  t: TestContext,
+  name: string,
+  args: string[] = [],
+  deviations = 0,
+): Promise<void> {
+  const run = command(t, "lwt-demo", [name, ...args]);
+  const result = await run.event("result", {}, PATIENCE);
+  assert.equal(await run.exit(), 0, JSON.stringify(run.all("expected").at(-1)));
+  assert.deepEqual([result.lesson, result.passed, result.failed], [name, true, 0]);
+  assert.equal(result.deviations, deviations);
+  assert.ok(result.held > 0);
+  assert.deepEqual(
+    run.all("warning").filter(({ code }) => code === "not-cleaned-up"),
+    [],
+  );
+}
+
+/** Several at a time. */
+export const eachPasses = (
+  t: TestContext,
+  args: string[] = [],
+  deviations: Record<string, number> = {},
+): Promise<void> =>
+  t.test("every lesson", { concurrency: SIDE_BY_SIDE }, async t => {
+    await Promise.all(names.map(name => t.test(name, t => passes(t, name, args, deviations[name]))));
+  });
