@@ -10,7 +10,7 @@ const PATIENCE = 60_000;
 /** Lessons wait more than they work. */
 const SIDE_BY_SIDE = 4;
 
-const names = await lessonNames(path.join(import.meta.dirname, "..", "examples", "lessons"));
+export const names = await lessonNames(path.join(import.meta.dirname, "..", "examples", "lessons"));
 
 /** @param deviations how many of its claims this broker is known to break */
 export async function passes(

@@ -1,17 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eachPasses } from "./every-lesson.js";
+import { eachPasses, passes } from "./every-lesson.js";
 import { command, missing, mosquitto } from "./processes.js";
 
+const skip = missing("mosquitto", ["-h"]);
 /** Mosquitto 2.0.11 sends no will when one stored session takes another's connection over. */
 const DEVIATIONS = { "client-id": 1 };
 
 test("every lesson passes on Mosquitto, and leaves nothing retained", {
-  skip: missing("mosquitto", ["-h"]),
+  skip,
 }, async t => {
   const { url } = await mosquitto(t);
   await eachPasses(t, ["--broker", url], DEVIATIONS);
   const retained = command(t, "sub-lwt", ["--retained", "-t", "#", "-b", url]);
   assert.equal(await retained.exit(), 0);
   assert.deepEqual(retained.all("message"), []);
+});
+
+test("a lesson passes on Mosquitto over WebSocket", { skip }, async t => {
+  const { wsPort } = await mosquitto(t);
+  await passes(t, "graceful", ["--broker", `ws://127.0.0.1:${wsPort}/mqtt`]);
 });

@@ -239,6 +239,14 @@ ${STORED} --hold-acks -i Subscriber1
 ${STORED} --count 3 -i Subscriber1
 `.replaceAll("\n --", " --");
 
+test("a command is shown as it would be typed", async t => {
+  const steps = `  - start: M\n    run: [pub-lwt, --message, two words, --will-payload, ""]\n  - expect: disconnected\n    from: M\n`;
+  const run = demo(t, steps);
+  assert.equal(await run.exit(), 0);
+  const { command: typed } = await run.event("process", { name: "M" });
+  assert.match(typed, /^pub-lwt --message "two words" --will-payload "" --broker mqtt:/);
+});
+
 test("events are compared, counted, remembered, and the time between them is told", async t => {
   const again =
     "  - expect: message\n    from: Sub\n    where: { dup: true, packetId: { same: held.packetId } }\n    times: 3\n    what: again\n";
@@ -529,4 +537,5 @@ test("lwt-demo list shows every lesson with its claims", async t => {
   const run = command(t, "lwt-demo", ["list"], { json: false });
   assert.equal(await run.exit(), 0);
   assert.match(run.stdout, /^offline-notification +S10 S12 +\S/m);
+  assert.doesNotMatch(run.stdout, /…/, "a title is too long for 80 columns");
 });

@@ -118,7 +118,7 @@ export function connectPacket(options: ConnectOptions): Buffer {
 }
 
 /** The first packet in these bytes, and how long it is; null while it is not all there. */
-function firstPacket(bytes: Buffer): { length: number; packet: Packet } | null {
+export function firstPacket(bytes: Buffer): { length: number; packet: Packet } | null {
   let bodyLength = 0;
   for (let at = 1; at < bytes.length; at++) {
     const digit = bytes.readUInt8(at);

@@ -202,7 +202,7 @@ class Run {
       onStart: pid =>
         name === null
           ? undefined
-          : this.#sink({ event: "process", name, pid, command: [command, ...all].join(" ") }),
+          : this.#sink({ event: "process", name, pid, command: [command, ...all].map(asTyped).join(" ") }),
       onEvent: event => (name === null ? undefined : this.#chronology.take(event)),
       onSilence: () => this.#chronology.passed(shown),
     };
@@ -275,6 +275,9 @@ class Run {
     await this.#sink({ event: "expected", ...verdict, instead, deviation: true, seconds: null });
   }
 }
+
+/** As a shell takes it for one word. */
+const asTyped = (word: string): string => (/^[^\s"'$`\\]+$/.test(word) ? word : JSON.stringify(word));
 
 /** What `{ns}` and `{x}` stand for in a lesson's texts: the namespace, and the end of client identifiers. */
 interface Names {

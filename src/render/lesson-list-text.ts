@@ -10,6 +10,6 @@ export const lessonListText =
   event => {
     if (event.event !== "lesson") return undefined;
     const { name, claims, title } = event;
-    const line = `${pad(escapeText(name), 20)}  ${pad(escapeText(claims.join(" ")), 7)}  ${escapeText(title)}`;
+    const line = `${pad(escapeText(name), 20)}  ${pad(escapeText(claims.join(" ")), 8)}  ${escapeText(title)}`;
     return { out: cut(line, screen.width) };
   };

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { brokenBroker, type DEFECTS } from "./broken-broker.js";
+import { names } from "./every-lesson.js";
+import { command, lwtBroker } from "./processes.js";
+
+/** Milliseconds within which a lesson has to say that it failed. */
+const LIMIT = 30_000;
+/** Most of the time they wait for what doesn't come. */
+const SIDE_BY_SIDE = 8;
+
+/** Each lesson on a broker that breaks its claim, and the claim that it says is broken. */
+const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = [
+  ["offline-notification", "drops wills", /told that the machine is offline/],
+  ["offline-notification", "sends the will after DISCONNECT too", /no "Sensor Offline" before it/],
+  ["offline-notification", "forbids every topic", /Subscriber1: subscribed/],
+  ["retained-late-joiner", "ignores retain", /the last reading comes at once/],
+  ["retained-late-joiner", "sends retained messages as if they were new", /the last reading comes at once/],
+  ["retained-late-joiner", "refuses retain", /Machine1: acknowledged/],
+  ["non-persistent", "keeps clean sessions", /it kept no session/],
+  ["queued", "queues nothing", /all five come/],
+  ["acknowledged", "forgets DUP", /the same three packet identifiers/],
+  ["acknowledged", "queues nothing", /the same three packet identifiers/],
+  ["acknowledged", "ignores acknowledgments", /what was acknowledged does not come again/],
+  ["qos-matters", "queues nothing", /QoS 1 on both sides is kept/],
+  ["client-id", "lets two clients have one ID", /closed the first connection/],
+  ["will-fields", "drops wills", /the will is the message that was set/],
+  ["will-fields", "ignores retain", /Gamma's will, retained/],
+  ["will-network", "drops wills", /the will reaches the subscriber/],
+  ["will-keep-alive", "drops wills", /4\.5 seconds or more/],
+  ["will-keep-alive", "does not mind silence", /4\.5 seconds or more/],
+  ["will-no-disconnect", "drops wills", /without DISCONNECT the will is sent/],
+  ["will-protocol-error", "drops wills", /the will is sent/],
+  ["graceful", "sends the will after DISCONNECT too", /the marker comes/],
+  ["birth-and-death", "ignores retain", /joins late/],
+  ["birth-and-death", "drops wills", /told by the will/],
+  ["old-subscription", "queues nothing", /the old filter still works/],
+];
+
+test("each lesson fails, and says why, on a broker that breaks its claim", {
+  concurrency: SIDE_BY_SIDE,
+}, async t => {
+  await Promise.all(
+    broken.map(([lesson, defect, claim]) =>
+      t.test(`${lesson}, on one that ${defect}`, async t => {
+        const { port } = await lwtBroker(t);
+        const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, defect)}`;
+        const started = performance.now();
+        const run = command(t, "lwt-demo", [lesson, "--broker", url]);
+        const failed = await run.event("expected", { held: false, deviation: false }, LIMIT);
+        assert.ok(performance.now() - started < LIMIT);
+        assert.match(failed.what, claim);
+        assert.ok(failed.instead);
+        await run.event("result", { passed: false }, LIMIT);
+        assert.equal(await run.exit(), 1);
+      }),
+    ),
+  );
+});
+
+test("no lesson is left out", () => {
+  assert.deepEqual(new Set(broken.map(([lesson]) => lesson)), new Set(names));
+});
