@@ -25,7 +25,7 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
   ["qos-matters", "queues nothing", /QoS 1 on both sides is kept/],
   ["client-id", "lets two clients have one ID", /closed the first connection/],
   ["will-fields", "drops wills", /the will is the message that was set/],
-  ["will-fields", "ignores retain", /Gamma's will, retained/],
+  ["will-fields", "ignores retain", /will gamma, retained/],
   ["will-network", "drops wills", /the will reaches the subscriber/],
   ["will-keep-alive", "drops wills", /4\.5 seconds or more/],
   ["will-keep-alive", "does not mind silence", /4\.5 seconds or more/],

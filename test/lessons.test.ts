@@ -239,6 +239,14 @@ ${STORED} --hold-acks -i Subscriber1
 ${STORED} --count 3 -i Subscriber1
 `.replaceAll("\n --", " --");
 
+test("what an earlier process of that name said is not found when it has started again", async t => {
+  const again =
+    "  - expect: published\n    from: M\n    where: { payload: x }\n    never: { event: summary }\n    what: only the second\n";
+  const first = "  - start: M\n    run: pub-lwt --count 1\n  - expect: acknowledged\n    from: M\n";
+  const run = demo(t, `${first}  - start: M\n    run: pub-lwt --message x\n${again}`);
+  assert.equal(await run.exit(), 0, run.stdout);
+});
+
 test("a command is shown as it would be typed", async t => {
   const steps = `  - start: M\n    run: [pub-lwt, --message, two words, --will-payload, ""]\n  - expect: disconnected\n    from: M\n`;
   const run = demo(t, steps);
