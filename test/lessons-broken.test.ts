@@ -40,10 +40,10 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
 test("each lesson fails, and says why, on a broker that breaks its claim", {
   concurrency: SIDE_BY_SIDE,
 }, async t => {
+  const { port } = await lwtBroker(t);
   await Promise.all(
     broken.map(([lesson, defect, claim]) =>
       t.test(`${lesson}, on one that ${defect}`, async t => {
-        const { port } = await lwtBroker(t);
         const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, defect)}`;
         const started = performance.now();
         const run = command(t, "lwt-demo", [lesson, "--broker", url]);

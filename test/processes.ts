@@ -201,6 +201,7 @@ export async function mosquitto(t: TestContext): Promise<Mosquitto> {
     "allow_anonymous true",
     "persistence false",
     "max_queued_messages 0",
+    "sys_interval 1",
     `listener ${port} 127.0.0.1`,
     `listener ${tlsPort} 127.0.0.1`,
     `certfile ${path.join(folder, "server")}`,
