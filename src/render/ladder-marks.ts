@@ -77,18 +77,20 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
   // The broker's own event of that name tells the same from the other side.
   subscribed: (event, { broker }) =>
     "grantedQos" in event ? [arrowFrom(event.process, broker, [`SUB ${event.topicFilter}`])] : [],
-  published: ({ process, payload, seq, qos }, { broker }) => [
-    arrowFrom(process, broker, publishLabels(payload, seq, qos)),
+  published: ({ process, ...publish }, { broker }) => [
+    arrowFrom(process, broker, publishLabels({ ...publish, dup: false })),
   ],
-  acknowledged: ({ process, packetId }, { broker, qosOf }) =>
-    packetId === null ? [] : [arrowTo(process, broker, [ACKNOWLEDGMENT[qosOf(process, packetId) ?? 1]])],
+  acknowledged: ({ process, packetId }, { broker, qosOf }) => {
+    if (packetId === null) return [];
+    const name = ACKNOWLEDGMENT[qosOf(process, packetId) ?? 1];
+    return [arrowTo(process, broker, [`${name} #${packetId}`, name])];
+  },
   // A status is drawn by the `status` event, which comes next.
   message: (event, { broker }) => {
-    const { process, payload, payloadBase64, seq, qos, dup, delivery } = event;
+    const { process, payload, payloadBase64, delivery } = event;
     if (tellsStatus(event)) return [];
-    const labels = publishLabels(payload ?? payloadBase64 ?? "", seq, qos);
-    const arrow = arrowTo(process, broker, dup ? labels.map(label => `${label}, DUP`) : labels);
-    return [{ ...arrow, note: delivery.toUpperCase(), tone: DELIVERY[delivery] }];
+    const labels = publishLabels({ ...event, payload: payload ?? payloadBase64 ?? "" });
+    return [{ ...arrowTo(process, broker, labels), note: delivery.toUpperCase(), tone: DELIVERY[delivery] }];
   },
   status: ({ process, state, payload, delivery }, { broker }) => {
     const note = delivery === "live" ? state.toUpperCase() : `${state.toUpperCase()} ${delivery}`;
@@ -132,11 +134,31 @@ const farewell = (at: string, broker: string): Mark[] => [
   { draw: "close", at },
 ];
 
-/** A reading by its number, anything else by its payload. */
-const publishLabels = (payload: string, seq: number | null, qos: QoS): string[] =>
-  seq === null
-    ? [`"${payload}", QoS ${qos}`, `"${payload}"`, payload]
-    : [`PUBLISH ${seq}, QoS ${qos}`, `PUBLISH ${seq}`];
+type Publish = Pick<
+  Extract<ProcessEvent, { event: "message" }>,
+  "qos" | "retain" | "dup" | "packetId" | "seq"
+>;
+
+/** A reading by its number, anything else by its payload; then what room there is for. */
+function publishLabels({
+  payload,
+  seq,
+  qos,
+  retain,
+  dup,
+  packetId,
+}: Publish & { payload: string }): string[] {
+  const what = seq === null ? `"${payload}"` : `PUBLISH ${seq}`;
+  const id = packetId === null ? "" : ` #${packetId}`;
+  const again = dup ? ", DUP" : "";
+  return [
+    ...(retain ? [`${what}${id}, QoS ${qos}, retain${again}`] : []),
+    `${what}${id}, QoS ${qos}${again}`,
+    `${what}${id}${again}`,
+    `${what}${again}`,
+    seq === null ? payload : what,
+  ];
+}
 
 /** Only of the lesson's clients: a witness has no lifeline of its own. */
 const ofClient = (clientId: string, { broker, clientOf }: Scene, text: string, tone?: Tone): Mark[] =>
