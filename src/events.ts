@@ -233,7 +233,16 @@ interface LessonEvents {
   /** A question to be answered before what follows; counted from 1. */
   prediction: { question: string; choices: string[] };
   /** The answer to the last one, when the step is over. */
-  revealed: { question: string; answer: number; choice: string; because: string };
+  revealed: {
+    question: string;
+    answer: number;
+    choice: string;
+    because: string;
+    /** What the audience predicted, with --quiz; null: nothing. */
+    guess: number | null;
+  };
+  /** With --step and --quiz: a key is waited for, or no more; `again`: the last step is to be shown again. */
+  waiting: { for: "step" | "prediction" | null; again: boolean };
   result: {
     lesson: string;
     passed: boolean;
@@ -246,6 +255,9 @@ interface LessonEvents {
     notObserved: number;
     /** The lesson that comes after this one, if it is one of the built-in. */
     next: string | null;
+    /** With --quiz: predictions made, and how many of them were right. */
+    guessed: number;
+    right: number;
   };
 }
 

@@ -279,7 +279,8 @@ const lessonShapes: Shapes<LessonEvent> = {
     seconds: orNull(number),
   },
   prediction: { question: hostile, choices: some(hostile) },
-  revealed: { question: hostile, answer: number, choice: hostile, because: hostile },
+  revealed: { question: hostile, answer: number, choice: hostile, because: hostile, guess: orNull(number) },
+  waiting: { for: fc.constantFrom<"step" | "prediction" | null>("step", "prediction", null), again: flag },
   result: {
     lesson: hostile,
     passed: flag,
@@ -289,6 +290,8 @@ const lessonShapes: Shapes<LessonEvent> = {
     deviations: number,
     notObserved: number,
     next: orNull(hostile),
+    guessed: number,
+    right: number,
   },
   warning: trouble,
   error: trouble,

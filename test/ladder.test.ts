@@ -28,7 +28,7 @@ function draw(
 }
 
 const asExpected = { deviation: false, seconds: null };
-const noMore = { deviations: 0, notObserved: 0, next: null };
+const noMore = { guessed: 0, right: 0, deviations: 0, notObserved: 0, next: null };
 
 const connecting = (process: string) => ({ event: "connecting", process, broker: "b", clientId: process });
 const reading = {
@@ -195,7 +195,14 @@ test("a deviation, a time that was measured, and a question with its answer", ()
       deviation: true,
       seconds: null,
     },
-    { event: "revealed", question: "What comes?", answer: 2, choice: "everything", because: "it must" },
+    {
+      event: "revealed",
+      question: "What comes?",
+      answer: 2,
+      choice: "everything",
+      because: "it must",
+      guess: null,
+    },
     {
       event: "result",
       lesson: "l",
@@ -206,6 +213,8 @@ test("a deviation, a time that was measured, and a question with its answer", ()
       deviations: 1,
       notObserved: 3,
       next: "queued",
+      guessed: 0,
+      right: 0,
     },
   ]);
   assert.deepEqual(lines.slice(1), [

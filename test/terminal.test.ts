@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn, type StdioOptions } from "node:child_process";
-import { openSync, readFileSync } from "node:fs";
+import { openSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
@@ -234,6 +234,77 @@ test("a last line is cut by columns, not by characters, and drawn as the termina
   };
   assert.equal(shown(true), "0 漢字漢字漢字漢…");
   assert.equal(shown(false), "0 漢字漢字漢字漢~");
+});
+
+const LESSON = `name: mine
+title: "Two steps"
+steps:
+  - say: The first step.
+  - predict: What is one and one?
+    choices: [one, two]
+    answer: 2
+    because: That is how it is.
+  - say: The second step.
+`;
+
+/** Waits for what the screen shows, then presses that. */
+async function answer(run: Running, steps: [shown: RegExp, key: string][]) {
+  for (const [shown, key] of steps) {
+    await run.until(String(shown), () => shown.exec(shownBy(run).slice(-3).join("\n")) ?? undefined);
+    type(run, key);
+  }
+}
+
+test("--step waits for a key before each step, b shows the last one again, and q leaves with 130", {
+  skip,
+}, async t => {
+  const file = path.join(temporaryFolder(t), "mine.yaml");
+  writeFileSync(file, LESSON);
+  const run = onTerminal(t, "lwt-demo", ["--step", file]);
+  await answer(run, [
+    [/Space goes on/, " "],
+    [/two\n.*Space goes on/, "b"],
+  ]);
+  await run.until("the step again", () =>
+    run.stdout.split("The first step.").length === 3 ? true : undefined,
+  );
+  type(run, "x");
+  type(run, "q");
+  assert.equal(await run.exit(), 130);
+  const screen = await screenAtEnd(run);
+  assert.ok(!screen.some(line => line.includes("Space goes on")), "nothing of the prompt is left");
+  assert.doesNotMatch(run.stdout, /The second step/);
+});
+
+test("Ctrl-C while a key is waited for leaves with 130", { skip }, async t => {
+  const run = onTerminal(t, "lwt-demo", ["--step", "queued"]);
+  await answer(run, [[/Space goes on/, CTRL_C]]);
+  assert.equal(await run.exit(), 130);
+});
+
+test("--quiz asks for a prediction, says whether it was right, and keeps score", { skip }, async t => {
+  const file = path.join(temporaryFolder(t), "mine.yaml");
+  writeFileSync(file, LESSON);
+  for (const [key, said] of [
+    ["2", /right +you said 2[^]*Predictions: 1 of 1 right/],
+    ["1", /wrong +you said 1[^]*Predictions: 0 of 1 right/],
+  ] as const) {
+    const run = onTerminal(t, "lwt-demo", ["--quiz", file]);
+    await answer(run, [[/Press the number/, key]]);
+    assert.equal(await run.exit(), 0);
+    assert.match((await screenAtEnd(run)).join("\n"), said);
+  }
+});
+
+test("without a keyboard --step and --quiz wait for nothing; --pace waits so long before each step", async t => {
+  const file = path.join(temporaryFolder(t), "mine.yaml");
+  writeFileSync(file, LESSON);
+  const run = command(t, "lwt-demo", ["--step", "--quiz", "--pace", "0.5", file], { json: false });
+  const since = performance.now();
+  assert.equal(await run.exit(), 0);
+  assert.ok(performance.now() - since > 1000);
+  assert.match(run.stdout, /answer +2 +two/);
+  assert.doesNotMatch(run.stdout, /Space|Predictions/);
 });
 
 test("in pipes there is nothing but text", async t => {

@@ -13,6 +13,8 @@ export interface Control {
   enter(): Promise<"pressed" | "ended">;
   /** Standard input; ends with it. */
   input: () => AsyncIterable<Buffer>;
+  /** The next key; null where there is no keyboard, or when it is time to end. */
+  key(): Promise<string | null>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */
   crash(): Promise<never>;
 }

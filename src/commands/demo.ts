@@ -7,6 +7,7 @@ import { ladderText } from "../render/ladder.js";
 import { lessonListText } from "../render/lesson-list-text.js";
 import type { Renderer } from "../render/rendered.js";
 import { outsideBroker } from "../settings/demo.js";
+import { audienceOf } from "./audience.js";
 import { nearestName } from "./nearest.js";
 import { run } from "./run.js";
 
@@ -25,9 +26,11 @@ void run({
     ["list", "the lessons, and the claims that each is about"],
     ["offline-notification", "a machine vanishes: who tells its subscribers?"],
     ["./mine.yaml", "your own lesson"],
+    ["--quiz queued", "predict what happens, then see it"],
     ["--broker HOST queued", "the same on another broker"],
   ],
-  prepare: async ({ values: { json, quiet, broker } }, { words: [word], screen, variables }) => {
+  prepare: async ({ values }, { words: [word], screen, variables }) => {
+    const { json, quiet, broker } = values;
     const common = { output: { json, quiet: false }, timeout: null, warnings: [] };
     if (word === "list")
       return { ...common, render: lessonListText(screen) as Renderer, start: sink => list(sink) };
@@ -36,8 +39,12 @@ void run({
     return {
       ...common,
       render: ladderText(screen) as Renderer,
-      start: (sink, { stop }) =>
-        play(lesson, { outside, next, signal: stop }, quiet ? essentialsOnly(sink) : sink),
+      start: (sink, control) => {
+        const leaving = new AbortController();
+        const audience = audienceOf(values, control, sink, () => leaving.abort());
+        const signal = AbortSignal.any([control.stop, leaving.signal]);
+        return play(lesson, { outside, next, audience, signal }, quiet ? essentialsOnly(sink) : sink);
+      },
     };
   },
 });

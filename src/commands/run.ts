@@ -11,6 +11,7 @@ import type { Screen } from "../render/screen.js";
 import { trouble } from "../render/trouble-text.js";
 import type { Warning } from "../settings/connection.js";
 import { type Given, merge, optionSource, type Source, type Variables } from "../settings/sources.js";
+import type { Keyboard } from "./keyboard.js";
 import { LiveOutput } from "./live-line.js";
 import { Output, type OutputSettings } from "./output.js";
 import { canRewrite, screenOf } from "./screen.js";
@@ -103,17 +104,27 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   };
   const parentSays = (message: unknown) => message === "stop" && stopFor("interrupted");
   const parentGone = () => stopFor("interrupted");
+  let keyboard = null as Keyboard | null;
+  /** Keys are asked for where the question can be seen. */
+  const key = async () => {
+    const { stdin } = process;
+    if (!stdin.isTTY || !process.stdout.isTTY || settings.json || stop.signal.aborted) return null;
+    keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin, () => interrupted("SIGINT"));
+    return keyboard.next();
+  };
+  stop.signal.addEventListener("abort", () => keyboard?.end());
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
   process.on("message", parentSays).on("disconnect", parentGone);
   for (const warning of job.warnings) void output.sink({ event: "warning", ...warning });
   try {
-    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, crash });
+    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, key, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
     if (outputError) throw cantWrite(outputError);
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;
   } finally {
     clearTimeout(timer);
+    keyboard?.end();
     output.end();
     process.off("message", parentSays).off("disconnect", parentGone);
     if (process.connected) process.disconnect();

@@ -1,4 +1,5 @@
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export { loadLesson } from "./load.js";
+export { type Audience, NOBODY } from "./predictions.js";
 export { type LessonResult, type LessonSink, lessonEvent, type RunSettings, runLesson } from "./run.js";
 export type { Lesson } from "./schema.js";

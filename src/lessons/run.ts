@@ -7,6 +7,8 @@ import { Chronology } from "./chronology.js";
 import { cleanUp } from "./cleanup.js";
 import { Memory } from "./compare.js";
 import { Journal, type Wanted } from "./journal.js";
+import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./naming.js";
+import { type Audience, Predictions } from "./predictions.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS } from "./vocabulary.js";
@@ -25,6 +27,7 @@ export interface RunSettings {
   binDir: string;
   /** Null: a bundled one of the lesson's own. */
   outside: OutsideBroker | null;
+  audience: Audience;
   /** The built-in lesson after this one. */
   next: string | null;
   /** Ends the run early; its processes are stopped first. */
@@ -77,8 +80,7 @@ class Run {
   #failed = 0;
   #deviations = 0;
   #notObserved = 0;
-  /** Its answer is still to be told. */
-  #asked: Steps["predict"] | null = null;
+  readonly #predictions: Predictions;
 
   constructor(lesson: Lesson, settings: RunSettings, folder: string, sink: LessonSink) {
     this.#names = settings.outside ? namesAmongOthers() : NAMES_ALONE;
@@ -87,6 +89,7 @@ class Run {
     this.#brokerUrl = settings.outside?.broker ?? "";
     this.#folder = folder;
     this.#sink = sink;
+    this.#predictions = new Predictions(settings.audience, sink);
   }
 
   async play(): Promise<void> {
@@ -99,7 +102,7 @@ class Run {
     for (const step of [...(outside ? [] : BROKER_FIRST), ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
-    if (this.#failed === 0 && !signal.aborted) await this.#reveal();
+    if (this.#failed === 0 && !signal.aborted) await this.#predictions.reveal();
     signal.removeEventListener("abort", leave);
   }
 
@@ -125,6 +128,7 @@ class Run {
       deviations: this.#deviations,
       notObserved: this.#notObserved,
       next: passed ? this.#settings.next : null,
+      ...this.#predictions.score,
     };
   }
 
@@ -155,7 +159,7 @@ class Run {
       stop: ({ stop }) => this.#cast.stop(this.#ours(stop)),
       kill: ({ kill }) => this.#cast.kill(this.#ours(kill)),
       expect: expected => this.#expect(expected),
-      predict: question => this.#ask(question),
+      predict: question => this.#predictions.ask(question),
     };
     return act[kind](step);
   }
@@ -165,22 +169,10 @@ class Run {
     throw new Error("this lesson ends its broker, so it can only be run on the bundled one");
   }
 
-  async #ask(step: Steps["predict"]): Promise<void> {
-    await this.#reveal();
-    this.#asked = step;
-    await this.#sink({ event: "prediction", question: step.predict, choices: step.choices });
-  }
-
-  async #reveal(): Promise<void> {
-    const asked = this.#asked;
-    if (!asked) return;
-    this.#asked = null;
-    const { predict: question, choices, answer, because } = asked;
-    await this.#sink({ event: "revealed", question, answer, choice: choices[answer - 1] ?? "", because });
-  }
-
   async #say(say: string): Promise<void> {
-    await this.#reveal();
+    await this.#predictions.reveal();
+    await this.#settings.audience.ready();
+    this.#over.signal.throwIfAborted();
     this.#number++;
     await this.#sink({ event: "step", number: this.#number, say });
   }
@@ -278,34 +270,6 @@ class Run {
 
 /** As a shell takes it for one word. */
 const asTyped = (word: string): string => (/^[^\s"'$`\\]+$/.test(word) ? word : JSON.stringify(word));
-
-/** What `{ns}` and `{x}` stand for in a lesson's texts: the namespace, and the end of client identifiers. */
-interface Names {
-  ns: string;
-  x: string;
-}
-
-const NAMES_ALONE: Names = { ns: "Binil", x: "" };
-
-/** Nobody else's, on a broker that others use too. */
-function namesAmongOthers(): Names {
-  const random = Math.floor(Math.random() * 0x1_00_00_00)
-    .toString(16)
-    .padStart(6, "0");
-  return { ns: `Binil-${random}`, x: `x${random}` };
-}
-
-const named = (lesson: Lesson, { ns, x }: Names): Lesson =>
-  JSON.parse(JSON.stringify(lesson).replaceAll("{ns}", ns).replaceAll("{x}", x)) as Lesson;
-
-/** The options that keep a client apart from others', as far as the lesson doesn't give them. */
-function ownNames(args: string[], { ns, x }: Names, name: string | null): string[] {
-  const gives = (pattern: RegExp) => args.some(word => pattern.test(word));
-  return [
-    ...(gives(/^--namespace(=|$)/) ? [] : ["--namespace", ns]),
-    ...(name === null || gives(/^(-i|--client-id(=|$))/) ? [] : ["--client-id", name + x]),
-  ];
-}
 
 /** The lesson's broker, on a free port. */
 const BROKER_FIRST: Step[] = [

@@ -1,6 +1,6 @@
 import { helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
-import { text } from "./values.js";
+import { flag, number, text } from "./values.js";
 
 export const demoOptions = {
   broker: {
@@ -10,6 +10,26 @@ export const demoOptions = {
     common: true,
     read: text,
     help: "run on this broker: local, hivemq, HOST[:PORT], or a URL",
+  },
+  step: {
+    value: null,
+    default: "false",
+    common: true,
+    read: flag,
+    help: "wait for a key before each step",
+  },
+  quiz: {
+    value: null,
+    default: "false",
+    common: true,
+    read: flag,
+    help: "predict what happens, and keep score",
+  },
+  pace: {
+    value: "SECONDS",
+    default: "0",
+    read: number(0, 3600, false),
+    help: "before each step wait so long",
   },
   ...outputOptions,
   ...helpOptions,

@@ -4,13 +4,13 @@ import { escapeText } from "./escape.js";
 import { plain, type Style } from "./ladder-grid.js";
 import { BUNDLED, brokerOf, Ladder } from "./ladder-rows.js";
 import type { Paint } from "./paint.js";
-import type { Rendered, Renderer } from "./rendered.js";
+import type { LiveLine, Rendered, Renderer } from "./rendered.js";
 import type { Screen } from "./screen.js";
 import { trouble } from "./trouble-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
-type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] }>;
+type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" }>;
 type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
 
 /** Columns before a claim: its verdict. */
@@ -27,12 +27,26 @@ const LONGEST_CLAUSE = 20;
  */
 export function ladderText(screen: Screen): Renderer<LessonEvent | ProcessEvent> {
   const story = new Story(screen);
+  /** Since the last step began. */
+  let shown: string[] = [];
   return event => {
     if (event.event === "error" || event.event === "warning") return troubleText(event, screen);
+    if (event.event === "waiting")
+      return { live: promptFor(event.for), ...(event.again && { out: shown.join("\n") }) };
     const lines = "process" in event ? story.watch(event) : story.tell(event.event, event);
+    shown = event.event === "step" ? lines : [...shown, ...lines];
     return lines.length > 0 ? { out: lines.join("\n") } : undefined;
   };
 }
+
+/** What may be pressed, on the last line. */
+const promptFor = (what: "step" | "prediction" | null): LiveLine | null =>
+  what && { until: 0, text: () => PROMPTS[what] };
+
+const PROMPTS = {
+  step: "Space goes on; b shows the last step again, q leaves",
+  prediction: "Press the number of what you expect; Space goes on without, q leaves",
+};
 
 function troubleText(event: Timed<Trouble>, screen: Screen): Rendered {
   const name = "process" in event ? cut(escapeText(event.process), LONGEST_NAME) : "lwt-demo";
@@ -71,7 +85,7 @@ class Story {
       observed: () => [],
       expected: claim => this.#claim(claim),
       prediction: ({ question, choices }) => this.#ask(question, choices),
-      revealed: ({ answer, choice, because }) => this.#reveal(answer, choice, because),
+      revealed: told => this.#reveal(told),
       result: result => [...this.#judge(), "", this.#conclude(result)],
     };
     return tellings[name](event);
@@ -99,9 +113,11 @@ class Story {
   }
 
   /** After the claims of its step, which show that it is so. */
-  #reveal(answer: number, choice: string, because: string): string[] {
-    const { notice } = this.#paint;
+  #reveal({ answer, choice, because, guess }: ToldAs<"revealed">): string[] {
+    const { good, bad, notice } = this.#paint;
+    const verdict = guess === answer ? good("  right   ") : bad("  wrong   ");
     const told = [
+      ...(guess === null ? [] : this.#wrapped(verdict, `you said ${guess}`, plain)),
       ...this.#wrapped(notice("  answer  "), `${answer}  ${choice}`, notice),
       ...this.#wrapped(MARGIN, because, plain),
     ];
@@ -142,6 +158,8 @@ class Story {
     deviations,
     notObserved,
     next,
+    guessed,
+    right,
   }: ToldAs<"result">): string {
     const { good, bad, notice } = this.#paint;
     const name = escapeText(lesson);
@@ -152,10 +170,12 @@ class Story {
       deviations > 0 ? `, ${deviations} broken by this broker in a known way` : "",
       notObserved > 0 ? `, ${notObserved} observed only on the bundled broker` : "",
     ].join("");
+    const score = guessed > 0 ? inLines(`Predictions: ${right} of ${guessed} right`) : "";
     const onward = next === null ? "" : `\n${fold(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
-    return passed
-      ? good(inLines(`${name} passed: ${claims}${more}`)) + onward
+    const verdict = passed
+      ? good(inLines(`${name} passed: ${claims}${more}`))
       : bad(inLines(`${name} FAILED: ${claims}, ${failed} did not`));
+    return verdict + (score && `\n${score}`) + onward;
   }
 
   /** Text with a mark before its first line, and the other lines under the first's text. */
