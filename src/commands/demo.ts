@@ -1,5 +1,7 @@
+import { open } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { ExitCode, usageError } from "../errors.js";
+import packageJson from "../../package.json" with { type: "json" };
+import { ExitCode, UserError, usageError } from "../errors.js";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import type { Lesson, RunSettings } from "../lessons/lessons.js";
 import { demoOptions } from "../options/demo.js";
@@ -27,6 +29,7 @@ void run({
     ["offline-notification", "a machine vanishes: who tells its subscribers?"],
     ["./mine.yaml", "your own lesson"],
     ["--quiz queued", "predict what happens, then see it"],
+    ["--transcript mine.md queued", "and keep what happened, as Markdown"],
     ["--broker HOST queued", "the same on another broker"],
   ],
   prepare: async ({ values }, { words: [word], screen, variables }) => {
@@ -43,7 +46,12 @@ void run({
         const leaving = new AbortController();
         const audience = audienceOf(values, control, sink, () => leaving.abort());
         const signal = AbortSignal.any([control.stop, leaving.signal]);
-        return play(lesson, { outside, next, audience, signal }, quiet ? essentialsOnly(sink) : sink);
+        const told = quiet ? essentialsOnly(sink) : sink;
+        const settings = { outside, next, audience, signal };
+        const { transcript } = values;
+        return transcript === null
+          ? play(lesson, settings, told)
+          : writing(transcript, told, both => play(lesson, settings, both));
       },
     };
   },
@@ -88,6 +96,32 @@ async function play(
   const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), ...settings }, sink);
   if (passed) return ExitCode.done;
   return skipped === null ? ExitCode.failed : ExitCode.leftEarly;
+}
+
+/** Writes a transcript of what passes to the file, also of a lesson that fails or is left. */
+async function writing(
+  file: string,
+  sink: Sink<LessonEvent | ProcessEvent>,
+  play: (sink: Sink<LessonEvent | ProcessEvent>) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const { Transcript } = await import("../render/transcript.js");
+  const cantWrite = (error: Error) => {
+    const message = `the transcript ${file} can't be written: ${error.message}.`;
+    throw new UserError("transcript", message, "Is its folder there, and yours to write in?");
+  };
+  const output = await open(file, "w").catch(cantWrite);
+  const { node } = process.versions;
+  const made = `mqtt-lwt-lab ${packageJson.version}, Node.js ${node}, ${process.platform}`;
+  const transcript = new Transcript(made);
+  try {
+    return await play(event => {
+      transcript.add({ time: new Date().toISOString(), ...event });
+      return sink(event);
+    });
+  } finally {
+    await output.writeFile(transcript.text()).catch(cantWrite);
+    await output.close();
+  }
 }
 
 /** With --quiet: how it ended, and what didn't hold. */

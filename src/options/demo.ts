@@ -31,6 +31,12 @@ export const demoOptions = {
     read: number(0, 3600, false),
     help: "before each step wait so long",
   },
+  transcript: {
+    value: "FILE",
+    common: true,
+    read: text,
+    help: "write what happened to this file, as Markdown",
+  },
   ...outputOptions,
   ...helpOptions,
 } satisfies OptionTable;
