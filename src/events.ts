@@ -251,7 +251,7 @@ interface LessonEvents {
     skipped: string | null;
     /** Claims that this broker breaks in a known way. */
     deviations: number;
-    /** Claims that only the bundled broker can tell of; 0 where it is the lesson's own. */
+    /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */
     notObserved: number;
     /** The lesson that comes after this one, if it is one of the built-in. */
     next: string | null;

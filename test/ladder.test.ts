@@ -230,8 +230,8 @@ test("a deviation, a time that was measured, and a question with its answer", ()
     "  answer  2  everything",
     "          it must",
     "",
-    "l passed: 1 claim held, 1 broken by this broker in a known way, 3 observed only",
-    "  on the bundled broker",
+    "l passed: 1 claim held, 1 broken by this broker in a known way, 3 not observed",
+    "  here",
     "Next: npx lwt-demo queued",
   ]);
 });

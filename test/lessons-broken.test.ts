@@ -23,6 +23,7 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
   ["acknowledged", "queues nothing", /the same three packet identifiers/],
   ["acknowledged", "ignores acknowledgments", /what was acknowledged does not come again/],
   ["qos-matters", "queues nothing", /QoS 1 on both sides is kept/],
+  ["the-slide-code", "drops wills", /without disconnect\(\) the broker|and then the same will/],
   ["client-id", "lets two clients have one ID", /closed the first connection/],
   ["will-fields", "drops wills", /the will is the message that was set/],
   ["will-fields", "ignores retain", /will gamma, retained/],

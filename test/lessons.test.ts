@@ -8,7 +8,15 @@ import { isUserError } from "../src/errors.js";
 import { linesOf } from "../src/lines.js";
 import { lessonFromFile, lessonNames } from "../src/lessons/catalogue.js";
 import { loadLesson } from "../src/lessons/load.js";
-import { command, lwtBroker, missing, mosquitto, type Running, temporaryFolder } from "./processes.js";
+import {
+  command,
+  lwtBroker,
+  missing,
+  mosquitto,
+  noPaho,
+  type Running,
+  temporaryFolder,
+} from "./processes.js";
 
 const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
 const HEAD = "name: mine\ntitle: my own\nsteps:\n";
@@ -57,7 +65,7 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     /one of the keys say, start, stop, kill, expect, predict/,
   ],
   ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be string/],
-  ["a strange command", `${HEAD}  - start: A\n    run: rm -rf\n`, "5:10", /pub-lwt, sub-lwt, lwt-broker/],
+  ["a strange command", `${HEAD}  - start: A\n    run: rm -rf\n`, "5:10", /pub-lwt, sub-lwt, slide-code.py, lwt-broker/],
   ["quotes", `${HEAD}  - start: A\n    run: pub-lwt -m "x y"\n`, "5:10", /write a list/],
   ["the broker's name", `${HEAD}  - start: broker\n    run: sub-lwt\n`, "4:12", /own broker/],
   ["an unknown key", `${HEAD}${SUBSCRIBER}  - stop: Sub\n    now: yes\n`, "7:10", /no key now/],
@@ -384,6 +392,21 @@ test("a clean-up that fails is warned of, with what to type", async t => {
   const { message, hint } = await run.event("warning", { code: "not-cleaned-up" });
   assert.match(message, /exit code 2/);
   assert.match(hint, /npx sub-lwt --forget --qso 1/);
+});
+
+test("where no Python has paho-mqtt 1.x, what it would show is left out, and that is said", async t => {
+  const run = command(t, "lwt-demo", ["the-slide-code"], { env: { PATH: temporaryFolder(t) } });
+  assert.equal(await run.exit(), 0, run.stderr);
+  const { held, notObserved, passed } = lastResult(run);
+  assert.deepEqual([held, notObserved, passed], [4, 5, true]);
+  await run.event("warning", { code: "no-paho" });
+});
+
+test("the slide's Python lines are run where a Python has paho-mqtt 1.x", { skip: noPaho }, async t => {
+  const run = command(t, "lwt-demo", ["the-slide-code"]);
+  assert.equal(await run.exit(), 0, run.stderr);
+  const { held, notObserved } = lastResult(run);
+  assert.deepEqual([held, notObserved], [9, 0]);
 });
 
 test("a lesson that ends its broker says that it needs the bundled one", async t => {

@@ -2,11 +2,9 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { command, lwtBroker, missing, peer, temporaryFolder } from "./processes.js";
+import { command, lwtBroker, noPaho, peer, PYTHON, temporaryFolder } from "./processes.js";
 
-/** The course's scripts are for paho 1.x; version 2 refuses their first line. */
-const PYTHON = process.platform === "linux" ? "/usr/bin/python3" : "python3";
-const skip = missing(PYTHON, ["-c", "import paho.mqtt as p; assert p.__version__.startswith('1.')"]);
+const skip = noPaho;
 
 function python(t: TestContext, port: number, code: string) {
   const file = path.join(temporaryFolder(t), "script.py");

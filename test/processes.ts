@@ -215,6 +215,10 @@ export async function mosquitto(t: TestContext): Promise<Mosquitto> {
   return { url: `mqtt://127.0.0.1:${port}`, port, tlsPort, wsPort, process };
 }
 
+/** The course's scripts are for paho 1.x; version 2 refuses their first line. */
+export const PYTHON = process.platform === "linux" ? "/usr/bin/python3" : "python3";
+export const noPaho = missing(PYTHON, ["-c", "import paho.mqtt as p; assert p.__version__.startswith('1.')"]);
+
 /** Why a peer is missing, for `skip`; with LWT_REQUIRE_PEERS set, a missing one fails instead. */
 export function missing(program: string, args: string[]): string | false {
   try {

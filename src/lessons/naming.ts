@@ -1,23 +1,34 @@
+import { SLIDE_WILL_TOPIC } from "../topics.js";
 import type { Lesson } from "./schema.js";
 
-/** What `{ns}` and `{x}` stand for in a lesson's texts: the namespace, and the end of client identifiers. */
+/** What `{ns}` and so on stand for in a lesson's texts. */
 export interface Names {
+  /** The namespace. */
   ns: string;
+  /** The end of client identifiers. */
   x: string;
+  /** The slide's topic for wills. */
+  lastwill: string;
 }
 
-export const NAMES_ALONE: Names = { ns: "Binil", x: "" };
+export const NAMES_ALONE: Names = { ns: "Binil", x: "", lastwill: SLIDE_WILL_TOPIC };
 
 /** Nobody else's, on a broker that others use too. */
 export function namesAmongOthers(): Names {
   const random = Math.floor(Math.random() * 0x1_00_00_00)
     .toString(16)
     .padStart(6, "0");
-  return { ns: `Binil-${random}`, x: `x${random}` };
+  const ns = `Binil-${random}`;
+  return { ns, x: `x${random}`, lastwill: `${ns}/lastwill` };
 }
 
-export const named = (lesson: Lesson, { ns, x }: Names): Lesson =>
-  JSON.parse(JSON.stringify(lesson).replaceAll("{ns}", ns).replaceAll("{x}", x)) as Lesson;
+export const named = (lesson: Lesson, names: Names): Lesson =>
+  JSON.parse(
+    Object.entries<string>({ ...names }).reduce(
+      (text, [name, value]) => text.replaceAll(`{${name}}`, value),
+      JSON.stringify(lesson),
+    ),
+  ) as Lesson;
 
 /** The options that keep a client apart from others', as far as the lesson doesn't give them. */
 export function ownNames(args: string[], { ns, x }: Names, name: string | null): string[] {

@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessEvent } from "../events.js";
 import { linesOf } from "../lines.js";
-import type { Command } from "./vocabulary.js";
+import { type Command, SLIDE_CODE } from "./vocabulary.js";
 
 /** What is typed to start a process. */
 export interface Invocation {
@@ -18,6 +18,8 @@ export interface ProcessSettings extends Invocation {
   name: string;
   /** Where the committed bin/*.cjs are. */
   binDir: string;
+  /** For the slide's lines: a Python that has paho-mqtt 1.x. */
+  python: string | null;
   /** Its working directory: the run's own, so that no .env of the reader's has a say. */
   folder: string;
   /** Beside the system's: what reaches the clients by no command line. */
@@ -52,8 +54,9 @@ export interface LessonProcess {
 
 /** Starts it, without a shell. Rejects if the system can't. */
 export async function startProcess(settings: ProcessSettings): Promise<LessonProcess> {
-  const { name, command, args, binDir, folder, environment } = settings;
-  const child = spawn(process.execPath, [path.join(binDir, `${command}.cjs`), ...args, "--json"], {
+  const { name, command, folder, environment } = settings;
+  const { program, words } = programOf(settings);
+  const child = spawn(program, words, {
     cwd: folder,
     env: { ...withoutOurs(process.env), ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
@@ -70,9 +73,16 @@ export async function startProcess(settings: ProcessSettings): Promise<LessonPro
     pid,
     ended: endOf(child, takeEvents(stdout, pid, settings), lastComplaint(stderr)),
     // A process that is just ending has no channel any more; `ended` tells of that.
-    stop: () => void (child.connected && child.send("stop", () => {})),
+    stop: () =>
+      void (child.connected ? child.send("stop", () => {}) : command === SLIDE_CODE && child.kill()),
     kill: () => void child.kill("SIGKILL"),
   };
+}
+
+function programOf({ command, args, binDir, python }: ProcessSettings): { program: string; words: string[] } {
+  if (command !== SLIDE_CODE)
+    return { program: process.execPath, words: [path.join(binDir, `${command}.cjs`), ...args, "--json"] };
+  return { program: python ?? "python3", words: [path.join(binDir, "..", "examples", command), ...args] };
 }
 
 /** Asks it to stop, and kills it if it hasn't after so many milliseconds. True if it stopped by itself. */

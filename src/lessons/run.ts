@@ -8,10 +8,11 @@ import { cleanUp } from "./cleanup.js";
 import { Memory } from "./compare.js";
 import { Journal, type Wanted } from "./journal.js";
 import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./naming.js";
+import { pythonWithPaho } from "./paho.js";
 import { type Audience, Predictions } from "./predictions.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
-import { BROKER, COMMANDS } from "./vocabulary.js";
+import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
 import { insteadOf, mistimed, purposeOf } from "./wording.js";
 
 /** A broker that goes on after the lesson, and may serve others too. */
@@ -74,6 +75,9 @@ class Run {
   readonly #over = new AbortController();
   readonly #cast = new Cast(this.#journal, this.#over);
   readonly #chronology = new Chronology(event => this.#tell(event));
+  /** Processes that can't be run here. */
+  readonly #absent = new Set<string>();
+  #python: string | null = null;
   #brokerUrl = "";
   #number = 0;
   #held = 0;
@@ -99,11 +103,25 @@ class Run {
     signal.addEventListener("abort", leave);
     const { outside } = this.#settings;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
+    await this.#findPython();
     for (const step of [...(outside ? [] : BROKER_FIRST), ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
     if (this.#failed === 0 && !signal.aborted) await this.#predictions.reveal();
     signal.removeEventListener("abort", leave);
+  }
+
+  /** For the slide's lines, if the lesson has them; where there is none, they are left out, and that is said. */
+  async #findPython(): Promise<void> {
+    const starts = this.#lesson.steps.filter(
+      step => step.kind === "start" && step.run.command === SLIDE_CODE,
+    );
+    if (starts.length === 0) return;
+    const { outside } = this.#settings;
+    this.#python = !outside || outside.broker.startsWith("mqtt:") ? await pythonWithPaho() : null;
+    if (this.#python !== null) return;
+    for (const step of starts) if (step.kind === "start") this.#absent.add(step.start);
+    await this.#sink({ event: "warning", ...NO_PAHO });
   }
 
   /** Ends its processes, and where the broker goes on, what it left there. */
@@ -153,6 +171,7 @@ class Run {
   }
 
   #perform<Kind extends Step["kind"]>(kind: Kind, step: Steps[Kind]): Promise<void> {
+    if (namesIn(step).some(name => this.#absent.has(name))) return this.#leaveOut(step);
     const act: { [Each in Step["kind"]]: (step: Steps[Each]) => Promise<void> } = {
       say: ({ say }) => this.#say(say),
       start: ({ start, run, exit }) => this.#cast.start(this.#processSettings(run, start), exit),
@@ -162,6 +181,10 @@ class Run {
       predict: question => this.#predictions.ask(question),
     };
     return act[kind](step);
+  }
+
+  async #leaveOut(step: Step): Promise<void> {
+    if (step.kind === "expect" && step.what !== undefined) this.#notObserved++;
   }
 
   #ours(name: string): string {
@@ -190,6 +213,7 @@ class Run {
       args: all,
       binDir,
       folder: this.#folder,
+      python: this.#python,
       environment: isClient ? (outside?.environment ?? {}) : {},
       onStart: pid =>
         name === null
@@ -208,17 +232,13 @@ class Run {
   }
 
   async #expect(step: Steps["expect"]): Promise<void> {
-    const claims = step.what !== undefined;
-    if (this.#settings.outside && step.from === BROKER) {
-      if (claims) this.#notObserved++;
-      return;
-    }
+    if (this.#settings.outside && step.from === BROKER) return this.#leaveOut(step);
     const found = await this.#find(step);
     if (!found) return this.#deviate(step);
     if (step.as !== undefined) this.#memory.remember(step.as, found);
     const seconds = this.#measure(step, found);
     const verdict = { what: purposeOf(step), held: true, clause: step.clause ?? null };
-    if (!claims) return this.#sink({ event: "observed", ...verdict });
+    if (step.what === undefined) return this.#sink({ event: "observed", ...verdict });
     this.#held++;
     return this.#sink({ event: "expected", ...verdict, instead: null, deviation: false, seconds });
   }
@@ -266,6 +286,26 @@ class Run {
     const instead = step.deviation?.what ?? null;
     await this.#sink({ event: "expected", ...verdict, instead, deviation: true, seconds: null });
   }
+}
+
+const NO_PAHO = {
+  code: "no-paho",
+  message: "there is no Python with paho-mqtt 1.x here: what it would do is left out.",
+  hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
+};
+
+/** The processes that a step is about. */
+function namesIn(step: Step): string[] {
+  const names: { [Kind in Step["kind"]]: (step: Steps[Kind]) => (string | undefined)[] } = {
+    say: () => [],
+    predict: () => [],
+    start: ({ start }) => [start],
+    stop: ({ stop }) => [stop],
+    kill: ({ kill }) => [kill],
+    expect: ({ from, needs }) => [from, needs],
+  };
+  const named = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => names[kind](one);
+  return named(step.kind, step).filter(name => name !== undefined);
 }
 
 /** As a shell takes it for one word. */

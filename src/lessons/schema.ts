@@ -112,6 +112,8 @@ const steps = {
     where,
     times: z.int().min(1).max(MOST_TIMES).default(1),
     never: z.strictObject(pattern).optional(),
+    /** Left out where that process can't be run: the slide's lines want Python with paho-mqtt 1.x. */
+    needs: processName.optional(),
     within: z.number().positive().max(LONGEST_WITHIN).default(DEFAULT_WITHIN),
     /** The claim in words; without it the lesson only waits here. */
     what: text.optional(),

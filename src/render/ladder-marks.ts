@@ -139,7 +139,10 @@ type Publish = Pick<
   "qos" | "retain" | "dup" | "packetId" | "seq"
 >;
 
-/** A reading by its number, anything else by its payload; then what room there is for. */
+/** Characters of a payload that can stand for its message. */
+const SHORT = 30;
+
+/** A reading by its number, anything else by its payload if that is short; then what room there is for. */
 function publishLabels({
   payload,
   seq,
@@ -148,7 +151,8 @@ function publishLabels({
   dup,
   packetId,
 }: Publish & { payload: string }): string[] {
-  const what = seq === null ? `"${payload}"` : `PUBLISH ${seq}`;
+  const isShort = payload.length <= SHORT;
+  const what = seq !== null ? `PUBLISH ${seq}` : isShort ? `"${payload}"` : "PUBLISH";
   const id = packetId === null ? "" : ` #${packetId}`;
   const again = dup ? ", DUP" : "";
   return [
@@ -156,7 +160,7 @@ function publishLabels({
     `${what}${id}, QoS ${qos}${again}`,
     `${what}${id}${again}`,
     `${what}${again}`,
-    seq === null ? payload : what,
+    seq === null && isShort ? payload : what,
   ];
 }
 

@@ -14,7 +14,7 @@ interface Column extends Participant {
 type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
 
 /** From left to right, as a message goes: the broker, which may go by its address, between its clients. */
-const PLACE: Record<string, number> = { "pub-lwt": 0, "sub-lwt": 2 };
+const PLACE: Record<string, number> = { "pub-lwt": 0, "slide-code.py": 0, "sub-lwt": 2 };
 const BROKER_PLACE = 1;
 const placeOf = ({ command }: Participant) =>
   (Object.hasOwn(PLACE, command) ? PLACE[command] : undefined) ?? BROKER_PLACE;

@@ -168,7 +168,7 @@ class Story {
     if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)} before its end; ${claims}`));
     const more = [
       deviations > 0 ? `, ${deviations} broken by this broker in a known way` : "",
-      notObserved > 0 ? `, ${notObserved} observed only on the bundled broker` : "",
+      notObserved > 0 ? `, ${notObserved} not observed here` : "",
     ].join("");
     const score = guessed > 0 ? inLines(`Predictions: ${right} of ${guessed} right`) : "";
     const onward = next === null ? "" : `\n${fold(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
