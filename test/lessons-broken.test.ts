@@ -27,6 +27,7 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
   ["client-id", "lets two clients have one ID", /closed the first connection/],
   ["will-fields", "drops wills", /the will is the message that was set/],
   ["will-fields", "ignores retain", /will gamma, retained/],
+  ["one-will-topic", "drops wills", /nothing in it tells whose/],
   ["will-network", "drops wills", /the will reaches the subscriber/],
   ["will-keep-alive", "drops wills", /4\.5 s after the last packet/],
   ["will-keep-alive", "does not mind silence", /4\.5 s after the last packet/],
