@@ -5,15 +5,15 @@ import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
 import { cleanUp } from "./cleanup.js";
-import { Memory } from "./compare.js";
-import { Journal, type Wanted } from "./journal.js";
+import { Expectations } from "./expectations.js";
+import { Journal } from "./journal.js";
 import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./naming.js";
 import { pythonWithPaho } from "./paho.js";
 import { type Audience, Predictions } from "./predictions.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
-import { insteadOf, mistimed, purposeOf } from "./wording.js";
+import { purposeOf } from "./wording.js";
 
 /** A broker that goes on after the lesson, and may serve others too. */
 interface OutsideBroker {
@@ -66,7 +66,6 @@ export async function runLesson(
 class Run {
   readonly #lesson: Lesson;
   readonly #names: Names;
-  readonly #memory = new Memory();
   readonly #settings: RunSettings;
   readonly #folder: string;
   readonly #sink: LessonSink;
@@ -85,6 +84,7 @@ class Run {
   #deviations = 0;
   #notObserved = 0;
   readonly #predictions: Predictions;
+  readonly #expectations: Expectations;
 
   constructor(lesson: Lesson, settings: RunSettings, folder: string, sink: LessonSink) {
     this.#names = settings.outside ? namesAmongOthers() : NAMES_ALONE;
@@ -94,6 +94,7 @@ class Run {
     this.#folder = folder;
     this.#sink = sink;
     this.#predictions = new Predictions(settings.audience, sink);
+    this.#expectations = new Expectations(this.#journal, settings.outside !== null);
   }
 
   async play(): Promise<void> {
@@ -233,51 +234,13 @@ class Run {
 
   async #expect(step: Steps["expect"]): Promise<void> {
     if (this.#settings.outside && step.from === BROKER) return this.#leaveOut(step);
-    const found = await this.#find(step);
-    if (!found) return this.#deviate(step);
-    if (step.as !== undefined) this.#memory.remember(step.as, found);
-    const seconds = this.#measure(step, found);
+    const met = await this.#expectations.meet(step, this.#over.signal);
+    if (met === "deviation") return this.#deviate(step);
+    const { seconds } = met;
     const verdict = { what: purposeOf(step), held: true, clause: step.clause ?? null };
     if (step.what === undefined) return this.#sink({ event: "observed", ...verdict });
     this.#held++;
     return this.#sink({ event: "expected", ...verdict, instead: null, deviation: false, seconds });
-  }
-
-  /** All that is looked for; null where the known deviation came in its place. */
-  async #find(step: Steps["expect"]): Promise<ProcessEvent[] | null> {
-    const found: ProcessEvent[] = [];
-    const deadline = performance.now() + step.within * 1_000;
-    while (found.length < step.times) {
-      const wanted = this.#wanted(step, found.length);
-      // oxlint-disable-next-line no-await-in-loop -- each begins where the one before was found
-      const outcome = await this.#journal.find(wanted, deadline - performance.now(), this.#over.signal);
-      if (outcome.is === "instead") return null;
-      const last = outcome.heard.at(-1);
-      if (outcome.is !== "found" || !last) throw new Error(insteadOf(step, wanted, found.length, outcome));
-      found.push(last);
-    }
-    return found;
-  }
-
-  #wanted({ from, expect, where, never, deviation }: Steps["expect"], i: number): Wanted {
-    const known = this.#settings.outside ? deviation : undefined;
-    return {
-      from,
-      pattern: this.#memory.resolved({ event: expect, where }, i),
-      never: never && this.#memory.resolved(never, i),
-      instead: known && this.#memory.resolved(known, i),
-    };
-  }
-
-  /** Seconds since the remembered event. */
-  #measure(step: Steps["expect"], found: readonly ProcessEvent[]): number | null {
-    if (!step.after) return null;
-    const { event, atLeast = 0, atMost = Number.POSITIVE_INFINITY } = step.after;
-    const [since, until] = [this.#memory.last(event), found.at(-1)];
-    if (!since || !until) throw new Error(`there was no ${event} to measure from`);
-    const seconds = (Date.parse(until.time) - Date.parse(since.time)) / 1_000;
-    if (seconds < atLeast || seconds > atMost) throw new Error(mistimed(step, seconds));
-    return seconds;
   }
 
   async #deviate(step: Steps["expect"]): Promise<void> {
