@@ -65,7 +65,12 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     /one of the keys say, start, stop, kill, expect, predict/,
   ],
   ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be string/],
-  ["a strange command", `${HEAD}  - start: A\n    run: rm -rf\n`, "5:10", /pub-lwt, sub-lwt, slide-code.py, lwt-broker/],
+  [
+    "a strange command",
+    `${HEAD}  - start: A\n    run: rm -rf\n`,
+    "5:10",
+    /pub-lwt, sub-lwt, slide-code.py, lwt-broker/,
+  ],
   ["quotes", `${HEAD}  - start: A\n    run: pub-lwt -m "x y"\n`, "5:10", /write a list/],
   ["the broker's name", `${HEAD}  - start: broker\n    run: sub-lwt\n`, "4:12", /own broker/],
   ["an unknown key", `${HEAD}${SUBSCRIBER}  - stop: Sub\n    now: yes\n`, "7:10", /no key now/],
@@ -514,6 +519,19 @@ test("the processes end when lwt-demo is killed", async t => {
   // The socket has a timeout of its own, which fails the test: once() rejects on `error`.
   socket.on("timeout", () => socket.destroy(new Error("the broker outlived lwt-demo by 10 s")));
   await once(socket, "close");
+});
+
+test("a lesson whose terminal is closed leaves no process and no folder behind", {
+  skip: process.platform === "win32" && "there is no SIGHUP",
+}, async t => {
+  const folder = temporaryFolder(t);
+  const run = command(t, "lwt-demo", ["queued"], { env: { TMPDIR: folder } });
+  await run.event("connected", { process: "Subscriber1" });
+  assert.equal(readdirSync(folder).length, 1);
+  run.child.kill("SIGHUP");
+  assert.equal(await run.exit(), 130);
+  assert.deepEqual(readdirSync(folder), []);
+  for (const { pid } of run.all("process")) assert.throws(() => process.kill(pid, 0), /ESRCH/);
 });
 
 test("the settings in the environment have no say in a lesson", async t => {

@@ -41,6 +41,7 @@ void run({
     const { lesson, next } = await lessonOf(word);
     return {
       ...common,
+      outlivesTerminal: true,
       render: ladderText(screen) as Renderer,
       start: (sink, control) => {
         const leaving = new AbortController();

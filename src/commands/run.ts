@@ -23,6 +23,8 @@ interface Job {
   render: Renderer;
   /** Said before it starts. */
   warnings: Warning[];
+  /** Stops in order when its terminal is closed, for it has something to clear away; others just end. */
+  outlivesTerminal?: boolean;
   start(sink: Sink, control: Control): Promise<ExitCode>;
 }
 
@@ -115,6 +117,7 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   stop.signal.addEventListener("abort", () => keyboard?.end());
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
+  if (job.outlivesTerminal) process.on("SIGHUP", interrupted);
   process.on("message", parentSays).on("disconnect", parentGone);
   for (const warning of job.warnings) void output.sink({ event: "warning", ...warning });
   try {
