@@ -15,7 +15,7 @@ const NEEDED = [
   /^bin\/[a-z-]+\.cjs$/,
   /^dist\/[a-z-]+\.c?js$/,
   /^dist\/types\/([a-z-]+\/)?[a-z-]+\.d\.ts$/,
-  /^examples\/(lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|[a-z-]+\.ts)$/,
+  /^examples\/(lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|[a-z-]+\.(ts|py))$/,
 ];
 
 interface Pack {
