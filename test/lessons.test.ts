@@ -10,6 +10,7 @@ import { lessonFromFile, lessonNames } from "../src/lessons/catalogue.js";
 import { loadLesson } from "../src/lessons/load.js";
 import {
   command,
+  freePort,
   lwtBroker,
   missing,
   mosquitto,
@@ -18,6 +19,8 @@ import {
   temporaryFolder,
 } from "./processes.js";
 
+/** Milliseconds for a lesson that takes nine seconds, on a machine that has much to do. */
+const LONG = 60_000;
 const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
 const HEAD = "name: mine\ntitle: my own\nsteps:\n";
 const SUBSCRIBER = "  - start: Sub\n    run: sub-lwt\n";
@@ -56,7 +59,7 @@ const expecting = (more: string) => `${HEAD}${SUBSCRIBER}  - expect: message\n  
 
 const mistakes: [what: string, text: string, place: string, message: RegExp][] = [
   ["broken YAML", "name: [a", "1:9", /Flow sequence/],
-  ["an empty file", "", "1:1", /must be object/],
+  ["an empty file", "", "1:1", /must be a mapping/],
   ["no title", "name: a\nsteps: []\n", "1:1", /title: this is missing/],
   [
     "a step of no kind",
@@ -64,7 +67,13 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "4:5",
     /one of the keys say, start, stop, kill, expect, predict/,
   ],
-  ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be string/],
+  [
+    "a misspelt key",
+    `${HEAD}  - predict: x\n    choices: [a, b]\n    answer: 1\n    becuase: x\n`,
+    "7:14",
+    /becuase: there is no key becuase/,
+  ],
+  ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be text/],
   [
     "a strange command",
     `${HEAD}  - start: A\n    run: rm -rf\n`,
@@ -141,7 +150,7 @@ test("a line is not split at U+2028, nor within a character", async () => {
 
 test("offline-notification passes, tells of its processes, and leaves none behind", async t => {
   const run = command(t, "lwt-demo", ["offline-notification"]);
-  assert.equal(await run.exit(), 0);
+  assert.equal(await run.exit(LONG), 0);
   const result = lastResult(run);
   assert.deepEqual([result.passed, result.failed, result.skipped], [true, 0, null]);
   assert.equal(result.held, run.all("expected").filter(({ held }) => held).length);
@@ -164,7 +173,7 @@ test("offline-notification passes, tells of its processes, and leaves none behin
 
 test("offline-notification draws what happened in 80 columns", async t => {
   const run = command(t, "lwt-demo", ["offline-notification"], { json: false });
-  assert.equal(await run.exit(), 0);
+  assert.equal(await run.exit(LONG), 0);
   for (const line of run.stdout.split("\n")) assert.ok(line.length <= 80, line);
   const story = [
     "CONNECT",
@@ -439,6 +448,18 @@ test("user name and password reach the clients, and no output", {
 
 const DIFFERS =
   "    deviation:\n      event: subscribed\n      where: { grantedQos: 1 }\n      what: it grants 1\n";
+
+test("another broker that can't be used is no claim that did not hold: an error, and nothing else", async t => {
+  const port = await freePort();
+  const run = command(t, "lwt-demo", ["queued", "--broker", `127.0.0.1:${port}`]);
+  assert.equal(await run.exit(), 1);
+  assert.deepEqual(
+    run.events.map(({ event }) => event),
+    ["error"],
+  );
+  const { code, hint } = await run.event("error");
+  assert.deepEqual([code, hint.includes(`--port ${port}`)], ["no-broker", true]);
+});
 
 test("a known deviation of another broker is told, and fails nothing; the bundled one has none", async t => {
   const { url } = await lwtBroker(t);

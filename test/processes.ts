@@ -102,8 +102,8 @@ export class Running {
   }
 
   /** The exit code, or the name of the signal that ended it. */
-  async exit(): Promise<number | string> {
-    await this.until("exit", () => (this.#isOver ? true : undefined));
+  async exit(deadline?: number): Promise<number | string> {
+    await this.until("exit", () => (this.#isOver ? true : undefined), deadline);
     const { code, signal } = await this.ended;
     return signal ?? code ?? -1;
   }

@@ -13,8 +13,11 @@ export interface Control {
   enter(): Promise<"pressed" | "ended">;
   /** Standard input; ends with it. */
   input: () => AsyncIterable<Buffer>;
-  /** The next key; null where there is no keyboard, or when it is time to end. */
-  key(): Promise<string | null>;
+  /**
+   * The next key; null where there is no keyboard, or when it is time to end.
+   * @param fresh what was pressed before does not count
+   */
+  key(fresh: boolean): Promise<string | null>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */
   crash(): Promise<never>;
 }

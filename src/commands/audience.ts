@@ -23,10 +23,10 @@ export function audienceOf(
   /** @returns the first of these keys; null: something else that goes on */
   const pressed = async (what: "step" | "prediction", wanted: string): Promise<string | null> => {
     await sink({ event: "waiting", for: what, again: false });
-    let one = await key();
+    let one = await key(true);
     while (one !== null && !GO_ON.has(one) && !wanted.includes(one) && one !== "q") {
       if (one === "b") await sink({ event: "waiting", for: what, again: true });
-      one = await key();
+      one = await key(false);
     }
     await sink({ event: "waiting", for: null, again: false });
     if (one === "q") leave();

@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { access, constants, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import packageJson from "../../package.json" with { type: "json" };
 import { ExitCode, UserError, usageError } from "../errors.js";
@@ -106,11 +106,12 @@ async function writing(
   play: (sink: Sink<LessonEvent | ProcessEvent>) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { Transcript } = await import("../render/transcript.js");
-  const cantWrite = (error: Error) => {
-    const message = `the transcript ${file} can't be written: ${error.message}.`;
-    throw new UserError("transcript", message, "Is its folder there, and yours to write in?");
+  const cantWrite = ({ code }: NodeJS.ErrnoException) => {
+    const why = code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder is not there" : code;
+    const message = `the transcript ${file} can't be written: ${why}.`;
+    throw new UserError("transcript", message, "Give a file in a folder of yours: --transcript mine.md");
   };
-  const output = await open(file, "w").catch(cantWrite);
+  await access(file, constants.W_OK).catch(() => writeFile(file, "").catch(cantWrite)); // before a class has waited
   const { node } = process.versions;
   const made = `mqtt-lwt-lab ${packageJson.version}, Node.js ${node}, ${process.platform}`;
   const transcript = new Transcript(made);
@@ -120,8 +121,7 @@ async function writing(
       return sink(event);
     });
   } finally {
-    await output.writeFile(transcript.text()).catch(cantWrite);
-    await output.close();
+    await writeFile(file, transcript.text()).catch(cantWrite);
   }
 }
 

@@ -3,6 +3,8 @@ import type { ReadStream } from "node:tty";
 /** Ctrl-C, which sends no signal while single keys are read. */
 const END_OF_TEXT = "\u0003";
 
+const ESCAPE = "\u001b";
+
 /** Single keys, from the first that is asked for until the end. */
 export class Keyboard {
   /** Pressed, and not asked for yet. */
@@ -15,14 +17,22 @@ export class Keyboard {
     interrupt: () => void,
   ) {
     stdin.setRawMode(true);
+    stdin.on("error", () => {}); // the terminal is gone: `end` comes too
     stdin.on("data", (data: Buffer) => {
-      for (const key of data.toString()) {
+      const keys = data.toString();
+      if (keys.startsWith(ESCAPE)) return; // an arrow, Delete, and so on: more characters for one key
+      for (const key of keys) {
         if (key === END_OF_TEXT) interrupt();
         else this.#pressed.push(key);
       }
       this.#give();
     });
     stdin.on("end", () => this.end());
+  }
+
+  /** What was pressed before now answers nothing. */
+  forget(): void {
+    this.#pressed.length = 0;
   }
 
   /** The next key; null when there will be no more. */

@@ -18,8 +18,8 @@ const FOR_PEOPLE = new Set<Event["event"]>(["error", "warning"]);
 
 const LINE_FEED = 0x0a;
 
-/** What writing says when the reader has gone: on Linux and macOS, after destruction, and on Windows. */
-const CLOSED = new Set(["EPIPE", "ERR_STREAM_DESTROYED", "EOF"]);
+/** What writing says when the reader has gone: on Linux and macOS, after destruction, on Windows; a closed terminal. */
+const CLOSED = new Set(["EPIPE", "ERR_STREAM_DESTROYED", "EOF", "EIO"]);
 
 interface OutputParts {
   streams: Streams;

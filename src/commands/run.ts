@@ -108,16 +108,18 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const parentGone = () => stopFor("interrupted");
   let keyboard = null as Keyboard | null;
   /** Keys are asked for where the question can be seen. */
-  const key = async () => {
+  const key = async (fresh: boolean) => {
     const { stdin } = process;
     if (!stdin.isTTY || !process.stdout.isTTY || settings.json || stop.signal.aborted) return null;
     keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin, () => interrupted("SIGINT"));
+    if (fresh) keyboard.forget();
     return keyboard.next();
   };
   stop.signal.addEventListener("abort", () => keyboard?.end());
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
   process.on("SIGINT", interrupted).on("SIGTERM", interrupted);
-  if (job.outlivesTerminal) process.on("SIGHUP", interrupted);
+  // The shell and the system may each send one.
+  if (job.outlivesTerminal) process.on("SIGHUP", () => stopFor("interrupted"));
   process.on("message", parentSays).on("disconnect", parentGone);
   for (const warning of job.warnings) void output.sink({ event: "warning", ...warning });
   try {

@@ -8,7 +8,7 @@ import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
-import { reasonFor, START_ONE } from "./reasons.js";
+import { reasonFor, startOne } from "./reasons.js";
 import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
 import { type Transport, transportTo } from "./transport.js";
@@ -386,7 +386,11 @@ export class Connection {
   #stoppedError(): UserError {
     return this.#everAccepted
       ? new UserError("closed", "the connection was closed.", "Connect again to go on.")
-      : new UserError("stopped", `stopped before a broker answered at ${urlOf(this.#address)}.`, START_ONE);
+      : new UserError(
+          "stopped",
+          `stopped before a broker answered at ${urlOf(this.#address)}.`,
+          startOne(this.#address),
+        );
   }
 
   #finish(error: UserError | null): void {

@@ -19,7 +19,11 @@ interface Trouble {
   final: boolean;
 }
 
-export const START_ONE = "Start one in another terminal: npx lwt-broker";
+/** Where lwt-broker listens unless told otherwise. */
+const USUAL_PORT = 1883;
+
+export const startOne = ({ port }: Address): string =>
+  `Start one in another terminal: npx lwt-broker${port === USUAL_PORT ? "" : ` --port ${port}`}`;
 const OTHER_NETWORK =
   "Many networks block MQTT's ports. Try another network, --broker hivemq, which has a second way in, or a broker on this machine: npx lwt-broker";
 

@@ -1,6 +1,6 @@
 import { usageError, UserError } from "../errors.js";
 import { type Address, isLocal, urlOf } from "./address.js";
-import { type Failure, reasonFor, START_ONE, troubleOf } from "./reasons.js";
+import { type Failure, reasonFor, startOne, troubleOf } from "./reasons.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
 const refusals: Record<number, { reason: string; hint: string }> = {
@@ -40,7 +40,7 @@ export const refused = (address: Address, returnCode: number): UserError =>
 export function noBroker(address: Address, failure: Failure): UserError {
   const { code, message, hint } = troubleOf(failure, address);
   const fallback = isLocal(address.host)
-    ? START_ONE
+    ? startOne(address)
     : "Check host and port in --broker, and that a broker is running there.";
   return new UserError(code, message, hint ?? fallback);
 }

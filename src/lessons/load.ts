@@ -13,7 +13,7 @@ export function loadLesson(text: string, fileName: string): Lesson {
     return usageError(
       "bad-lesson",
       message,
-      "The built-in lessons in examples/lessons show every kind of step.",
+      "docs/lessons.md has every step and key; the built-in lessons in examples/lessons use them.",
     );
   };
 
@@ -35,16 +35,27 @@ function plainData(document: Document.Parsed, fail: (offset: number, what: strin
   }
 }
 
+/** As YAML calls them. */
+const KINDS: Record<string, string> = {
+  array: "a list, as in [S3]",
+  object: "a mapping, key: value",
+  string: "text",
+  number: "a number",
+};
+
 /** Where the schema doesn't word a problem itself. */
 const wording: z.core.$ZodErrorMap = issue => {
   if (issue.code === "unrecognized_keys") return `there is no key ${issue.keys.join(", ")} here`;
   if (issue.input === undefined) return "this is missing";
-  return issue.code === "invalid_type" ? `this must be ${issue.expected}` : undefined;
+  return issue.code === "invalid_type"
+    ? `this must be ${KINDS[issue.expected] ?? issue.expected}`
+    : undefined;
 };
 
 /** The first problem, as a path that exists for the reader: `kind` is ours, and an unknown key is named. */
 function firstOf(error: z.ZodError): { path: PropertyKey[]; message: string } {
-  const issue = error.issues[0];
+  // A misspelt key is missing too, where it should be.
+  const issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0];
   if (!issue) throw error;
   const unknown = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
   return { path: [...issue.path.filter(key => key !== "kind"), ...unknown], message: issue.message };

@@ -13,6 +13,7 @@ import { type Audience, Predictions } from "./predictions.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
+import { reach } from "./reach.js";
 import { purposeOf } from "./wording.js";
 
 /** A broker that goes on after the lesson, and may serve others too. */
@@ -44,6 +45,7 @@ const BROKER_START = 10;
 /**
  * Runs a lesson over real processes, its own broker first, and ends them all before it returns. Nothing is thrown
  * for what a lesson finds: `result`, the last event and the return value, tells.
+ * @throws UserError when another broker can't be used
  */
 export async function runLesson(
   lesson: Lesson,
@@ -78,6 +80,7 @@ class Run {
   readonly #absent = new Set<string>();
   #python: string | null = null;
   #brokerUrl = "";
+  #begun = false;
   #number = 0;
   #held = 0;
   #failed = 0;
@@ -103,6 +106,9 @@ class Run {
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
     const { outside } = this.#settings;
+    const forget = ["--forget", "--client-id", `Subscriber1${this.#names.x}`];
+    if (outside) await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
+    this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
     for (const step of [...(outside ? [] : BROKER_FIRST), ...this.#lesson.steps]) {
@@ -128,7 +134,7 @@ class Run {
   /** Ends its processes, and where the broker goes on, what it left there. */
   async end(): Promise<void> {
     await this.#cast.dismiss();
-    if (this.#settings.outside === null) return;
+    if (this.#settings.outside === null || !this.#begun) return;
     const commands = this.#lesson.cleanup.map(line => this.#processSettings(line, null));
     await cleanUp(commands, this.#sink);
   }
@@ -228,6 +234,8 @@ class Run {
   /** Shown before it is judged, so that a verdict never comes ahead of its evidence. */
   async #tell(event: ProcessEvent): Promise<void> {
     if (event.process === BROKER && event.event === "listening") this.#brokerUrl = event.url;
+    // What a process minds that was cut off is nobody's trouble.
+    if (this.#settings.signal.aborted && event.event === "error") return;
     await this.#sink(event);
     this.#journal.record(event);
   }

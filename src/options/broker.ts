@@ -22,7 +22,7 @@ export const brokerOptions = {
     value: "N",
     default: "100000",
     read: number(1, 10_000_000, true),
-    help: "messages a session; past that its oldest is given up",
+    help: "messages a session; past that its oldest unsent one goes",
   },
   broker: {
     alias: "b",

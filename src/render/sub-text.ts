@@ -103,12 +103,14 @@ export const rawText = (screen: Screen): Renderer<ClientEvent> =>
   );
 
 function receivedText(summary: ReceivedSummary, width: number): string {
-  const { machine, received, missing, duplicate, outOfOrder, notAcknowledged } = summary;
+  const { machine, received, missing, duplicate, outOfOrder, notAcknowledged, runs, firstSeq } = summary;
   const ways = (["live", "queued", "retained", "redelivered"] as const)
     .filter(way => summary[way] > 0)
     .map(way => `${summary[way]} ${way}`);
   const order = outOfOrder > 0 ? `, ${outOfOrder} out of order` : "";
-  const sequence = `${missing || "none"} missing, ${duplicate || "none"} doubled${order}`;
+  // What came before the first that was seen, nobody here can know.
+  const since = runs === 1 && firstSeq !== null && firstSeq > 1 ? ` from ${firstSeq} on` : "";
+  const sequence = `${missing || "none"} missing${since}, ${duplicate || "none"} doubled${order}`;
   const name = escapeText(machine ?? "other topics");
   const held =
     notAcknowledged > 0 ? `; ${notAcknowledged} not acknowledged: the next connection gets them again` : "";
