@@ -1,0 +1,263 @@
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import type { FieldReader, FieldWriter } from "./fields.js";
+import { PendingBatch, type Settle } from "./pending-batch.js";
+import { Reserve } from "./reserve.js";
+import {
+  cutOff,
+  FILE_HEADER,
+  readSegment,
+  type Segment,
+  segmentFile,
+  segmentNumbers,
+  syncFolder,
+} from "./segments.js";
+
+/** Bytes after which a file is full and the next one begins. */
+const SEGMENT = 8 * 1024 * 1024;
+/** Milliseconds between attempts while the disk takes nothing. */
+const RETRY = 500;
+
+/** What "safe" means: `disk` survives a power cut, `write` the death of the process. */
+type Sync = "disk" | "write";
+
+interface JournalSettings {
+  /** Made where it is not there. */
+  folder: string;
+  sync: Sync;
+  /** Told when the disk takes nothing any more, and with null when it does again. */
+  trouble: (error: Error | null) => void;
+}
+
+/** What is left of a write that never came to its end. */
+export interface Cut {
+  file: string;
+  bytes: number;
+}
+
+/**
+ * Records in the order in which they were added, in files that only grow. What is added in one turn of the event loop,
+ * and while a write is under way, is written at once; those who wait are told in the order in which they came.
+ */
+export class Journal {
+  readonly #settings: JournalSettings;
+  readonly #reserve: Reserve;
+  /** From the oldest on; the last one is being written. */
+  readonly #segments: { number: number; bytes: number }[] = [];
+  #handle!: FileHandle;
+  #lastBatch: number | null = null;
+  #mustTurn = false;
+  #next = new PendingBatch();
+  /** What a full disk has left over, to be written before anything else. */
+  #again: PendingBatch | null = null;
+  #isFull = false;
+  #isClosing = false;
+  /** When room was last looked for, in performance.now()'s milliseconds. */
+  #lookedAt = 0;
+  /** Until nothing is left to do. */
+  #working: Promise<void> | null = null;
+
+  private constructor(settings: JournalSettings) {
+    this.#settings = settings;
+    this.#reserve = new Reserve(settings.folder);
+  }
+
+  /**
+   * Reads what is there, and goes on behind it.
+   * @param read is given the records, batch by batch
+   * @throws UserError `store-damaged` or `store-format`
+   */
+  static async open(
+    settings: JournalSettings,
+    read: (records: FieldReader) => void,
+  ): Promise<{ journal: Journal; cut: Cut | null }> {
+    const { folder } = settings;
+    await mkdir(folder, { recursive: true });
+    const journal = new Journal(settings);
+    const numbers = await segmentNumbers(folder);
+    let last: Segment | null = null;
+    for (const number of numbers) {
+      const isLast = number === numbers.at(-1);
+      last = await readSegment(folder, number, { isLast, previous: journal.#lastBatch }, read);
+      journal.#lastBatch = last.lastBatch;
+      journal.#segments.push({ number, bytes: last.end });
+    }
+    await journal.#goOnBehind(last);
+    journal.#isFull = !(await journal.#reserve.take());
+    const cut = last && last.lost > 0 ? { file: segmentFile(folder, last.number), bytes: last.lost } : null;
+    return { journal, cut };
+  }
+
+  /** Of all files, in bytes. */
+  get bytes(): number {
+    return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** The disk has no room. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+
+  /** A record that may be refused: told when it is safe, or why it is not written. */
+  offer(write: (fields: FieldWriter) => void, settle: Settle): void {
+    this.#add("offer", write, settle);
+  }
+
+  /** A record of what has happened already: tried until it is written. */
+  keep(write: (fields: FieldWriter) => void, written: (() => void) | null = null): void {
+    this.#add("keep", write, written);
+  }
+
+  /** Told when all that was added so far is safe: at once where it is. */
+  whenSafe(settle: Settle): void {
+    if (this.#working) this.#add("wait", null, settle);
+    else settle(null);
+  }
+
+  /** Reads the oldest file, to which nothing is written any more. @returns false where there is no room for another */
+  async readOldest(read: (records: FieldReader) => void): Promise<boolean> {
+    if (this.#segments.length === 1) {
+      this.#mustTurn = true;
+      await new Promise<void>(resolve => this.keep(() => {}, resolve));
+    }
+    const [oldest, next] = this.#segments;
+    if (!oldest || !next) return false;
+    await readSegment(this.#settings.folder, oldest.number, { isLast: false, previous: null }, read);
+    return true;
+  }
+
+  /** Takes the oldest file away: what is still needed of it has been written again. */
+  async removeOldest(): Promise<void> {
+    const [oldest] = this.#segments.splice(0, 1);
+    if (!oldest) return;
+    await rm(segmentFile(this.#settings.folder, oldest.number), { force: true });
+    // Else a power cut could leave an older file and not a newer one.
+    await syncFolder(this.#settings.folder);
+  }
+
+  /** Writes what is left, and closes the file. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    while (this.#working) await this.#working;
+    await this.#handle.datasync().catch(() => {});
+    await this.#handle.close();
+  }
+
+  #add(...part: Parameters<PendingBatch["add"]>): void {
+    this.#next.add(...part);
+    this.#working ??= this.#work();
+  }
+
+  async #work(): Promise<void> {
+    await setImmediate();
+    for (let batch = this.#take(); batch; batch = this.#take()) await this.#write(batch);
+    this.#working = null;
+  }
+
+  #take(): PendingBatch | null {
+    const batch = this.#again ?? this.#next;
+    if (this.#again) this.#again = null;
+    else this.#next = new PendingBatch();
+    return batch.isEmpty ? null : batch;
+  }
+
+  async #write(batch: PendingBatch): Promise<void> {
+    if (this.#isFull) await this.#lookForRoom();
+    const wanted = this.#isFull ? batch.without(["offer"], new Error("the disk is full")) : batch;
+    if (this.#mustTurn || this.#current.bytes >= SEGMENT) await this.#turn();
+    try {
+      if (wanted.hasRecords) await this.#commit(wanted);
+    } catch (error) {
+      return this.#failed(wanted, error as Error);
+    }
+    wanted.written();
+  }
+
+  async #commit(batch: PendingBatch): Promise<void> {
+    const number = (this.#lastBatch ?? 0) + 1;
+    const bytes = batch.sealed(number);
+    const current = this.#current;
+    try {
+      await writeAll(this.#handle, bytes, current.bytes);
+      if (this.#settings.sync === "disk") await this.#handle.datasync();
+    } catch (error) {
+      await this.#handle.truncate(current.bytes).catch(() => {});
+      throw error;
+    }
+    current.bytes += bytes.length;
+    this.#lastBatch = number;
+  }
+
+  /** What must not be lost goes into the reserve; where that is not enough, it waits. */
+  async #failed(batch: PendingBatch, error: Error): Promise<void> {
+    if (!this.#isFull) {
+      this.#isFull = true;
+      this.#lookedAt = performance.now();
+      this.#settings.trouble(error);
+      await this.#reserve.giveBack();
+      this.#again = batch.without(["offer"], error);
+    } else {
+      const again = batch.without(["offer", "wait"], error);
+      if (this.#isClosing) return;
+      this.#again = again;
+      await setTimeout(RETRY);
+    }
+  }
+
+  async #lookForRoom(): Promise<void> {
+    if (performance.now() - this.#lookedAt < RETRY) return;
+    this.#lookedAt = performance.now();
+    if (!(await this.#reserve.take())) return;
+    this.#isFull = false;
+    this.#settings.trouble(null);
+  }
+
+  get #current(): { number: number; bytes: number } {
+    return this.#segments.at(-1) as { number: number; bytes: number };
+  }
+
+  async #goOnBehind(last: Segment | null): Promise<void> {
+    const { folder } = this.#settings;
+    if (last && last.lost > 0) await cutOff(folder, last);
+    if (last && last.end > 0) this.#handle = await open(segmentFile(folder, last.number), "r+");
+    else {
+      this.#segments.splice(-1); // of which not even the header was written
+      await this.#begin(last?.number ?? 1);
+    }
+  }
+
+  /** Turns to a new file; where the disk has no room for one, the old one is good enough. */
+  async #turn(): Promise<void> {
+    const previous = this.#handle;
+    try {
+      await previous.datasync(); // a file that another follows is whole, whatever the system is told of the rest
+      await this.#begin(this.#current.number + 1);
+    } catch {
+      return;
+    }
+    this.#mustTurn = false;
+    await previous.close();
+  }
+
+  async #begin(number: number): Promise<void> {
+    const { folder } = this.#settings;
+    const file = segmentFile(folder, number);
+    const handle = await open(file, "w");
+    try {
+      await writeAll(handle, FILE_HEADER, 0);
+      await handle.datasync();
+      await syncFolder(folder);
+    } catch (error) {
+      await handle.close();
+      await rm(file, { force: true });
+      throw error;
+    }
+    this.#handle = handle;
+    this.#segments.push({ number, bytes: FILE_HEADER.length });
+  }
+}
+
+async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; )
+    written += (await handle.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+}
