@@ -8,6 +8,10 @@ test("what is given up is the oldest that was never sent: the client may know th
   const queue = new SessionQueue();
   for (const identity of [1, 2, 3]) queue.add(identity, message, 1, false);
   queue.connect();
+  assert.deepEqual(
+    queue.number().map(({ packetId }) => packetId),
+    [1, 2, 3],
+  );
   assert.equal(queue.next()?.owed.identity, 1);
   assert.equal(queue.dropOldest()?.identity, 2);
   assert.equal(queue.next()?.owed.identity, 3);

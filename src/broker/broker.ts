@@ -37,8 +37,8 @@ export interface RunningBroker {
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
-  const limit = new QueueLimit(settings.maxQueued ?? MOST_QUEUED, pace);
   const store = new MemoryStore();
+  const limit = new QueueLimit(store, settings.maxQueued ?? MOST_QUEUED, pace);
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
     holdsId: clientId => connections.holdsId(clientId),

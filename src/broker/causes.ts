@@ -1,5 +1,5 @@
 import type { EndCause } from "../events.js";
-import { PACKET_TOO_LARGE, TOO_MANY_LEVELS } from "./limits.js";
+import { NOT_STORED, PACKET_TOO_LARGE, TOO_MANY_LEVELS } from "./limits.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 
 /** What became of a will, by the cause of its connection's end: published, except after DISCONNECT. */
@@ -14,7 +14,7 @@ export const willClause: Record<EndCause, string> = {
   "broker-stopped": "[MQTT-3.1.2-8]",
 };
 
-const LIMITS = new Set([PACKET_TOO_LARGE, TOO_MANY_LEVELS]);
+const LIMITS = new Set([PACKET_TOO_LARGE, TOO_MANY_LEVELS, NOT_STORED]);
 
 /** Why a connection failed: the system's own errors name the call that failed, what the broker minds has none. */
 export function causeOfError(error: NodeJS.ErrnoException): EndCause {

@@ -12,7 +12,7 @@ import type { Pace } from "./pace.js";
 import type { QueueLimit } from "./queue-limit.js";
 import { RetainedDelivery } from "./retained-delivery.js";
 import type { Session, StoredSubscription } from "./session.js";
-import type { Store } from "./store.js";
+import type { Settle, Store } from "./store.js";
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
@@ -86,7 +86,7 @@ export class Connection {
     session.established = true;
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     this.#tellWillStored();
-    this.#delivery = new Delivery(this.#socket, session, {
+    this.#delivery = new Delivery(this.#socket, session, this.#store, {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
@@ -108,10 +108,10 @@ export class Connection {
 
   /** @returns what is wrong with that acknowledgment, or null */
   acknowledges(acknowledgment: Acknowledgment, packetId: number): string | null {
-    const queue = this.#session?.queue;
-    const fault = acknowledgmentFault(acknowledgment, queue?.sentAs(packetId));
+    const session = this.#session;
+    const fault = acknowledgmentFault(acknowledgment, session?.queue.sentAs(packetId));
     // aedes tells its store of a PUBREC only where the session is a stored one.
-    if (!fault && acknowledgment === "pubrec") queue?.received(packetId);
+    if (session && !fault && acknowledgment === "pubrec") this.#store.released(session, packetId);
     return fault;
   }
 
@@ -122,12 +122,16 @@ export class Connection {
   }
 
   /** @param retained what it finds, to be sent after SUBACK */
-  subscribe(subscription: StoredSubscription, retained: () => Message[]): void {
+  subscribe(subscription: StoredSubscription, retained: () => Message[], settle: Settle): void {
     const session = this.#session;
-    if (!session) return;
+    if (!session) return settle(null);
     this.#store.subscribe(session, subscription);
-    // What a resumed session has subscribed to before finds nothing anew.
-    this.#retained?.found(subscription, retained());
+    this.#store.whenSafe(error => {
+      // What a resumed session has subscribed to before finds nothing anew. What was published before it and is safe
+      // by now would not come otherwise.
+      if (!error) this.#retained?.found(subscription, retained());
+      settle(error);
+    });
   }
 
   /** SUBACK is out. */
@@ -192,13 +196,13 @@ export class Connection {
   }
 
   /** Publishes the will while those who watch it are still connected; aedes, at its own close, would be late. */
-  async publishWill(publish: (will: Message, published: () => void) => void): Promise<void> {
+  async publishWill(publish: (will: PublishPacket, published: () => void) => void): Promise<void> {
     const { will, closed } = this.#client;
     if (!will || closed) return;
     this.#client.will = null;
     this.#willDue = true;
     this.#tellEnd(); // and goes on delivering: others' wills are still to come
-    await new Promise<void>(resolve => publish(messageOf(will), resolve));
+    await new Promise<void>(resolve => publish(will, resolve));
     this.willPublished();
   }
 
@@ -251,7 +255,7 @@ export class Connection {
     const { clientId } = this;
     this.#emit({ event: "client-disconnected", clientId, cause: this.#cause });
     // In memory no session outlives the broker.
-    if (this.#session?.stored && this.#cause !== "broker-stopped")
+    if (this.#session?.stored && (this.#cause !== "broker-stopped" || this.#store.folder !== null))
       this.#emit({ event: "session-stored", clientId, queued: this.#session.queue.length });
   }
 

@@ -16,6 +16,7 @@ import {
 import { causeOfError } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
+import { NOT_STORED } from "./limits.js";
 import type { Pace } from "./pace.js";
 import { isNoSubscription } from "./persistence.js";
 import { Publications } from "./publications.js";
@@ -23,10 +24,12 @@ import type { QueueLimit } from "./queue-limit.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
 import { statusOf } from "./status.js";
-import type { Store } from "./store.js";
+import { safe, type Settle, type Store } from "./store.js";
 
 /** CONNACK return code 2: identifier rejected. */
 const IDENTIFIER_REJECTED = 2;
+/** CONNACK return code 3: the session can't be stored. */
+const SERVER_UNAVAILABLE = 3;
 
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class Connections {
@@ -81,9 +84,9 @@ export class Connections {
 
   /** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
   async publishWills(): Promise<void> {
-    const publish = (will: Message, published: () => void) =>
-      this.#publications.accept(will, null, published);
-    await Promise.all(this.all().map(connection => connection.publishWill(publish)));
+    const publish = (connection: Connection) => (will: PublishPacket, published: () => void) =>
+      this.#publications.accept(messageOf(will), { willOf: connection.clientId, will }, published);
+    await Promise.all(this.all().map(connection => connection.publishWill(publish(connection))));
   }
 
   all(): Connection[] {
@@ -120,7 +123,9 @@ export class Connections {
           Object.assign(new Error("identifier rejected"), { returnCode: IDENTIFIER_REJECTED }),
           null,
         );
-      void this.#accept(client, connection, () => done(null, true));
+      this.#accept(client, connection, () => done(null, true)).catch((error: Error) =>
+        done(Object.assign(error, { returnCode: SERVER_UNAVAILABLE }), null),
+      );
     };
     broker.authorizeSubscribe = (client, subscription, callback) => {
       if (isNoSubscription(subscription)) return callback(null, null);
@@ -129,8 +134,9 @@ export class Connections {
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
       this.#pace.whenFree(() => {
-        if (!refused) connection?.subscribe(subscription, () => this.#retainedFor(subscription.topic));
-        callback(null, refused ? null : subscription);
+        if (refused || !connection) return callback(null, null);
+        const retained = () => this.#retainedFor(subscription.topic);
+        connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
     };
     broker.authorizePublish = (client, packet, callback) => {
@@ -142,20 +148,25 @@ export class Connections {
         if (packet.topic.startsWith("$SYS/"))
           return callback(new Error("topics under $SYS are the broker's own"));
         if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
-        this.#take(packet, isWill ? null : (connection?.session ?? null), () => {
-          if (isWill) connection.willPublished();
-          callback(null);
-        });
+        const taken = (error: Error | null) => {
+          if (isWill && !error) connection.willPublished();
+          callback(error && new Error(NOT_STORED, { cause: error }));
+        };
+        if (isWill)
+          this.#publications.accept(messageOf(packet), { willOf: connection.clientId, will: packet }, taken);
+        else this.#take(packet, connection?.session ?? null, taken);
       });
     };
   }
 
   /** Before its sender is answered, a message is where it belongs. A QoS 2 one is taken once [MQTT-4.3.3-2]. */
-  #take(packet: PublishPacket, session: Session | null, taken: () => void): void {
+  #take(packet: PublishPacket, session: Session | null, settle: Settle): void {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
-    const origin = session && packetId !== undefined ? { session, packetId } : null;
-    if (origin?.session.received.has(origin.packetId)) return taken();
-    this.#publications.accept(messageOf(packet), origin, taken);
+    const arrival = session && packetId !== undefined ? { session, packetId } : null;
+    const isKnown = () => arrival?.session.received.has(arrival.packetId) === true;
+    if (!isKnown()) return this.#publications.accept(messageOf(packet), arrival, settle);
+    // Its first coming may not be safe yet, and may be refused.
+    this.#store.whenSafe(error => (error || isKnown() ? settle(error) : this.#take(packet, session, settle)));
   }
 
   /**
@@ -167,7 +178,9 @@ export class Connections {
     const previous = this.#byId.get(client.id);
     this.#byId.set(client.id, connection);
     await previous?.takenOver();
-    connection.accept(client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id));
+    const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id);
+    connection.accept(session);
+    if (session.stored && !session.established) await safe(this.#store);
     this.#pace.whenFree(goOn);
   }
 

@@ -4,9 +4,8 @@ import type { Message } from "./message.js";
 import { publishPacket, pubrelPacket } from "./packets.js";
 import type { Session } from "./session.js";
 import type { Owed } from "./session-queue.js";
+import type { Store } from "./store.js";
 
-/** Messages on their way to one client at once: enough to keep a network busy, and a bound on what a silent one holds. */
-const WINDOW = 1000;
 /** Bytes at QoS 0 that wait for a client that reads slowly; what comes beyond is lost to it, as QoS 0 allows. */
 const MOST_UNREAD = 1024 * 1024;
 
@@ -21,17 +20,21 @@ export interface DeliveryWitness {
 export class Delivery {
   readonly #socket: Socket;
   readonly #session: Session;
+  readonly #store: Store;
   readonly #witness: DeliveryWitness;
   #corked = false;
   #waiting = false;
+  /** Packet identifiers are not safe yet: nothing is sent before they are. */
+  #isNumbering = false;
 
-  constructor(socket: Socket, session: Session, witness: DeliveryWitness) {
+  constructor(socket: Socket, session: Session, store: Store, witness: DeliveryWitness) {
     this.#socket = socket;
     this.#session = session;
+    this.#store = store;
     this.#witness = witness;
     session.delivery = this;
     session.queue.connect();
-    this.pump();
+    this.#number([]); // those of an earlier connection may not be safe yet
   }
 
   /** The connection is over. */
@@ -44,11 +47,24 @@ export class Delivery {
   /** Sends what may be sent now. */
   pump(): void {
     const { queue } = this.#session;
-    while (this.#isFree() && queue.inFlight < WINDOW) {
+    while (!this.#isNumbering && this.#isFree()) {
       const next = queue.next();
-      if (!next) return;
-      this.#send(next.owed, next.packetId, next.again);
+      if (next) this.#send(next.owed, next.packetId, next.again);
+      else {
+        const numbered = queue.number();
+        if (numbered.length === 0) return;
+        this.#number(numbered);
+      }
     }
+  }
+
+  /** A client may acknowledge what it was sent after the broker has died: so it is known before it is sent. */
+  #number(owed: Owed[]): void {
+    this.#isNumbering = true;
+    this.#store.numbered(this.#session, owed, () => {
+      this.#isNumbering = false;
+      if (this.#session.delivery === this) this.pump();
+    });
   }
 
   /** At QoS 0: now, or not at all. */

@@ -6,8 +6,17 @@ export const FAREWELL = 1000;
 /** Messages that one session may have queued (contract: the default of --max-queued). */
 export const MOST_QUEUED = 100_000;
 
+/**
+ * Messages on their way to one client at once: enough to keep a network busy, and a bound on what a silent one holds.
+ * Only so many have packet identifiers.
+ */
+export const WINDOW = 1000;
+
 /** What the parser reports of a packet past the limit: the cause is told by it. */
 export const PACKET_TOO_LARGE = `a packet of over ${MOST_PACKET_BYTES} bytes`;
+
+/** What a publisher's connection ends with when its message can't be stored: the cause is told by it. */
+export const NOT_STORED = "the message can't be stored";
 
 /** Levels of a topic name or filter; to match one recurses as deep. */
 export const MOST_TOPIC_LEVELS = 1000;

@@ -3,7 +3,7 @@ import { topicMatches } from "../topics.js";
 import type { Message } from "./message.js";
 import { Session, type StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
-import type { Origin, Store, Target } from "./store.js";
+import type { Accepted, Arrival, Origin, Settle, Store, Target } from "./store.js";
 import { TopicTree } from "./topic-tree.js";
 
 /** Topics whose receivers are remembered: more than a class has machines. */
@@ -19,15 +19,24 @@ interface Receiver {
 
 const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
 
+/** A message on its way into the store. */
+export interface Taken {
+  identity: number;
+  message: Message;
+  origin: Origin | null;
+  targets: Target[];
+}
+
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
+  readonly folder: string | null = null;
   readonly #stored = new Map<string, Session>();
   readonly #subscriptions = new TopicTree<Session, StoredSubscription>();
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
   readonly #retained = new Map<string, Message>();
   readonly #wills = new Map<string, Message>();
-  #lastIdentity = 0;
+  protected lastIdentity = 0;
 
   stored(clientId: string): Session | undefined {
     return this.#stored.get(clientId);
@@ -70,18 +79,36 @@ export class MemoryStore implements Store {
     this.#subscriptions.match(topicName, found);
   }
 
-  accept(message: Message, origin: Origin | null, accepted: (targets: Target[]) => void): void {
-    origin?.session.received.add(origin.packetId);
-    if (message.retain) this.retain(message);
-    const identity = ++this.#lastIdentity;
+  accept(message: Message, origin: Origin | null, accepted: Accepted): void {
+    const taken = this.plan(message, origin);
+    this.enter(taken);
+    accepted(taken.targets, null);
+  }
+
+  /** What is to become of a message, by what is stored now. */
+  protected plan(message: Message, origin: Origin | null): Taken {
+    if (origin && "willOf" in origin) {
+      if (this.#wills.get(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
+    } else origin?.session.received.add(origin.packetId);
+    const identity = this.nextIdentity();
     const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
       const qos = Math.min(message.qos, subscribed);
       return {
         session,
-        owed: qos === 1 || qos === 2 ? session.queue.add(identity, message, qos, false) : null,
+        owed: qos === 1 || qos === 2 ? session.queue.prepare(identity, message, qos, false) : null,
       };
     });
-    accepted(targets);
+    return { identity, message, origin, targets };
+  }
+
+  protected enter({ identity, message, targets }: Taken): void {
+    if (message.retain) this.setRetained(message, identity);
+    for (const { session, owed } of targets) if (owed) session.queue.enter(owed);
+  }
+
+  /** Ascending, so that messages are in order by it. */
+  protected nextIdentity(): number {
+    return ++this.lastIdentity;
   }
 
   #receiversOf(topicName: string): Receiver[] {
@@ -97,11 +124,39 @@ export class MemoryStore implements Store {
     return receivers;
   }
 
-  owe(session: Session, message: Message, qos: 1 | 2): Owed {
-    return session.queue.add(++this.#lastIdentity, message, qos, true);
+  owe(session: Session, message: Message, qos: 1 | 2, retain: boolean, identity = this.nextIdentity()): Owed {
+    return session.queue.add(identity, message, qos, retain);
+  }
+
+  numbered(_session: Session, _owed: Owed[], goOn: () => void): void {
+    goOn();
+  }
+
+  released(session: Session, packetId: number): boolean {
+    return session.queue.received(packetId);
+  }
+
+  acknowledged(session: Session, packetId: number): Owed | null {
+    return session.queue.acknowledged(packetId);
+  }
+
+  giveUpOldest(session: Session): Owed | null {
+    return session.queue.dropOldest();
+  }
+
+  arrived({ session, packetId }: Arrival): void {
+    session.received.add(packetId);
+  }
+
+  completed({ session, packetId }: Arrival): boolean {
+    return session.received.delete(packetId);
   }
 
   retain(message: Message): void {
+    this.setRetained(message, this.nextIdentity());
+  }
+
+  protected setRetained(message: Message, _identity: number): void {
     if (message.payload.length === 0)
       this.#retained.delete(message.topic); // [MQTT-3.3.1-10]
     else this.#retained.set(message.topic, message);
@@ -140,4 +195,10 @@ export class MemoryStore implements Store {
   wills(): Iterable<[string, Message]> {
     return this.#wills;
   }
+
+  whenSafe(settle: Settle): void {
+    settle(null);
+  }
+
+  async close(): Promise<void> {}
 }

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import type { Message } from "./message.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
-import type { Store } from "./store.js";
+import { safe, type Store } from "./store.js";
 
 export interface ClientRef {
   id: string;
@@ -69,13 +69,15 @@ export class Persistence {
     if (this.#connected.sessionOf(client)) return;
     const session = this.#store.openStored(client.id);
     for (const subscription of subscriptions) this.#store.subscribe(session, { ...subscription });
+    await safe(this.#store);
   }
 
   /** At once, so that a SUBSCRIBE right behind it does not come first. */
   async removeSubscriptions(client: ClientRef, topicFilters: string[]): Promise<void> {
-    if (this.#connected.sessionOf(client)) return this.#connected.unsubscribe(client, topicFilters);
     const session = this.#store.stored(client.id);
-    if (session) for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
+    if (this.#connected.sessionOf(client)) this.#connected.unsubscribe(client, topicFilters);
+    else if (session) for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
+    await safe(this.#store);
   }
 
   async subscriptionsByClient({ id }: ClientRef): Promise<StoredSubscription[]> {
@@ -98,6 +100,7 @@ export class Persistence {
     if (!session) return;
     this.#store.end(session);
     if (session.established) this.#connected.sessionEnded(session);
+    await safe(this.#store);
   }
 
   async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
@@ -119,7 +122,8 @@ export class Persistence {
   async outgoingEnqueue({ clientId }: { clientId: string }, packet: AedesPacket): Promise<void> {
     const { topic, payload, qos, retain, brokerCounter = 0 } = packet;
     if (qos === 0) return;
-    this.#store.openStored(clientId).queue.add(brokerCounter, { topic, payload, qos, retain }, qos, retain);
+    const session = this.#store.openStored(clientId);
+    this.#store.owe(session, { topic, payload, qos, retain }, qos, retain, brokerCounter);
   }
 
   async outgoingEnqueueCombi(subscriptions: { clientId: string }[], packet: AedesPacket): Promise<void> {
@@ -127,16 +131,21 @@ export class Persistence {
   }
 
   async outgoingUpdate(client: ClientRef, { cmd, brokerCounter = 0, messageId }: AedesPacket): Promise<void> {
-    const queue = this.#sessionOf(client)?.queue;
-    if (messageId === undefined) throw new Error("no such packet");
-    if (cmd === "pubrel") return void queue?.received(messageId);
-    const owed = queue?.get(brokerCounter);
+    const session = this.#sessionOf(client);
+    if (!session || messageId === undefined) throw new Error("no such packet");
+    if (cmd === "pubrel") {
+      this.#store.released(session, messageId);
+      return safe(this.#store);
+    }
+    const owed = session.queue.get(brokerCounter);
     if (!owed) throw new Error("no such packet");
-    queue?.numberAs(owed, messageId);
+    session.queue.numberAs(owed, messageId);
+    await new Promise<void>(resolve => this.#store.numbered(session, [owed], resolve));
   }
 
   async outgoingClearMessageId(client: ClientRef, { messageId }: { messageId?: number }): Promise<unknown> {
-    const owed = messageId === undefined ? null : this.#sessionOf(client)?.queue.acknowledged(messageId);
+    const session = this.#sessionOf(client);
+    const owed = session && messageId !== undefined ? this.#store.acknowledged(session, messageId) : null;
     if (!owed) return undefined;
     this.#connected.acknowledged(client, owed);
     return this.#packetOf(owed);
@@ -151,7 +160,8 @@ export class Persistence {
 
   async incomingStorePacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
     const session = this.#sessionOf(client) ?? this.#store.openStored(client.id);
-    session.received.add(messageId);
+    this.#store.arrived({ session, packetId: messageId });
+    await safe(this.#store);
   }
 
   async incomingGetPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }) {
@@ -160,15 +170,21 @@ export class Persistence {
   }
 
   async incomingDelPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
-    if (!this.#sessionOf(client)?.received.delete(messageId)) throw new Error("no such packet");
+    const session = this.#sessionOf(client);
+    if (!session || !this.#store.completed({ session, packetId: messageId }))
+      throw new Error("no such packet");
+    await safe(this.#store);
   }
 
   async cleanIncoming(client: ClientRef): Promise<void> {
-    this.#sessionOf(client)?.received.clear();
+    const session = this.#sessionOf(client);
+    if (!session) return;
+    for (const packetId of session.received) this.#store.completed({ session, packetId });
   }
 
   async putWill({ id }: ClientRef, will: AedesWill): Promise<void> {
     this.#store.setWill(id, Object.assign(will, { brokerId: this.broker.id, clientId: id }));
+    await safe(this.#store);
   }
 
   async getWill({ id }: ClientRef): Promise<Message | undefined> {

@@ -2,7 +2,7 @@ import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import type { QueueLimit } from "./queue-limit.js";
 import type { Session } from "./session.js";
-import type { Origin, Store, Target } from "./store.js";
+import type { Origin, Settle, Store, Target } from "./store.js";
 
 /** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
 export class Publications {
@@ -16,12 +16,13 @@ export class Publications {
     this.#pace = pace;
   }
 
-  /** @param accepted called when the message is safe, and on its way */
-  accept(message: Message, origin: Origin | null, accepted: () => void): void {
-    this.#store.accept(message, origin, targets => {
+  /** @param settle told when the message is safe, and on its way */
+  accept(message: Message, origin: Origin | null, settle: Settle): void {
+    this.#store.accept(message, origin, (targets, error) => {
+      if (error) return settle(error);
       if (message.retain) this.#tellRetained(message);
       for (const target of targets) this.#passOn(message, target);
-      accepted();
+      settle(null);
     });
   }
 
@@ -36,7 +37,7 @@ export class Publications {
     this.#limit.keep(session);
     delivery?.pump();
     // Its client is away, or has as many on their way to it as it may.
-    if (owed.packetId === null) this.#tellQueued(session, message);
+    if (!owed.sent) this.#tellQueued(session, message);
   }
 
   #tellQueued({ clientId, queue }: Session, { topic }: Message): void {

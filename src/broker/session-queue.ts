@@ -1,3 +1,4 @@
+import { WINDOW } from "./limits.js";
 import type { Message } from "./message.js";
 
 /** A message at QoS 1 or 2 that a session has not acknowledged. */
@@ -8,12 +9,16 @@ export interface Owed {
   readonly qos: 1 | 2;
   /** 1 for what a new subscription finds retained, 0 for what came while it was there [MQTT-3.3.1-8, 3.3.1-9]. */
   readonly retain: boolean;
-  /** Null until it is sent for the first time. */
+  /** Null until it may be sent. */
   packetId: number | null;
+  /** It was sent, or may have been: by this broker, or by one that died. */
+  sent: boolean;
   /** PUBREC has come: only PUBREL is owed. */
   released: boolean;
   /** It was sent on the present connection. */
   inFlight: boolean;
+  /** What it takes on disk; 0 where it is not there. */
+  bytes: number;
 }
 
 /** Packet identifiers are 1 to 65 535 (MQTT 3.1.1, 2.3.1). */
@@ -30,6 +35,8 @@ export class SessionQueue {
   #next = 0;
   #inFlight = 0;
   #lastPacketId = 0;
+  /** Have no packet identifier yet; those that are not entered yet count too. */
+  #unnumbered = 0;
 
   get length(): number {
     return this.#owed.size;
@@ -49,10 +56,50 @@ export class SessionQueue {
   }
 
   add(identity: number, message: Message, qos: 1 | 2, retain: boolean): Owed {
-    const owed = { identity, message, qos, retain, packetId: null, released: false, inFlight: false };
-    this.#owed.set(identity, owed);
-    this.#unsent?.push(owed);
+    const owed = this.prepare(identity, message, qos, retain);
+    this.enter(owed);
     return owed;
+  }
+
+  /** What is to be entered when it is safe: with a packet identifier where it can be sent then. */
+  prepare(identity: number, message: Message, qos: 1 | 2, retain: boolean): Owed {
+    const isNext = this.#unsent !== null && this.#unnumbered === 0 && this.#byPacketId.size < WINDOW;
+    const owed: Owed = {
+      identity,
+      message,
+      qos,
+      retain,
+      packetId: null,
+      sent: false,
+      released: false,
+      inFlight: false,
+      bytes: 0,
+    };
+    this.#unnumbered += 1;
+    if (isNext) this.numberAs(owed, this.#newPacketId());
+    return owed;
+  }
+
+  enter(owed: Owed): void {
+    this.#owed.set(owed.identity, owed);
+    this.#unsent?.push(owed);
+  }
+
+  /** It was prepared, and is not going to be entered. */
+  abandon(owed: Owed): void {
+    if (owed.packetId === null) this.#unnumbered -= 1;
+    else this.#byPacketId.delete(owed.packetId);
+  }
+
+  /** As a broker that died has left it. */
+  restore(owed: Owed): void {
+    this.#owed.set(owed.identity, owed);
+    if (owed.packetId === null) {
+      this.#unnumbered += 1;
+      return;
+    }
+    this.#byPacketId.set(owed.packetId, owed);
+    this.#lastPacketId = owed.packetId;
   }
 
   /** A connection begins: everything is to be sent on it, what was sent on an earlier one first. */
@@ -67,20 +114,35 @@ export class SessionQueue {
     this.#unsent = null;
   }
 
-  /** The next to send, with its packet identifier; null when all has been sent. `again`: it was sent before. */
+  /** The next to send; null when there is none that has a packet identifier. `again`: it was sent before. */
   next(): { owed: Owed; packetId: number; again: boolean } | null {
-    const owed = this.#takeUnsent();
-    if (!owed) return null;
-    const again = owed.packetId !== null;
-    const packetId = owed.packetId ?? this.#newPacketId();
-    this.numberAs(owed, packetId);
+    const owed = this.#firstUnsent();
+    if (!owed || owed.packetId === null) return null;
+    this.#next += 1;
+    this.#forgetSent();
+    const again = owed.sent;
+    owed.sent = true;
     owed.inFlight = true;
     this.#inFlight += 1;
-    return { owed, packetId, again };
+    return { owed, packetId: owed.packetId, again };
+  }
+
+  /** When nothing is left that has a packet identifier: as many get one as may be on their way. @returns these */
+  number(): Owed[] {
+    const numbered: Owed[] = [];
+    const unsent = this.#unsent ?? [];
+    for (let i = this.#next; i < unsent.length && this.#byPacketId.size < WINDOW; i++) {
+      const owed = unsent[i];
+      if (!owed || owed.packetId !== null || !this.#owed.has(owed.identity)) continue;
+      this.numberAs(owed, this.#newPacketId());
+      numbered.push(owed);
+    }
+    return numbered;
   }
 
   /** From now on it goes by this packet identifier. */
   numberAs(owed: Owed, packetId: number): void {
+    if (owed.packetId === null) this.#unnumbered -= 1;
     owed.packetId = packetId;
     this.#byPacketId.set(packetId, owed);
   }
@@ -108,20 +170,18 @@ export class SessionQueue {
   /** Gives up the oldest that was never sent: the client may know the others. */
   dropOldest(): Owed | null {
     for (const owed of this.#owed.values()) {
-      if (owed.packetId !== null) continue;
+      if (owed.sent) continue;
       this.#remove(owed);
       return owed;
     }
     return null;
   }
 
-  #takeUnsent(): Owed | null {
+  #firstUnsent(): Owed | null {
     const unsent = this.#unsent ?? [];
-    while (this.#next < unsent.length) {
+    for (; this.#next < unsent.length; this.#next++) {
       const owed = unsent[this.#next];
-      this.#next += 1;
-      this.#forgetSent(unsent);
-      if (owed && this.#owed.has(owed.identity)) return owed;
+      if (owed && this.#owed.get(owed.identity) === owed) return owed;
     }
     if (unsent.length > 0) this.#unsent = [];
     this.#next = 0;
@@ -129,7 +189,8 @@ export class SessionQueue {
   }
 
   /** The part that has been sent goes, now and then; each one at once would move all the others. */
-  #forgetSent(unsent: Owed[]): void {
+  #forgetSent(): void {
+    const unsent = this.#unsent ?? [];
     if (this.#next < FORGET_FROM || this.#next * 2 < unsent.length) return;
     unsent.splice(0, this.#next);
     this.#next = 0;
@@ -137,7 +198,7 @@ export class SessionQueue {
 
   #remove(owed: Owed): void {
     this.#owed.delete(owed.identity);
-    if (owed.packetId !== null) this.#byPacketId.delete(owed.packetId);
+    this.abandon(owed);
     if (owed.inFlight) this.#inFlight -= 1;
   }
 

@@ -16,6 +16,8 @@ export class Session {
   readonly received = new Set<number>();
   /** True once a CONNACK has told the client that it has this session. */
   established = false;
+  /** What stands for it in records on disk; 0 where it is in none. */
+  number = 0;
   /** To the client, while it is connected. */
   delivery: Delivery | null = null;
 
