@@ -161,7 +161,10 @@ export interface BrokerStatus {
 }
 
 interface BrokerEvents {
-  listening: { url: string; pid: number };
+  /** `data`: the folder where all is kept, with what is acknowledged surviving what `sync` says; null: in memory. */
+  listening: { url: string; pid: number; data: string | null; sync: "disk" | "write" | null };
+  /** What an earlier broker has left there; `messages` are owed to the sessions. */
+  "store-opened": { folder: string; sessions: number; messages: number; retained: number; wills: number };
   "client-connected": {
     clientId: string;
     address: string;
@@ -316,6 +319,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   summary: true,
   error: true,
   listening: true,
+  "store-opened": true,
   "client-connected": true,
   "client-refused": true,
   "client-disconnected": true,

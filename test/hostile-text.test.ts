@@ -209,7 +209,13 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
 const some = <One>(one: fc.Arbitrary<One>) => fc.array(one, { maxLength: 3 });
 
 const brokerShapes: Shapes<BrokerEvent> = {
-  listening: { url: hostile, pid: number },
+  listening: {
+    url: hostile,
+    pid: number,
+    data: orNull(hostile),
+    sync: orNull(fc.constantFrom<"disk" | "write">("disk", "write")),
+  },
+  "store-opened": { folder: hostile, sessions: number, messages: number, retained: number, wills: number },
   "client-connected": {
     clientId: name,
     address: hostile,

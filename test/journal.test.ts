@@ -178,7 +178,7 @@ test("a full file is followed by the next; the oldest is taken away when it is n
   const files = () => readdirSync(folder).filter(name => name.startsWith("journal-"));
   assert.deepEqual(files(), ["journal-00000001", "journal-00000002"]);
   let read = 0;
-  assert.ok(await journal.readOldest(() => (read += 1)));
+  assert.ok(await journal.readOldest(() => void (read += 1)));
   assert.equal(read, 8);
   await journal.removeOldest();
   await journal.close();

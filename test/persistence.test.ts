@@ -1,7 +1,12 @@
+import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { test } from "node:test";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, test } from "node:test";
+import { DurableStore } from "../src/broker/durable/durable-store.js";
 import { MemoryStore } from "../src/broker/memory-store.js";
 import { type Connected, Persistence } from "../src/broker/persistence.js";
+import type { Store } from "../src/broker/store.js";
 
 type Body = (t: unknown) => Promise<void>;
 const abstract = createRequire(import.meta.url)("aedes-persistence/abstract.js") as (options: object) => void;
@@ -20,8 +25,28 @@ const nobody: Connected = {
   acknowledged: () => {},
 };
 
-abstract({
-  test: (name: string, body: Body) => (name === LEFT_OUT ? null : test(`store: ${name}`, body)),
-  persistence: () => new Persistence(new MemoryStore(), nobody),
-  testAsync: true,
+const folder = mkdtempSync(path.join(tmpdir(), "lwt-test-"));
+const opened: Store[] = [];
+after(async () => {
+  await Promise.all(opened.map(store => store.close()));
+  rmSync(folder, { recursive: true });
 });
+
+async function durableStore(): Promise<Store> {
+  const own = mkdtempSync(path.join(folder, "store-"));
+  const { store } = await DurableStore.open({ folder: own, sync: "write" }, () => {});
+  opened.push(store);
+  return store;
+}
+
+const stores: Record<string, () => Store | Promise<Store>> = {
+  "in memory": () => new MemoryStore(),
+  "on disk": durableStore,
+};
+
+for (const [where, store] of Object.entries(stores))
+  abstract({
+    test: (name: string, body: Body) => (name === LEFT_OUT ? null : test(`store ${where}: ${name}`, body)),
+    persistence: async () => new Persistence(await store(), nobody),
+    testAsync: true,
+  });

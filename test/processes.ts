@@ -176,8 +176,8 @@ export interface TestBroker {
   process: Running;
 }
 
-export async function lwtBroker(t: TestContext): Promise<TestBroker> {
-  const process = command(t, "lwt-broker", ["--port", "0"]);
+export async function lwtBroker(t: TestContext, ...args: string[]): Promise<TestBroker> {
+  const process = command(t, "lwt-broker", ["--port", "0", ...args]);
   const { url } = await process.event("listening");
   return { url, port: Number(new URL(url).port), process };
 }

@@ -11,6 +11,8 @@ import { listenFailure } from "./listen-failure.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
+import type { DataSettings } from "./durable/durable-store.js";
+import { openStore } from "./open-store.js";
 import { Persistence } from "./persistence.js";
 import { QueueLimit } from "./queue-limit.js";
 
@@ -22,6 +24,8 @@ export interface BrokerSettings {
   maxQueued?: number;
   /** Tell of every packet, as events `packet`. Default false. */
   debug?: boolean;
+  /** Where everything is kept, on disk; default null: in memory, until it stops. */
+  data?: DataSettings | null;
 }
 
 export interface RunningBroker {
@@ -32,12 +36,13 @@ export interface RunningBroker {
 }
 
 /**
- * Starts a broker that keeps everything in memory, and tells the sink what it does and why.
- * @throws UserError when it can't listen there
+ * Starts a broker, and tells the sink what it does and why.
+ * @throws UserError when it can't listen there, or can't keep its data where it should
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
-  const store = new MemoryStore();
+  const inMemory = () => ({ store: new MemoryStore(), found: [] });
+  const { store, found } = settings.data ? await openStore(settings.data, pace) : inMemory();
   const limit = new QueueLimit(store, settings.maxQueued ?? MOST_QUEUED, pace);
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
@@ -60,16 +65,23 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
   const { address, port } = await listen(server, settings).catch(async error => {
     await closeAedes(aedes);
+    await store.close();
     throw await listenFailure(error, settings.host, settings.port);
   });
   aedes.on("error", error => pace.emit(failure(error)));
   server.on("error", error => pace.emit(failure(error)));
 
   const url = `mqtt://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${port}`;
-  pace.emit({ event: "listening", url, pid });
+  pace.emit({ event: "listening", url, pid, data: store.folder, sync: settings.data?.sync ?? null });
+  for (const event of found) pace.emit(event);
   if (!isLoopback(address)) pace.emit(OPEN_TO_NETWORK);
+  await connections.publishWillsOfTheDead();
   let closing: Promise<void> | undefined;
-  return { url, port, close: () => (closing ??= stop(server, aedes, connections).finally(() => pace.end())) };
+  const close = async () => {
+    await stop(server, aedes, connections);
+    await store.close();
+  };
+  return { url, port, close: () => (closing ??= close().finally(() => pace.end())) };
 }
 
 async function listen(server: Server, { host, port }: BrokerSettings): Promise<AddressInfo> {
@@ -89,7 +101,7 @@ const failure = (error: Error): BrokerEvent => ({
   event: "error",
   code: "broker-failure",
   message: `the broker failed at something: ${error.message}.`,
-  hint: "Stop it and start it again; what it had stored is gone then.",
+  hint: "Stop it and start it again; without --data, what it had stored is gone then.",
 });
 
 async function stop(server: Server, aedes: AedesBroker, connections: Connections): Promise<void> {

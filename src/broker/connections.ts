@@ -13,7 +13,7 @@ import {
   takeOverDistribution,
   watchPackets,
 } from "./aedes-parts.js";
-import { causeOfError } from "./causes.js";
+import { causeOfError, willClause } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
 import { NOT_STORED } from "./limits.js";
@@ -87,6 +87,20 @@ export class Connections {
     const publish = (connection: Connection) => (will: PublishPacket, published: () => void) =>
       this.#publications.accept(messageOf(will), { willOf: connection.clientId, will }, published);
     await Promise.all(this.all().map(connection => connection.publishWill(publish(connection))));
+  }
+
+  /** Of the clients that were connected when a broker died with this store [MQTT-3.1.2-8]. */
+  async publishWillsOfTheDead(): Promise<void> {
+    const cause = "broker-stopped";
+    const publish = ([clientId, will]: [string, Message]) =>
+      new Promise<void>(resolve =>
+        this.#publications.accept(will, { willOf: clientId, will }, () => {
+          const { topic } = will;
+          this.#pace.emit({ event: "will-published", clientId, topic, cause, clause: willClause[cause] });
+          resolve();
+        }),
+      );
+    await Promise.all(Array.from(this.#store.wills(), publish));
   }
 
   all(): Connection[] {

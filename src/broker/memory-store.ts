@@ -124,8 +124,16 @@ export class MemoryStore implements Store {
     return receivers;
   }
 
-  owe(session: Session, message: Message, qos: 1 | 2, retain: boolean, identity = this.nextIdentity()): Owed {
-    return session.queue.add(identity, message, qos, retain);
+  owe(
+    session: Session,
+    message: Message,
+    qos: 1 | 2,
+    retain: boolean,
+    entered: () => void,
+    identity = this.nextIdentity(),
+  ): void {
+    session.queue.add(identity, message, qos, retain);
+    entered();
   }
 
   numbered(_session: Session, _owed: Owed[], goOn: () => void): void {

@@ -123,7 +123,10 @@ export class Persistence {
     const { topic, payload, qos, retain, brokerCounter = 0 } = packet;
     if (qos === 0) return;
     const session = this.#store.openStored(clientId);
-    this.#store.owe(session, { topic, payload, qos, retain }, qos, retain, brokerCounter);
+    const message = { topic, payload, qos, retain };
+    await new Promise<void>(resolve =>
+      this.#store.owe(session, message, qos, retain, resolve, brokerCounter),
+    );
   }
 
   async outgoingEnqueueCombi(subscriptions: { clientId: string }[], packet: AedesPacket): Promise<void> {

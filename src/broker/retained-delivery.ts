@@ -45,8 +45,9 @@ export class RetainedDelivery {
     const granted = Math.min(qos, subscription.qos) as QoS;
     const message = { topic, payload, qos, retain: true };
     if (granted === 0) return delivery.sendOnce(message, true);
-    this.store.owe(session, message, granted, true);
-    this.limit.keep(session);
-    delivery.pump();
+    this.store.owe(session, message, granted, true, () => {
+      this.limit.keep(session);
+      session.delivery?.pump();
+    });
   }
 }

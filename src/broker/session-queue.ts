@@ -98,6 +98,7 @@ export class SessionQueue {
       this.#unnumbered += 1;
       return;
     }
+    owed.sent = true;
     this.#byPacketId.set(owed.packetId, owed);
     this.#lastPacketId = owed.packetId;
   }

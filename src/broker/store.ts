@@ -55,8 +55,15 @@ export interface Store {
    * is waited for until it can.
    */
   accept(message: Message, origin: Origin | null, accepted: Accepted): void;
-  /** Queues, for one session, what a new subscription of it found retained. */
-  owe(session: Session, message: Message, qos: 1 | 2, retain: boolean, identity?: number): Owed;
+  /** Queues a message for one session, such as what a new subscription found. @param entered called when it is there */
+  owe(
+    session: Session,
+    message: Message,
+    qos: 1 | 2,
+    retain: boolean,
+    entered: () => void,
+    identity?: number,
+  ): void;
   /** These have a packet identifier now, by which the client will know them. @param goOn when that is safe */
   numbered(session: Session, owed: Owed[], goOn: () => void): void;
   /** PUBREC has come. @returns false when no such message is owed */

@@ -18,6 +18,7 @@ void run({
   examples: [
     ["", "on 127.0.0.1:1883, where the clients look for it"],
     ["--port 1884", "elsewhere; then: npx pub-lwt --port 1884"],
+    ["--data broker-data", "what it acknowledges is kept on disk, and there after a crash"],
     ["status", "what a running one holds"],
   ],
   prepare: ({ values }, { words: [word], screen }) => {
@@ -43,10 +44,13 @@ type BrokerValues = Values<typeof brokerOptions>;
 type Start = Awaited<ReturnType<Parameters<typeof run<typeof brokerOptions>>[0]["prepare"]>>["start"];
 
 const serve =
-  ({ host, port, debug, "max-queued": maxQueued }: BrokerValues): Start =>
+  ({ host, port, debug, data: folder, sync, "max-queued": maxQueued }: BrokerValues): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
-    const broker = await startBroker({ host, port, debug, maxQueued }, sink);
+    const broker = await startBroker(
+      { host, port, debug, maxQueued, data: folder === null ? null : { folder, sync } },
+      sink,
+    );
     await aborted(stop);
     await broker.close();
     return ExitCode.done;

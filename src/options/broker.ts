@@ -1,6 +1,6 @@
 import { debugOptions, helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
-import { number, text } from "./values.js";
+import { number, oneOf, text } from "./values.js";
 
 export const brokerOptions = {
   port: {
@@ -23,6 +23,18 @@ export const brokerOptions = {
     default: "100000",
     read: number(1, 10_000_000, true),
     help: "messages a session; past that its oldest unsent one goes",
+  },
+  data: {
+    value: "DIR",
+    common: true,
+    read: text,
+    help: "keep sessions, queues, retained messages and wills in this folder; without it all is in memory",
+  },
+  sync: {
+    value: "WHAT",
+    default: "disk",
+    read: oneOf("disk", "write"),
+    help: "with --data, acknowledge what survives a power cut (disk), or the death of the process (write)",
   },
   broker: {
     alias: "b",

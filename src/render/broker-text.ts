@@ -14,6 +14,9 @@ const NAME_WIDTH = { least: 11, most: 16 };
 
 const LONGEST_CLAUSE = 20;
 
+/** What is acknowledged, by what is waited for. */
+const SURVIVES = { disk: "survives a power cut", write: "survives the broker's death" } as const;
+
 interface LogLine {
   name: string;
   what: string;
@@ -36,6 +39,11 @@ const ENDS: Record<EndCause, { why: string; clause?: string }> = {
 
 /** What the log says about each event; an event that isn't here has no line. */
 const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine } = {
+  "store-opened": ({ sessions, messages, retained, wills }) => ({
+    name: "",
+    what: `found ${some(sessions, "session")}, ${messages} queued, ${retained} retained, ${some(wills, "will")} due`,
+    style: "accent",
+  }),
   "client-connected": ({ clientId, cleanSession, keepAlive }) => ({
     name: clientId,
     what: `connected, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
@@ -104,6 +112,8 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
   }),
 };
 
+const some = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+
 const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
 
 /** The broker's log. */
@@ -124,7 +134,12 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
 
   return event => {
     if (event.event === "listening") {
-      const text = `lwt-broker on ${escapeText(event.url)}, in memory: sessions end when it stops`;
+      const { url, data, sync } = event;
+      const kept =
+        data === null
+          ? "in memory: sessions end when it stops"
+          : `kept on disk in ${data}: ${SURVIVES[sync ?? "disk"]}`;
+      const text = escapeText(`lwt-broker on ${url}, ${kept}`);
       return { out: `${paint.bold(fold(text, screen.width))}\n` };
     }
     if (event.event === "broker-status") return { out: statusText(event, screen.width) };

@@ -1,11 +1,12 @@
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, open, rm } from "node:fs/promises";
 import { setImmediate, setTimeout } from "node:timers/promises";
-import type { FieldReader, FieldWriter } from "./fields.js";
+import type { FieldWriter } from "./fields.js";
 import { PendingBatch, type Settle } from "./pending-batch.js";
 import { Reserve } from "./reserve.js";
 import {
   cutOff,
   FILE_HEADER,
+  type ReadRecords,
   readSegment,
   type Segment,
   segmentFile,
@@ -19,10 +20,9 @@ const SEGMENT = 8 * 1024 * 1024;
 const RETRY = 500;
 
 /** What "safe" means: `disk` survives a power cut, `write` the death of the process. */
-type Sync = "disk" | "write";
+export type Sync = "disk" | "write";
 
 interface JournalSettings {
-  /** Made where it is not there. */
   folder: string;
   sync: Sync;
   /** Told when the disk takes nothing any more, and with null when it does again. */
@@ -40,6 +40,8 @@ export interface Cut {
  * and while a write is under way, is written at once; those who wait are told in the order in which they came.
  */
 export class Journal {
+  /** Called after each write. */
+  onWritten: () => void = () => {};
   readonly #settings: JournalSettings;
   readonly #reserve: Reserve;
   /** From the oldest on; the last one is being written. */
@@ -69,10 +71,9 @@ export class Journal {
    */
   static async open(
     settings: JournalSettings,
-    read: (records: FieldReader) => void,
+    read: ReadRecords,
   ): Promise<{ journal: Journal; cut: Cut | null }> {
     const { folder } = settings;
-    await mkdir(folder, { recursive: true });
     const journal = new Journal(settings);
     const numbers = await segmentNumbers(folder);
     let last: Segment | null = null;
@@ -114,11 +115,22 @@ export class Journal {
     else settle(null);
   }
 
+  /** Told when all that is kept is safe: at once where it is. */
+  whenKept(settle: () => void): void {
+    if (this.#working) this.#add("keep", null, settle);
+    else settle();
+  }
+
+  /** How many files there are. */
+  get files(): number {
+    return this.#segments.length;
+  }
+
   /** Reads the oldest file, to which nothing is written any more. @returns false where there is no room for another */
-  async readOldest(read: (records: FieldReader) => void): Promise<boolean> {
+  async readOldest(read: ReadRecords): Promise<boolean> {
     if (this.#segments.length === 1) {
       this.#mustTurn = true;
-      await new Promise<void>(resolve => this.keep(() => {}, resolve));
+      await new Promise<void>(resolve => this.#add("keep", null, () => resolve()));
     }
     const [oldest, next] = this.#segments;
     if (!oldest || !next) return false;
@@ -186,6 +198,7 @@ export class Journal {
     }
     current.bytes += bytes.length;
     this.#lastBatch = number;
+    this.onWritten();
   }
 
   /** What must not be lost goes into the reserve; where that is not enough, it waits. */

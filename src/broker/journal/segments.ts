@@ -22,6 +22,9 @@ export async function segmentNumbers(folder: string): Promise<number[]> {
   return found.map(Number).toSorted((a, b) => a - b);
 }
 
+/** Is given the records of a batch; a RangeError says that they are none. */
+export type ReadRecords = (records: FieldReader) => void | Promise<void>;
+
 /** One file of a journal, as it was read. */
 export interface Segment {
   number: number;
@@ -43,7 +46,7 @@ export async function readSegment(
   folder: string,
   number: number,
   { isLast, previous }: { isLast: boolean; previous: number | null },
-  read: (records: FieldReader) => void,
+  read: ReadRecords,
 ): Promise<Segment> {
   const bytes = await readFile(segmentFile(folder, number));
   const damaged = (at: number, what: string) => storeDamaged(folder, nameOf(number), at, what);
@@ -61,9 +64,9 @@ export async function readSegment(
     if (lastBatch !== null && found.number !== lastBatch + 1)
       throw damaged(at, `after batch ${lastBatch} comes batch ${found.number}`);
     try {
-      read(new FieldReader(bytes, found.start, found.end));
+      await read(new FieldReader(bytes, found.start, found.end));
     } catch (error) {
-      throw damaged(at, (error as Error).message);
+      throw error instanceof RangeError ? damaged(at, error.message) : error;
     }
     lastBatch = found.number;
     at = found.next;

@@ -1,0 +1,410 @@
+import { Journal, type Sync } from "../journal/journal.js";
+import { MemoryStore, type Taken } from "../memory-store.js";
+import type { Message } from "../message.js";
+import type { Session, StoredSubscription } from "../session.js";
+import type { Owed } from "../session-queue.js";
+import type { Accepted, Arrival, Origin, Settle } from "../store.js";
+import { Cleaner, type Once } from "./cleaner.js";
+import { lockFolder } from "./folder-lock.js";
+import {
+  type Acceptance,
+  type Arrived,
+  type OwedRecord,
+  type RecordKind,
+  type StoreRecord,
+  writeRecord,
+} from "./records.js";
+import { Replay, type ReplayedSession } from "./replay.js";
+
+export interface DataSettings {
+  folder: string;
+  /** What is acknowledged survives with `disk` a power cut, with `write` the death of this process. */
+  sync: Sync;
+}
+
+/** What was found in the folder. */
+export interface Recovered {
+  sessions: number;
+  /** Owed to these sessions. */
+  messages: number;
+  retained: number;
+  wills: number;
+  /** Of the write that never came to its end: the file, and how many bytes. */
+  cut: { file: string; bytes: number } | null;
+}
+
+type RecordOf<Kind extends RecordKind> = Extract<StoreRecord, { kind: Kind }>;
+
+/** Bytes of a record beside its texts and its payload, about. */
+const OVERHEAD = 24;
+
+const bytesOf = ({ topic, payload }: Message) => OVERHEAD + topic.length + payload.length;
+
+/**
+ * The store in memory, with a journal in front of it: a message is entered when its record is safe; what else changes
+ * is changed at once, and recorded in the same order.
+ */
+export class DurableStore extends MemoryStore {
+  override readonly folder: string;
+  readonly #journal: Journal;
+  readonly #cleaner: Cleaner;
+  readonly #unlock: () => void;
+  readonly #byNumber = new Map<number, Session>();
+  /** By topic, which message's identity is retained there. */
+  readonly #retainedAs = new Map<string, number>();
+  /** Messages to be retained that are not safe yet. */
+  readonly #arriving = new Map<string, Message>();
+  #lastSession = 0;
+  #liveBytes = 0;
+
+  private constructor(folder: string, journal: Journal, unlock: () => void) {
+    super();
+    this.folder = folder;
+    this.#journal = journal;
+    this.#unlock = unlock;
+    this.#cleaner = new Cleaner(journal, {
+      liveBytes: () => this.#liveBytes,
+      stillHolds: (record, once) => this.#stillHolds(record, once),
+    });
+    journal.onWritten = () => this.#cleaner.check();
+  }
+
+  /**
+   * @param trouble told when the disk takes nothing any more, and with null when it does again
+   * @throws UserError `store-in-use`, `store-damaged` or `store-format`; the system's Error where the folder can't be used
+   */
+  static async open(
+    settings: DataSettings,
+    trouble: (error: Error | null) => void,
+  ): Promise<{ store: DurableStore; recovered: Recovered }> {
+    const unlock = await lockFolder(settings.folder);
+    try {
+      const replay = new Replay();
+      const { journal, cut } = await Journal.open({ ...settings, trouble }, records => replay.read(records));
+      const store = new DurableStore(settings.folder, journal, unlock);
+      return { store, recovered: { ...store.#restore(replay), cut } };
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  override openStored(clientId: string): Session {
+    const known = this.stored(clientId);
+    if (known) return known;
+    const session = this.#open(clientId, this.#lastSession + 1);
+    this.#keep({ kind: "session", session: session.number, clientId });
+    return session;
+  }
+
+  override end(session: Session): void {
+    if (this.#isKept(session)) {
+      this.#byNumber.delete(session.number);
+      this.#liveBytes -= sizeOf(session);
+      this.#keep({ kind: "ended", session: session.number });
+    }
+    super.end(session);
+  }
+
+  override subscribe(session: Session, subscription: StoredSubscription): void {
+    const { topic: topicFilter, qos } = subscription;
+    const isNew = !session.subscriptions.has(topicFilter);
+    super.subscribe(session, subscription);
+    if (!this.#isKept(session)) return;
+    if (isNew) this.#liveBytes += OVERHEAD + topicFilter.length;
+    this.#keep({ kind: "subscribed", session: session.number, topicFilter, qos });
+  }
+
+  override unsubscribe(session: Session, topicFilter: string): void {
+    if (this.#isKept(session) && session.subscriptions.has(topicFilter)) {
+      this.#liveBytes -= OVERHEAD + topicFilter.length;
+      this.#keep({ kind: "unsubscribed", session: session.number, topicFilter });
+    }
+    super.unsubscribe(session, topicFilter);
+  }
+
+  override accept(message: Message, origin: Origin | null, accepted: Accepted): void {
+    const isWill = origin !== null && "willOf" in origin;
+    const willOf = isWill && this.will(origin.willOf) === origin.will ? origin.willOf : null;
+    const taken = this.plan(message, origin);
+    if (message.retain) this.#arriving.set(message.topic, message);
+    const record = this.#acceptance(taken, willOf);
+    const enter = () => {
+      this.enter(taken);
+      accepted(taken.targets, null);
+    };
+    // In its turn, though there is nothing of it to keep.
+    if (!record) return this.#journal.whenSafe(enter);
+    if (isWill) return this.#keep(record, enter);
+    this.#journal.offer(
+      to => writeRecord(to, record),
+      error => {
+        if (!error) return enter();
+        this.#abandon(taken);
+        accepted([], error);
+      },
+    );
+  }
+
+  protected override enter(taken: Taken): void {
+    super.enter(taken);
+    this.#hasArrived(taken.message);
+    for (const { session, owed } of taken.targets)
+      if (owed && this.#isKept(session)) this.#liveBytes += owed.bytes;
+  }
+
+  #hasArrived(message: Message): void {
+    if (this.#arriving.get(message.topic) === message) this.#arriving.delete(message.topic);
+  }
+
+  /** Null where nothing of it outlives the broker. */
+  #acceptance(
+    { identity, message, origin, targets }: Taken,
+    willOf: string | null,
+  ): RecordOf<"accepted"> | null {
+    const owed: OwedRecord[] = [];
+    for (const { session, owed: each } of targets)
+      if (each && this.#isKept(session)) owed.push(owedRecord(session, each));
+    const arrival = origin && "packetId" in origin && this.#isKept(origin.session) ? numbers(origin) : null;
+    const { retain: isRetained } = message;
+    if (owed.length === 0 && !arrival && !isRetained && willOf === null) return null;
+    // They share one record.
+    for (const { owed: each } of targets) if (each) each.bytes = bytesOf(message) / owed.length;
+    return { kind: "accepted", identity, message, isRetained, arrival, willOf, owed };
+  }
+
+  #abandon({ message, origin, targets }: Taken): void {
+    this.#hasArrived(message);
+    for (const { session, owed } of targets) if (owed) session.queue.abandon(owed);
+    if (origin && "packetId" in origin) this.completed(origin);
+  }
+
+  override owe(
+    session: Session,
+    message: Message,
+    qos: 1 | 2,
+    retain: boolean,
+    entered: () => void,
+    identity = this.nextIdentity(),
+  ): void {
+    const owed = session.queue.prepare(identity, message, qos, retain);
+    const taken: Taken = { identity, message, origin: null, targets: [{ session, owed }] };
+    const enter = () => {
+      session.queue.enter(owed);
+      if (this.#isKept(session)) this.#liveBytes += owed.bytes;
+      entered();
+    };
+    const record = this.#acceptance(taken, null);
+    if (record) this.#keep({ ...record, isRetained: false }, enter);
+    else this.#journal.whenKept(enter);
+  }
+
+  override numbered(session: Session, owed: Owed[], goOn: () => void): void {
+    const { number } = session;
+    if (owed.length === 0 || !this.#isKept(session)) return this.#journal.whenKept(goOn);
+    this.#journal.keep(to => {
+      for (const { identity, packetId } of owed)
+        writeRecord(to, { kind: "numbered", session: number, identity, packetId: packetId ?? 0 });
+    }, goOn);
+  }
+
+  override released(session: Session, packetId: number): boolean {
+    const owed = session.queue.sentAs(packetId);
+    const isNews = owed?.released === false;
+    const isOwed = super.released(session, packetId);
+    if (isOwed && owed && isNews && this.#isKept(session))
+      this.#keep({ kind: "released", session: session.number, identity: owed.identity });
+    return isOwed;
+  }
+
+  override acknowledged(session: Session, packetId: number): Owed | null {
+    return this.#done(session, super.acknowledged(session, packetId));
+  }
+
+  override giveUpOldest(session: Session): Owed | null {
+    return this.#done(session, super.giveUpOldest(session));
+  }
+
+  #done(session: Session, owed: Owed | null): Owed | null {
+    if (owed && this.#isKept(session)) {
+      this.#liveBytes -= owed.bytes;
+      this.#keep({ kind: "done", session: session.number, identity: owed.identity });
+    }
+    return owed;
+  }
+
+  override arrived(arrival: Arrival): void {
+    super.arrived(arrival);
+    if (this.#isKept(arrival.session)) this.#keep({ kind: "arrived", ...numbers(arrival) });
+  }
+
+  override completed(arrival: Arrival): boolean {
+    const isKnown = super.completed(arrival);
+    if (isKnown && this.#isKept(arrival.session)) this.#keep({ kind: "completed", ...numbers(arrival) });
+    return isKnown;
+  }
+
+  override retain(message: Message): void {
+    const identity = this.nextIdentity();
+    this.setRetained(message, identity);
+    this.#keep({ kind: "retained", identity, message });
+  }
+
+  /** The newest, though it may not be safe yet: what is older would come behind it. */
+  override retainedOn(topicName: string): Message | undefined {
+    return this.#arriving.get(topicName) ?? super.retainedOn(topicName);
+  }
+
+  protected override setRetained(message: Message, identity: number): void {
+    const { topic } = message;
+    const previous = super.retainedOn(topic);
+    if (previous) this.#liveBytes -= bytesOf(previous);
+    super.setRetained(message, identity);
+    if (message.payload.length === 0) this.#retainedAs.delete(topic);
+    else {
+      this.#liveBytes += bytesOf(message);
+      this.#retainedAs.set(topic, identity);
+    }
+  }
+
+  override setWill(clientId: string, will: Message): void {
+    super.setWill(clientId, will);
+    this.#keep({ kind: "will", clientId, will });
+  }
+
+  override clearWill(clientId: string): void {
+    if (this.will(clientId)) this.#keep({ kind: "willGone", clientId });
+    super.clearWill(clientId);
+  }
+
+  override whenSafe(settle: Settle): void {
+    this.#journal.whenSafe(settle);
+  }
+
+  override async close(): Promise<void> {
+    await this.#cleaner.stop();
+    await this.#journal.close();
+    this.#unlock();
+  }
+
+  /** A stored session that has not ended. */
+  #isKept(session: Session): boolean {
+    return session.stored && this.stored(session.clientId) === session;
+  }
+
+  #keep(record: StoreRecord, written: (() => void) | null = null): void {
+    this.#journal.keep(to => writeRecord(to, record), written);
+  }
+
+  #open(clientId: string, number: number): Session {
+    const session = super.openStored(clientId);
+    session.number = number;
+    this.#lastSession = Math.max(this.#lastSession, number);
+    this.#byNumber.set(number, session);
+    this.#liveBytes += OVERHEAD + clientId.length;
+    return session;
+  }
+
+  #restore(replay: Replay): Omit<Recovered, "cut"> {
+    for (const [number, { clientId, ...kept }] of replay.sessions)
+      if (clientId !== null) this.#restoreSession(this.#open(clientId, number), kept);
+    this.#lastSession = replay.lastSession;
+    this.lastIdentity = replay.lastIdentity;
+    for (const { identity, message } of replay.retained.values()) this.setRetained(message, identity);
+    for (const [clientId, will] of replay.wills) super.setWill(clientId, will);
+    const sessions = [...this.storedSessions()];
+    return {
+      sessions: sessions.length,
+      messages: sessions.reduce((sum, { queue }) => sum + queue.length, 0),
+      retained: this.#retainedAs.size,
+      wills: replay.wills.size,
+    };
+  }
+
+  #restoreSession(
+    session: Session,
+    { subscriptions, owed, received }: Omit<ReplayedSession, "clientId">,
+  ): void {
+    session.established = true; // its client may know of it
+    for (const [topic, qos] of subscriptions) {
+      super.subscribe(session, { topic, qos });
+      this.#liveBytes += OVERHEAD + topic.length;
+    }
+    for (const packetId of received) session.received.add(packetId);
+    // What the cleaner has written again comes late.
+    for (const each of [...owed.values()].toSorted((a, b) => a.identity - b.identity)) {
+      each.bytes = bytesOf(each.message);
+      this.#liveBytes += each.bytes;
+      session.queue.restore(each);
+    }
+  }
+
+  /** What of a record still holds, as it is now; of other kinds, which take something back, nothing. */
+  readonly #holds: { [Kind in RecordKind]?: (record: RecordOf<Kind>, once: Once) => StoreRecord | null } = {
+    session: (record, once) =>
+      this.#byNumber.has(record.session) && once(`session ${record.session}`) ? record : null,
+    subscribed: (record, once) => {
+      const { session, topicFilter } = record;
+      const qos = this.#byNumber.get(session)?.subscriptions.get(topicFilter)?.qos;
+      return qos !== undefined && once(`subscribed ${session} ${topicFilter}`) ? { ...record, qos } : null;
+    },
+    accepted: (record, once) => this.#acceptanceHolds(record, once),
+    retained: record => (this.#retainedHolds(record.message.topic, record.identity) ? record : null),
+    arrived: (record, once) => (this.#arrivalHolds(record, once) ? record : null),
+    will: (record, once) => {
+      const will = this.will(record.clientId);
+      return will && once(`will ${record.clientId}`) ? { ...record, will } : null;
+    },
+  };
+
+  #stillHolds(record: StoreRecord, once: Once): StoreRecord | null {
+    // The table pairs each kind with its own fields.
+    const holds = this.#holds[record.kind] as
+      | ((record: StoreRecord, once: Once) => StoreRecord | null)
+      | undefined;
+    return holds?.(record, once) ?? null;
+  }
+
+  #acceptanceHolds(record: Acceptance, once: Once): StoreRecord | null {
+    const { identity, message } = record;
+    const isRetained = record.isRetained && this.#retainedHolds(message.topic, identity);
+    const arrival = record.arrival && this.#arrivalHolds(record.arrival, once) ? record.arrival : null;
+    const owed = record.owed.flatMap(({ session: number }) => {
+      const session = this.#byNumber.get(number);
+      const each = session?.queue.get(identity);
+      return session && each ? [owedRecord(session, each)] : [];
+    });
+    if (!isRetained && !arrival && owed.length === 0) return null;
+    return { kind: "accepted", identity, message, isRetained, arrival, willOf: null, owed };
+  }
+
+  /** @throws Error while it is being replaced: written again then, it would come behind its successor */
+  #retainedHolds(topic: string, identity: number): boolean {
+    if (this.#retainedAs.get(topic) !== identity) return false;
+    if (this.#arriving.has(topic)) throw new Error(`${topic} is being replaced`);
+    return true;
+  }
+
+  #arrivalHolds({ session, packetId }: Arrived, once: Once): boolean {
+    const isKnown = this.#byNumber.get(session)?.received.has(packetId) === true;
+    return isKnown && once(`arrived ${session} ${packetId}`);
+  }
+}
+
+const numbers = ({ session: { number: session }, packetId }: Arrival): Arrived => ({ session, packetId });
+
+const owedRecord = ({ number: session }: Session, { qos, retain, released, packetId }: Owed): OwedRecord => ({
+  session,
+  qos,
+  retain,
+  released,
+  packetId,
+});
+
+/** Of what a session has on disk, without its wills, about. */
+function sizeOf({ clientId, subscriptions, queue }: Session): number {
+  let bytes = OVERHEAD + clientId.length;
+  for (const topicFilter of subscriptions.keys()) bytes += OVERHEAD + topicFilter.length;
+  for (const owed of queue.values()) bytes += owed.bytes;
+  return bytes;
+}
