@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { setImmediate } from "node:timers/promises";
 import { crc32 } from "../src/broker/journal/checksum.js";
 import { FieldReader, FieldWriter } from "../src/broker/journal/fields.js";
 import { type Cut, Journal } from "../src/broker/journal/journal.js";
@@ -92,21 +91,39 @@ test("what was written is read again in order, and more is written behind it", a
   assert.deepEqual([last.texts, last.cut], [[...BATCHES.flat(), "six"], null]);
 });
 
-test("who waits is told in the order of adding, and not before the write", async t => {
-  const { journal } = await opened(temporaryFolder(t));
+test("who waits is told in the order of adding, and when it is in the file", async t => {
+  const folder = temporaryFolder(t);
+  const { journal } = await opened(folder);
   const told: string[] = [];
   journal.whenSafe(() => told.push("nothing to wait for"));
   assert.deepEqual(told, ["nothing to wait for"]);
-  journal.offer(
-    fields => fields.data("a"),
-    () => told.push("a"),
-  );
-  journal.whenSafe(() => told.push("after a"));
-  await setImmediate();
-  assert.equal(told.length, 1);
+  const tell = (what: string) => () => {
+    assert.ok(readFileSync(path.join(folder, "journal-00000001")).includes("record a"));
+    told.push(what);
+  };
+  journal.offer(fields => fields.data("record a"), tell("a"));
+  journal.whenSafe(tell("after a"));
   await write(journal, "b");
   assert.deepEqual(told.slice(1), ["a", "after a"]);
   await journal.close();
+});
+
+test("what nobody waits for is written soon, or with what comes next", async t => {
+  const folder = temporaryFolder(t);
+  const { journal } = await opened(folder);
+  const before = journal.bytes;
+  journal.keepSoon(fields => fields.data("alone"));
+  await new Promise<void>(resolve => {
+    journal.onWritten = resolve;
+  });
+  assert.ok(journal.bytes > before);
+  journal.keepSoon(fields => fields.data("with the next"));
+  await write(journal, "next");
+  journal.keepSoon(fields => fields.data("at the close"));
+  await journal.close();
+  const { texts, journal: again } = await opened(folder);
+  await again.close();
+  assert.deepEqual(texts, ["alone", "with the next", "next", "at the close"]);
 });
 
 test("a file that is cut off anywhere keeps every batch that is whole, and says what was lost", async t => {

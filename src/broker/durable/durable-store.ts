@@ -228,7 +228,10 @@ export class DurableStore extends MemoryStore {
   #done(session: Session, owed: Owed | null): Owed | null {
     if (owed && this.#isKept(session)) {
       this.#liveBytes -= owed.bytes;
-      this.#keep({ kind: "done", session: session.number, identity: owed.identity });
+      const { number } = session;
+      this.#journal.keepSoon(to =>
+        writeRecord(to, { kind: "done", session: number, identity: owed.identity }),
+      );
     }
     return owed;
   }

@@ -1,4 +1,6 @@
+import { writeSync } from "node:fs";
 import { type FileHandle, open, rm } from "node:fs/promises";
+import { setTimeout as setTimer } from "node:timers";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { FieldWriter } from "./fields.js";
 import { PendingBatch, type Settle } from "./pending-batch.js";
@@ -16,6 +18,10 @@ import {
 
 /** Bytes after which a file is full and the next one begins. */
 const SEGMENT = 8 * 1024 * 1024;
+/** Bytes that are written without leaving the thread. */
+const AT_ONCE = 64 * 1024;
+/** Milliseconds that a record may wait for others to go with it. */
+const SOON = 20;
 /** Milliseconds between attempts while the disk takes nothing. */
 const RETRY = 500;
 
@@ -50,6 +56,9 @@ export class Journal {
   #lastBatch: number | null = null;
   #mustTurn = false;
   #next = new PendingBatch();
+  /** Somebody waits for it, or has waited long enough. */
+  #isWanted = false;
+  #soon: NodeJS.Timeout | null = null;
   /** What a full disk has left over, to be written before anything else. */
   #again: PendingBatch | null = null;
   #isFull = false;
@@ -109,6 +118,12 @@ export class Journal {
     this.#add("keep", write, written);
   }
 
+  /** The same, for what nobody waits for: it goes with what comes next, or soon. */
+  keepSoon(write: (fields: FieldWriter) => void): void {
+    this.#next.add("keep", write, null);
+    this.#soon ??= setTimer(() => this.#begin(), SOON);
+  }
+
   /** Told when all that was added so far is safe: at once where it is. */
   whenSafe(settle: Settle): void {
     if (this.#working) this.#add("wait", null, settle);
@@ -150,6 +165,7 @@ export class Journal {
   /** Writes what is left, and closes the file. */
   async close(): Promise<void> {
     this.#isClosing = true;
+    this.#begin();
     while (this.#working) await this.#working;
     await this.#handle.datasync().catch(() => {});
     await this.#handle.close();
@@ -157,6 +173,11 @@ export class Journal {
 
   #add(...part: Parameters<PendingBatch["add"]>): void {
     this.#next.add(...part);
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#isWanted = true;
     this.#working ??= this.#work();
   }
 
@@ -167,10 +188,15 @@ export class Journal {
   }
 
   #take(): PendingBatch | null {
-    const batch = this.#again ?? this.#next;
-    if (this.#again) this.#again = null;
-    else this.#next = new PendingBatch();
-    return batch.isEmpty ? null : batch;
+    const again = this.#again;
+    this.#again = null;
+    if (again || !this.#isWanted) return again;
+    this.#isWanted = false;
+    clearTimeout(this.#soon ?? undefined);
+    this.#soon = null;
+    const next = this.#next;
+    this.#next = new PendingBatch();
+    return next;
   }
 
   async #write(batch: PendingBatch): Promise<void> {
@@ -235,7 +261,7 @@ export class Journal {
     if (last && last.end > 0) this.#handle = await open(segmentFile(folder, last.number), "r+");
     else {
       this.#segments.splice(-1); // of which not even the header was written
-      await this.#begin(last?.number ?? 1);
+      await this.#create(last?.number ?? 1);
     }
   }
 
@@ -244,7 +270,7 @@ export class Journal {
     const previous = this.#handle;
     try {
       await previous.datasync(); // a file that another follows is whole, whatever the system is told of the rest
-      await this.#begin(this.#current.number + 1);
+      await this.#create(this.#current.number + 1);
     } catch {
       return;
     }
@@ -252,7 +278,7 @@ export class Journal {
     await previous.close();
   }
 
-  async #begin(number: number): Promise<void> {
+  async #create(number: number): Promise<void> {
     const { folder } = this.#settings;
     const file = segmentFile(folder, number);
     const handle = await open(file, "w");
@@ -270,7 +296,15 @@ export class Journal {
   }
 }
 
+/** A few bytes are in the system's memory sooner than another thread has heard of them. */
 async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  const write = bytes.length > AT_ONCE ? writeElsewhere : writeHere;
   for (let written = 0; written < bytes.length; )
-    written += (await handle.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
+    written += await write(handle, bytes.subarray(written), position + written);
 }
+
+const writeHere = ({ fd }: FileHandle, bytes: Buffer, position: number) =>
+  writeSync(fd, bytes, 0, bytes.length, position);
+
+const writeElsewhere = async (handle: FileHandle, bytes: Buffer, position: number) =>
+  (await handle.write(bytes, 0, bytes.length, position)).bytesWritten;

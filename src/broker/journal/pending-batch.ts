@@ -20,10 +20,6 @@ export class PendingBatch {
   readonly #fields = new FieldWriter(HEADER_BYTES);
   readonly #parts: Part[] = [];
 
-  get isEmpty(): boolean {
-    return this.#parts.length === 0;
-  }
-
   get hasRecords(): boolean {
     return this.#fields.length > HEADER_BYTES;
   }
