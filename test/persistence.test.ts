@@ -34,7 +34,10 @@ after(async () => {
 
 async function durableStore(): Promise<Store> {
   const own = mkdtempSync(path.join(folder, "store-"));
-  const { store } = await DurableStore.open({ folder: own, sync: "write" }, () => {});
+  const { store } = await DurableStore.open(
+    { folder: own, sync: "write" },
+    { trouble: () => {}, damaged: () => {} },
+  );
   opened.push(store);
   return store;
 }

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { isUserError, UserError } from "../errors.js";
+import { errorEvent, isUserError, UserError } from "../errors.js";
 import type { BrokerEvent } from "../events.js";
 import { type DataSettings, DurableStore } from "./durable/durable-store.js";
 import type { Pace } from "./pace.js";
@@ -17,8 +17,13 @@ export async function openStore(
   const folder = path.resolve(given);
   try {
     await mkdir(folder, { recursive: true });
-    const trouble = (error: Error | null) => pace.emit(error ? noRoom(folder, error) : roomAgain(folder));
-    const { store, recovered } = await DurableStore.open({ folder, sync }, trouble);
+    const { store, recovered } = await DurableStore.open(
+      { folder, sync },
+      {
+        trouble: error => pace.emit(error ? noRoom(folder, error) : roomAgain(folder)),
+        damaged: error => pace.emit(errorEvent(error)),
+      },
+    );
     const { cut, ...counts } = recovered;
     const opened: BrokerEvent = { event: "store-opened", folder, ...counts };
     return { store, found: cut ? [opened, cutOff(cut.file, cut.bytes)] : [opened] };

@@ -1,12 +1,15 @@
 import { setImmediate } from "node:timers/promises";
-import type { FieldReader } from "../journal/fields.js";
+import { isUserError, type UserError } from "../../errors.js";
+import { type FieldReader, FieldWriter } from "../journal/fields.js";
 import type { Journal } from "../journal/journal.js";
+import { SPARE } from "../journal/reserve.js";
 import { readRecord, type StoreRecord, writeRecord } from "./records.js";
 
 /** Bytes of files that are not worth tidying. */
 const UNTIDY = 16 * 1024 * 1024;
-/** Records that are looked at in one turn of the event loop. */
-const AT_ONCE = 200;
+/** Looked at, and written again, in one turn of the event loop. */
+const RECORDS_AT_ONCE = 200;
+const BYTES_AT_ONCE = 64 * 1024;
 
 /** False for what it has been asked for before. */
 export type Once = (key: string) => boolean;
@@ -17,6 +20,8 @@ export interface Cleaned {
   liveBytes(): number;
   /** What of that record still holds, as it is now; the first time that it comes in a file. */
   stillHolds(record: StoreRecord, once: Once): StoreRecord | null;
+  /** A file can't be read any more as it was written. */
+  damaged(error: UserError): void;
 }
 
 /**
@@ -41,9 +46,13 @@ export class Cleaner {
   check(): void {
     if (this.#running || this.#isStopped || this.#surplus <= this.#leftOver) return;
     this.#running = this.#clean()
-      .catch(() => {}) // the next time, then
+      .catch((error: Error) => {
+        this.#leftOver = this.#surplus + SPARE; // not at once again
+        if (isUserError(error)) this.#store.damaged(error);
+      })
       .finally(() => {
         this.#running = null;
+        this.check(); // much may have been acknowledged meanwhile
       });
   }
 
@@ -70,36 +79,51 @@ export class Cleaner {
   }
 
   async #cleanOldest(): Promise<boolean> {
+    const more = this.#surplus + SPARE;
+    const isAffordable = !this.#journal.isFull || (await this.#isAffordable());
+    const isWritten = isAffordable && (await this.#eachThatHolds(piece => this.#write(piece)));
+    if (isWritten && !this.#isStopped) await this.#journal.removeOldest();
+    else this.#leftOver = more; // to be tried again when there is less to write
+    return isWritten;
+  }
+
+  /** On a full disk, only so much can be written before anything is gained. */
+  async #isAffordable(): Promise<boolean> {
+    let bytes = 0;
+    await this.#eachThatHolds(async piece => {
+      bytes += piece.length;
+    });
+    return bytes <= SPARE;
+  }
+
+  /**
+   * What still holds of the oldest file, a piece at a time: others write in between.
+   * @returns false where that file is not complete yet
+   */
+  #eachThatHolds(tell: (piece: Buffer) => Promise<void>): Promise<boolean> {
     const seen = new Set<string>();
     const once = (key: string) => !seen.has(key) && seen.add(key).size > 0;
-    const hasRead = await this.#journal.readOldest(records => this.#writeAgain(records, once));
-    if (!hasRead || this.#isStopped) return false;
-    await new Promise<void>((resolve, reject) =>
-      this.#journal.whenSafe(error => (error ? reject(error) : resolve())),
-    );
-    await this.#journal.removeOldest();
-    return true;
-  }
-
-  /** A piece at a time, each when the one before is safe: others write in between. */
-  async #writeAgain(records: FieldReader, once: Once): Promise<void> {
-    while (!records.isAtEnd && !this.#isStopped) {
-      const piece: StoreRecord[] = [];
-      for (let i = 0; i < AT_ONCE && !records.isAtEnd; i++) {
-        const record = this.#store.stillHolds(readRecord(records), once);
-        if (record) piece.push(record);
+    return this.#journal.readOldest(async records => {
+      while (!records.isAtEnd && !this.#isStopped) {
+        const piece = this.#nextPiece(records, once);
+        await (piece.length > 0 ? tell(piece) : setImmediate());
       }
-      if (piece.length === 0) await setImmediate();
-      else await this.#write(piece);
-    }
+    });
   }
 
-  #write(piece: StoreRecord[]): Promise<void> {
+  #nextPiece(records: FieldReader, once: Once): Buffer {
+    const piece = new FieldWriter(0);
+    for (let i = 0; i < RECORDS_AT_ONCE && piece.length < BYTES_AT_ONCE && !records.isAtEnd; i++) {
+      const record = this.#store.stillHolds(readRecord(records), once);
+      if (record) writeRecord(piece, record);
+    }
+    return piece.bytes;
+  }
+
+  #write(piece: Buffer): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.#journal.offer(
-        to => {
-          for (const record of piece) writeRecord(to, record);
-        },
+      this.#journal.attempt(
+        to => to.append(piece),
         error => (error ? reject(error) : resolve()),
       ),
     );

@@ -1,3 +1,4 @@
+import type { UserError } from "../../errors.js";
 import { Journal, type Sync } from "../journal/journal.js";
 import { MemoryStore, type Taken } from "../memory-store.js";
 import type { Message } from "../message.js";
@@ -20,6 +21,14 @@ export interface DataSettings {
   folder: string;
   /** What is acknowledged survives with `disk` a power cut, with `write` the death of this process. */
   sync: Sync;
+}
+
+/** Told what goes wrong while the store is in use. */
+export interface StoreWitness {
+  /** The disk takes nothing any more; with null, it does again. */
+  trouble(error: Error | null): void;
+  /** A file has changed since it was written. What is in memory is what it held. */
+  damaged(error: UserError): void;
 }
 
 /** What was found in the folder. */
@@ -57,7 +66,7 @@ export class DurableStore extends MemoryStore {
   #lastSession = 0;
   #liveBytes = 0;
 
-  private constructor(folder: string, journal: Journal, unlock: () => void) {
+  private constructor(folder: string, journal: Journal, witness: StoreWitness, unlock: () => void) {
     super();
     this.folder = folder;
     this.#journal = journal;
@@ -65,23 +74,26 @@ export class DurableStore extends MemoryStore {
     this.#cleaner = new Cleaner(journal, {
       liveBytes: () => this.#liveBytes,
       stillHolds: (record, once) => this.#stillHolds(record, once),
+      damaged: error => witness.damaged(error),
     });
     journal.onWritten = () => this.#cleaner.check();
   }
 
   /**
-   * @param trouble told when the disk takes nothing any more, and with null when it does again
    * @throws UserError `store-in-use`, `store-damaged` or `store-format`; the system's Error where the folder can't be used
    */
   static async open(
     settings: DataSettings,
-    trouble: (error: Error | null) => void,
+    witness: StoreWitness,
   ): Promise<{ store: DurableStore; recovered: Recovered }> {
     const unlock = await lockFolder(settings.folder);
     try {
       const replay = new Replay();
-      const { journal, cut } = await Journal.open({ ...settings, trouble }, records => replay.read(records));
-      const store = new DurableStore(settings.folder, journal, unlock);
+      const { journal, cut } = await Journal.open(
+        { ...settings, trouble: error => witness.trouble(error) },
+        records => replay.read(records),
+      );
+      const store = new DurableStore(settings.folder, journal, witness, unlock);
       return { store, recovered: { ...store.#restore(replay), cut } };
     } catch (error) {
       unlock();

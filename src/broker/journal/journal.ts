@@ -64,7 +64,7 @@ export class Journal {
   #isFull = false;
   #isClosing = false;
   /** When room was last looked for, in performance.now()'s milliseconds. */
-  #lookedAt = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** Until nothing is left to do. */
   #working: Promise<void> | null = null;
 
@@ -93,7 +93,7 @@ export class Journal {
       journal.#segments.push({ number, bytes: last.end });
     }
     await journal.#goOnBehind(last);
-    journal.#isFull = !(await journal.#reserve.take());
+    await journal.#lookForRoom();
     const cut = last && last.lost > 0 ? { file: segmentFile(folder, last.number), bytes: last.lost } : null;
     return { journal, cut };
   }
@@ -111,6 +111,11 @@ export class Journal {
   /** A record that may be refused: told when it is safe, or why it is not written. */
   offer(write: (fields: FieldWriter) => void, settle: Settle): void {
     this.#add("offer", write, settle);
+  }
+
+  /** A record that is refused only when the reserve is used up too: told when it is safe, or why it is not written. */
+  attempt(write: (fields: FieldWriter) => void, settle: Settle): void {
+    this.#add("attempt", write, settle);
   }
 
   /** A record of what has happened already: tried until it is written. */
@@ -234,9 +239,9 @@ export class Journal {
       this.#lookedAt = performance.now();
       this.#settings.trouble(error);
       await this.#reserve.giveBack();
-      this.#again = batch.without(["offer"], error);
+      this.#again = batch.without(["offer", "attempt"], error);
     } else {
-      const again = batch.without(["offer", "wait"], error);
+      const again = batch.without(["attempt", "wait"], error);
       if (this.#isClosing) return;
       this.#again = again;
       await setTimeout(RETRY);
@@ -245,10 +250,11 @@ export class Journal {
 
   async #lookForRoom(): Promise<void> {
     if (performance.now() - this.#lookedAt < RETRY) return;
+    const noRoom = await this.#reserve.take();
     this.#lookedAt = performance.now();
-    if (!(await this.#reserve.take())) return;
-    this.#isFull = false;
-    this.#settings.trouble(null);
+    if (this.#isFull === (noRoom !== null)) return;
+    this.#isFull = noRoom !== null;
+    this.#settings.trouble(noRoom);
   }
 
   get #current(): { number: number; bytes: number } {

@@ -4,8 +4,11 @@ import { FieldWriter } from "./fields.js";
 /** Told with null when something is safe; else why it is not. */
 export type Settle = (error: Error | null) => void;
 
-/** An offer may be refused; what is kept is tried until it is written; who waits has nothing to write. */
-type Kind = "offer" | "keep" | "wait";
+/**
+ * On a full disk an offer is refused, and an attempt made all the same; what is kept is tried until it is written; who
+ * waits has nothing to write.
+ */
+type Kind = "offer" | "attempt" | "keep" | "wait";
 
 interface Part {
   kind: Kind;

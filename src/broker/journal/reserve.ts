@@ -3,6 +3,8 @@ import path from "node:path";
 
 /** Bytes that are given back when the disk is full: for what is acknowledged and sent then, and for tidying up. */
 const RESERVE = 128 * 1024;
+/** Bytes of it that tidying up may take. */
+export const SPARE = RESERVE / 2;
 /** Bytes that have to be free beside them before the disk counts as having room again. */
 const MARGIN = 128 * 1024;
 
@@ -14,8 +16,8 @@ export class Reserve {
     this.#file = path.join(folder, "reserve");
   }
 
-  /** @returns false when the disk has not that much room */
-  async take(): Promise<boolean> {
+  /** @returns why not, where the disk has not that much room */
+  async take(): Promise<Error | null> {
     try {
       const handle = await open(this.#file, "w");
       try {
@@ -25,10 +27,10 @@ export class Reserve {
       } finally {
         await handle.close();
       }
-      return true;
-    } catch {
+      return null;
+    } catch (error) {
       await this.giveBack();
-      return false;
+      return error as Error;
     }
   }
 

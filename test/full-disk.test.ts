@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmdirSync, statfsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import { lwtBroker } from "./processes.js";
+import { field, packet, PacketType, RawClient, uint16 } from "./raw-client.js";
+
+/** A disk of 2 MB; null where this user may not make one. */
+function smallDisk(t: TestContext): string | null {
+  const disk = mkdtempSync(path.join(tmpdir(), "lwt-test-"));
+  let isMounted = false;
+  t.after(() => {
+    // Lazily, since a broker may still be ending.
+    if (isMounted) execFileSync("umount", ["--lazy", disk]);
+    rmdirSync(disk);
+  });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], { stdio: "ignore" });
+    isMounted = true;
+  } catch {
+    return null;
+  }
+  return disk;
+}
+
+const SIZE = 10_000;
+/** More than fit. */
+const MOST = 400;
+
+const payload = (i: number) => `${i} `.padEnd(SIZE, "x");
+
+const pubacks = (client: RawClient) =>
+  client.packets.items.filter(({ type }) => type === PacketType.puback).length;
+
+const publishPacket = (i: number, text: string) => packet(0x32, field("a"), uint16(i), Buffer.from(text));
+
+/** Publishes until the connection is closed. @returns how many were acknowledged */
+async function fill(t: TestContext, port: number): Promise<number> {
+  const publisher = await RawClient.connect(t, port, { clientId: "publisher" });
+  for (let i = 1; i <= MOST; i++) publisher.socket.write(publishPacket(i, payload(i)));
+  await publisher.closed;
+  return pubacks(publisher);
+}
+
+/** @returns whether it was acknowledged */
+async function publishOnce(t: TestContext, port: number, text: string): Promise<boolean> {
+  const publisher = await RawClient.connect(t, port, { clientId: "again" });
+  publisher.socket.write(publishPacket(1, text));
+  await Promise.race([publisher.closed, once(publisher.socket, "data")]);
+  publisher.socket.destroy();
+  return pubacks(publisher) === 1;
+}
+
+test("a full disk: the publisher is disconnected without an acknowledgment, the rest is served, and it recovers", async t => {
+  const folder = smallDisk(t);
+  if (folder === null) return t.skip("mounting is not allowed here");
+  const args = ["--data", folder] as const;
+  const broker = await lwtBroker(t, ...args);
+  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
+  await subscriber.subscribe("a", 1);
+  subscriber.disconnect();
+  await subscriber.ended();
+
+  const acknowledged = await fill(t, broker.port);
+  assert.ok(acknowledged > 100);
+  await broker.process.event("client-disconnected", { clientId: "publisher", cause: "limit" });
+  await broker.process.event("warning", { code: "store-full" });
+
+  // What has not to be kept goes on, and so does what is sent and acknowledged of what was.
+  const watcher = await RawClient.connect(t, broker.port, { clientId: "watcher" });
+  await watcher.subscribe("live", 1);
+  await watcher.publish("live", "at QoS 1, for a clean session", 1);
+  await watcher.message("at QoS 1, for a clean session");
+  const resumed = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
+  await resumed.message(payload(acknowledged));
+  const expected = Array.from({ length: acknowledged }, (_, i) => payload(i + 1));
+  assert.deepEqual(
+    resumed.publishes.items.map(({ payload }) => payload),
+    expected,
+  );
+  await resumed.ping();
+
+  // The room that these took is free again: a publisher that comes back succeeds, at the latest when that is noticed.
+  while (!(await publishOnce(t, broker.port, "after")));
+  await broker.process.event("warning", { code: "store-room-again" });
+  await resumed.message("after");
+  const { bavail, bsize } = statfsSync(folder);
+  assert.ok(bavail * bsize > 1_000_000, "what is not needed any more has gone");
+
+  broker.process.child.kill("SIGKILL");
+  await broker.process.ended;
+  const next = await lwtBroker(t, ...args);
+  assert.ok((await next.process.event("store-opened")).messages <= 1);
+});
+
+test("a disk that is full at a kill keeps all that was acknowledged", async t => {
+  const folder = smallDisk(t);
+  if (folder === null) return t.skip("mounting is not allowed here");
+  const broker = await lwtBroker(t, "--data", folder);
+  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
+  await subscriber.subscribe("a", 1);
+  subscriber.disconnect();
+  await subscriber.ended();
+  const acknowledged = await fill(t, broker.port);
+  broker.process.child.kill("SIGKILL");
+  await broker.process.ended;
+  const next = await lwtBroker(t, "--data", folder);
+  assert.equal((await next.process.event("store-opened")).messages, acknowledged);
+});
