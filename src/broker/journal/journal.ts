@@ -18,6 +18,8 @@ import {
 
 /** Bytes after which a file is full and the next one begins. */
 const SEGMENT = 8 * 1024 * 1024;
+/** Bytes after which a batch is full: its checksum is taken at once. */
+const BATCH = 512 * 1024;
 /** Bytes that are written without leaving the thread. */
 const AT_ONCE = 64 * 1024;
 /** Milliseconds that a record may wait for others to go with it. */
@@ -56,6 +58,8 @@ export class Journal {
   #lastBatch: number | null = null;
   #mustTurn = false;
   #next = new PendingBatch();
+  /** Full ones, before it. */
+  readonly #waiting: PendingBatch[] = [];
   /** Somebody waits for it, or has waited long enough. */
   #isWanted = false;
   #soon: NodeJS.Timeout | null = null;
@@ -178,6 +182,10 @@ export class Journal {
 
   #add(...part: Parameters<PendingBatch["add"]>): void {
     this.#next.add(...part);
+    if (this.#next.length >= BATCH) {
+      this.#waiting.push(this.#next);
+      this.#next = new PendingBatch();
+    }
     this.#begin();
   }
 
@@ -195,7 +203,8 @@ export class Journal {
   #take(): PendingBatch | null {
     const again = this.#again;
     this.#again = null;
-    if (again || !this.#isWanted) return again;
+    const first = again ?? this.#waiting.shift() ?? null;
+    if (first || !this.#isWanted) return first;
     this.#isWanted = false;
     clearTimeout(this.#soon ?? undefined);
     this.#soon = null;

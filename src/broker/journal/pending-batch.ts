@@ -23,6 +23,11 @@ export class PendingBatch {
   readonly #fields = new FieldWriter(HEADER_BYTES);
   readonly #parts: Part[] = [];
 
+  /** In bytes. */
+  get length(): number {
+    return this.#fields.length;
+  }
+
   get hasRecords(): boolean {
     return this.#fields.length > HEADER_BYTES;
   }
