@@ -346,8 +346,7 @@ export class DurableStore extends MemoryStore {
       this.#liveBytes += OVERHEAD + topic.length;
     }
     for (const packetId of received) session.received.add(packetId);
-    // What the cleaner has written again comes late.
-    for (const each of [...owed.values()].toSorted((a, b) => a.identity - b.identity)) {
+    for (const each of inOrder(owed)) {
       each.bytes = bytesOf(each.message);
       this.#liveBytes += each.bytes;
       session.queue.restore(each);
@@ -415,6 +414,16 @@ const owedRecord = ({ number: session }: Session, { qos, retain, released, packe
   released,
   packetId,
 });
+
+/** What the cleaner has written again comes late. */
+function inOrder(owed: Map<number, Owed>): Iterable<Owed> {
+  let last = 0;
+  for (const identity of owed.keys()) {
+    if (identity < last) return [...owed.values()].toSorted((a, b) => a.identity - b.identity);
+    last = identity;
+  }
+  return owed.values();
+}
 
 /** Of what a session has on disk, without its wills, about. */
 function sizeOf({ clientId, subscriptions, queue }: Session): number {

@@ -138,9 +138,9 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
   },
 };
 
-const KINDS = new Map(
-  (Object.keys(FORMATS) as RecordKind[]).map(kind => [FORMATS[kind].code, kind] as const),
-);
+/** By code. */
+const KINDS: (RecordKind | undefined)[] = [];
+for (const kind of Object.keys(FORMATS) as RecordKind[]) KINDS[FORMATS[kind].code] = kind;
 
 export function writeRecord(to: FieldWriter, record: StoreRecord): void {
   // The table pairs each kind with its own fields.
@@ -152,9 +152,11 @@ export function writeRecord(to: FieldWriter, record: StoreRecord): void {
 /** @throws RangeError where it is none */
 export function readRecord(from: FieldReader): StoreRecord {
   const code = from.number();
-  const kind = KINDS.get(code);
+  const kind = KINDS[code];
   if (kind === undefined) throw new RangeError(`a record of kind ${code}, which this version does not know`);
-  return Object.assign(FORMATS[kind].read(from), { kind }) as StoreRecord;
+  const record = FORMATS[kind].read(from) as StoreRecord;
+  record.kind = kind;
+  return record;
 }
 
 const RETAIN = 4;
@@ -196,7 +198,8 @@ function readAcceptance(from: FieldReader): Acceptance {
   const flags = from.number();
   const arrival = flags & HAS_ARRIVAL ? FORMATS.arrived.read(from) : null;
   const willOf = flags & IS_WILL ? from.text() : null;
-  const owed = Array.from({ length: from.number() }, () => readOwed(from));
+  const owed: OwedRecord[] = [];
+  for (let left = from.number(); left > 0; left--) owed.push(readOwed(from));
   return { identity, message, isRetained: (flags & IS_RETAINED) > 0, arrival, willOf, owed };
 }
 

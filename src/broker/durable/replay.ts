@@ -58,11 +58,14 @@ export class Replay {
     if (arrival) this.#session(arrival.session).received.add(arrival.packetId);
     if (willOf !== null) this.wills.delete(willOf);
     this.lastIdentity = Math.max(this.lastIdentity, identity);
-    for (const { session, ...state } of owed)
+    for (const { session, qos, retain, released, packetId } of owed)
       this.#session(session).owed.set(identity, {
         identity,
         message,
-        ...state,
+        qos,
+        retain,
+        released,
+        packetId,
         sent: false,
         inFlight: false,
         bytes: 0,

@@ -10,6 +10,7 @@ const TABLE = Int32Array.from({ length: 256 }, (_, byte) => {
 /** CRC-32 of the bytes from `start` to before `end`; 0 to 2^32 - 1. */
 export function crc32(bytes: Uint8Array, start = 0, end = bytes.length): number {
   let crc = -1;
-  for (let at = start; at < end; at++) crc = (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8);
+  for (let at = start; at < end; at++)
+    crc = (TABLE[(crc ^ (bytes[at] as number)) & 0xff] as number) ^ (crc >>> 8);
   return ~crc >>> 0;
 }
