@@ -16,7 +16,7 @@ export async function openStore(
 ): Promise<{ store: Store; found: BrokerEvent[] }> {
   const folder = path.resolve(given);
   try {
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true, mode: OWNER_ONLY });
     const { store, recovered } = await DurableStore.open(
       { folder, sync },
       {
@@ -31,6 +31,9 @@ export async function openStore(
     throw isUserError(error) ? error : cantUse(folder, error as Error);
   }
 }
+
+/** What people publish is nobody else's to read. */
+const OWNER_ONLY = 0o700;
 
 const cantUse = (folder: string, error: Error) =>
   new UserError(

@@ -3,6 +3,7 @@ import { isUserError, type UserError } from "../../errors.js";
 import { type FieldReader, FieldWriter } from "../journal/fields.js";
 import type { Journal } from "../journal/journal.js";
 import { SPARE } from "../journal/reserve.js";
+import type { Once } from "./still-holds.js";
 import { readRecord, type StoreRecord, writeRecord } from "./records.js";
 
 /** Bytes of files that are not worth tidying. */
@@ -10,9 +11,6 @@ const UNTIDY = 16 * 1024 * 1024;
 /** Looked at, and written again, in one turn of the event loop. */
 const RECORDS_AT_ONCE = 200;
 const BYTES_AT_ONCE = 64 * 1024;
-
-/** False for what it has been asked for before. */
-export type Once = (key: string) => boolean;
 
 /** What the cleaner has to know of a store. */
 export interface Cleaned {

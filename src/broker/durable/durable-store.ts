@@ -5,16 +5,10 @@ import type { Message } from "../message.js";
 import type { Session, StoredSubscription } from "../session.js";
 import type { Owed } from "../session-queue.js";
 import type { Accepted, Arrival, Origin, Settle } from "../store.js";
-import { Cleaner, type Once } from "./cleaner.js";
+import { Cleaner } from "./cleaner.js";
 import { lockFolder } from "./folder-lock.js";
-import {
-  type Acceptance,
-  type Arrived,
-  type OwedRecord,
-  type RecordKind,
-  type StoreRecord,
-  writeRecord,
-} from "./records.js";
+import { type Arrived, type OwedRecord, type RecordKind, type StoreRecord, writeRecord } from "./records.js";
+import { owedRecord, type Present, stillHolds } from "./still-holds.js";
 import { Replay, type ReplayedSession } from "./replay.js";
 
 export interface DataSettings {
@@ -61,6 +55,12 @@ export class DurableStore extends MemoryStore {
   readonly #byNumber = new Map<number, Session>();
   /** By topic, which message's identity is retained there. */
   readonly #retainedAs = new Map<string, number>();
+  readonly #present: Present = {
+    session: number => this.#byNumber.get(number),
+    will: clientId => this.will(clientId),
+    retainedAs: topic => this.#retainedAs.get(topic),
+    isArriving: topic => this.#arriving.has(topic),
+  };
   /** Messages to be retained that are not safe yet. */
   readonly #arriving = new Map<string, Message>();
   #lastSession = 0;
@@ -73,7 +73,7 @@ export class DurableStore extends MemoryStore {
     this.#unlock = unlock;
     this.#cleaner = new Cleaner(journal, {
       liveBytes: () => this.#liveBytes,
-      stillHolds: (record, once) => this.#stillHolds(record, once),
+      stillHolds: (record, once) => stillHolds(record, this.#present, once),
       damaged: error => witness.damaged(error),
     });
     journal.onWritten = () => this.#cleaner.check();
@@ -352,68 +352,9 @@ export class DurableStore extends MemoryStore {
       session.queue.restore(each);
     }
   }
-
-  /** What of a record still holds, as it is now; of other kinds, which take something back, nothing. */
-  readonly #holds: { [Kind in RecordKind]?: (record: RecordOf<Kind>, once: Once) => StoreRecord | null } = {
-    session: (record, once) =>
-      this.#byNumber.has(record.session) && once(`session ${record.session}`) ? record : null,
-    subscribed: (record, once) => {
-      const { session, topicFilter } = record;
-      const qos = this.#byNumber.get(session)?.subscriptions.get(topicFilter)?.qos;
-      return qos !== undefined && once(`subscribed ${session} ${topicFilter}`) ? { ...record, qos } : null;
-    },
-    accepted: (record, once) => this.#acceptanceHolds(record, once),
-    retained: record => (this.#retainedHolds(record.message.topic, record.identity) ? record : null),
-    arrived: (record, once) => (this.#arrivalHolds(record, once) ? record : null),
-    will: (record, once) => {
-      const will = this.will(record.clientId);
-      return will && once(`will ${record.clientId}`) ? { ...record, will } : null;
-    },
-  };
-
-  #stillHolds(record: StoreRecord, once: Once): StoreRecord | null {
-    // The table pairs each kind with its own fields.
-    const holds = this.#holds[record.kind] as
-      | ((record: StoreRecord, once: Once) => StoreRecord | null)
-      | undefined;
-    return holds?.(record, once) ?? null;
-  }
-
-  #acceptanceHolds(record: Acceptance, once: Once): StoreRecord | null {
-    const { identity, message } = record;
-    const isRetained = record.isRetained && this.#retainedHolds(message.topic, identity);
-    const arrival = record.arrival && this.#arrivalHolds(record.arrival, once) ? record.arrival : null;
-    const owed = record.owed.flatMap(({ session: number }) => {
-      const session = this.#byNumber.get(number);
-      const each = session?.queue.get(identity);
-      return session && each ? [owedRecord(session, each)] : [];
-    });
-    if (!isRetained && !arrival && owed.length === 0) return null;
-    return { kind: "accepted", identity, message, isRetained, arrival, willOf: null, owed };
-  }
-
-  /** @throws Error while it is being replaced: written again then, it would come behind its successor */
-  #retainedHolds(topic: string, identity: number): boolean {
-    if (this.#retainedAs.get(topic) !== identity) return false;
-    if (this.#arriving.has(topic)) throw new Error(`${topic} is being replaced`);
-    return true;
-  }
-
-  #arrivalHolds({ session, packetId }: Arrived, once: Once): boolean {
-    const isKnown = this.#byNumber.get(session)?.received.has(packetId) === true;
-    return isKnown && once(`arrived ${session} ${packetId}`);
-  }
 }
 
 const numbers = ({ session: { number: session }, packetId }: Arrival): Arrived => ({ session, packetId });
-
-const owedRecord = ({ number: session }: Session, { qos, retain, released, packetId }: Owed): OwedRecord => ({
-  session,
-  qos,
-  retain,
-  released,
-  packetId,
-});
 
 /** What the cleaner has written again comes late. */
 function inOrder(owed: Map<number, Owed>): Iterable<Owed> {

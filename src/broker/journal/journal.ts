@@ -67,6 +67,7 @@ export class Journal {
   #again: PendingBatch | null = null;
   #isFull = false;
   #isClosing = false;
+  #isClosed = false;
   /** When room was last looked for, in performance.now()'s milliseconds. */
   #lookedAt = Number.NEGATIVE_INFINITY;
   /** Until nothing is left to do. */
@@ -176,6 +177,7 @@ export class Journal {
     this.#isClosing = true;
     this.#begin();
     while (this.#working) await this.#working;
+    this.#isClosed = true;
     await this.#handle.datasync().catch(() => {});
     await this.#handle.close();
   }
@@ -190,6 +192,7 @@ export class Journal {
   }
 
   #begin(): void {
+    if (this.#isClosed) return;
     this.#isWanted = true;
     this.#working ??= this.#work();
   }
