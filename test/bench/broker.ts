@@ -19,7 +19,7 @@ const FAN_OUT = 50;
 const PEERS = ["mosquitto", "mosquitto_pub", "mosquitto_sub"];
 
 /** A 100-byte payload a line. */
-const line = (i: number) =>
+export const line = (i: number) =>
   `${JSON.stringify({ seq: i, pad: "" }).slice(0, -2)}${"x".repeat(80)}"}`.slice(0, 100);
 
 interface Job {
@@ -103,11 +103,11 @@ const drainFast: Job = {
 
 const jobs: Job[] = [oneToOne(0), oneToOne(1), oneToOne(2), fanOut, intoAbsent, drain, drainFast];
 
-async function publish(port: number, qos: QoS, lines: string, topic = "bench"): Promise<void> {
+export async function publish(port: number, qos: QoS, lines: string, topic = "bench"): Promise<void> {
   await ends("mosquitto_pub", ["-p", String(port), "-t", topic, "-q", String(qos), "-l"], lines);
 }
 
-async function ends(program: string, args: string[], input?: string): Promise<void> {
+export async function ends(program: string, args: string[], input?: string): Promise<void> {
   const stdin = input === undefined ? "ignore" : openSync(input, "r");
   const child = spawn(program, args, {
     env: environment,
@@ -170,5 +170,5 @@ function table(brokers: BenchBroker[], times: Map<string, number[]>, rounds: num
   ].join("\n");
 }
 
-const median = (numbers: number[]): number =>
+export const median = (numbers: number[]): number =>
   numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;

@@ -17,7 +17,7 @@ export interface BenchBroker {
 const DEADLINE = 10_000;
 
 /** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
-const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\npersistence false\nlog_type information\n";
+const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\nlog_type information\n";
 /** As it comes, it sends 20 messages at once, and drops what is queued past 1000. */
 const UNLIMITED = "max_inflight_messages 1000\nmax_queued_messages 0\n";
 
@@ -35,6 +35,19 @@ export const startContestants = (absent: string[]): Promise<BenchBroker[]> =>
     ...(absent.includes("mosquitto") ? [] : [startMosquitto(UNLIMITED)]),
   ]);
 
+/** In memory, on disk in both ways, aedes as it comes, and Mosquitto with its database. @param folder for what they keep */
+export const startStores = (absent: string[], folder: string): Promise<BenchBroker[]> =>
+  Promise.all([
+    startLwtBroker("in memory"),
+    startLwtBroker("--sync write", "--data", path.join(folder, "write"), "--sync", "write"),
+    startLwtBroker("--sync disk", "--data", path.join(folder, "disk")),
+    startStockAedes(),
+    ...(absent.includes("mosquitto") ? [] : [startMosquitto(UNLIMITED + kept(folder), "Mosquitto, kept")]),
+  ]);
+
+/** Saves every half an hour, and at its end. */
+const kept = (folder: string) => `persistence true\npersistence_location ${folder}/\nuser root\n`;
+
 async function startStockAedes(): Promise<BenchBroker> {
   const port = await freePort();
   const args = ["--input-type=module", "-e", STOCK_AEDES, String(port)];
@@ -48,21 +61,21 @@ import { Aedes } from "aedes";
 const { handle } = await Aedes.createBroker();
 createServer({ noDelay: true }, handle).listen(+process.argv[1], "127.0.0.1", () => console.log("listening"));`;
 
-async function startMosquitto(more = ""): Promise<BenchBroker> {
+async function startMosquitto(more = "", name = "Mosquitto"): Promise<BenchBroker> {
   const port = await freePort();
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-bench-"));
   const file = path.join(folder, "mosquitto.conf");
   writeFileSync(file, `listener ${port} 127.0.0.1\n${CONFIGURATION}${more}`);
   const child = spawn("mosquitto", ["-c", file], { stdio: ["ignore", "pipe", "pipe"] });
   const removeFolder = () => rmSync(folder, { recursive: true, force: true });
-  return started("Mosquitto", port, child, "running").finally(removeFolder);
+  return started(name, port, child, "running").finally(removeFolder);
 }
 
-async function startLwtBroker(): Promise<BenchBroker> {
+export async function startLwtBroker(name = "lwt-broker", ...more: string[]): Promise<BenchBroker> {
   const port = await freePort();
-  const args = [path.join(binDir, "lwt-broker.cjs"), "--port", String(port), "--json"];
+  const args = [path.join(binDir, "lwt-broker.cjs"), "--port", String(port), "--json", ...more];
   const child = spawn(process.execPath, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
-  return started("lwt-broker", port, child, '"listening"');
+  return started(name, port, child, '"listening"');
 }
 
 async function started(name: string, port: number, child: ChildProcess, sign: string): Promise<BenchBroker> {

@@ -1,10 +1,12 @@
 // Runs the benchmark that is named; without a name, says which there are. They measure, and fail nothing.
 import * as broker from "./broker.js";
+import * as store from "./store.js";
 import * as startup from "./startup.js";
 
 const benchmarks: Record<string, { about: string; run(rounds?: number): Promise<string> }> = {
   startup,
   broker,
+  store,
 };
 
 const [name = "", rounds] = process.argv.slice(2);
