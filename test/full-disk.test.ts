@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmdirSync, statfsSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmdirSync, rmSync, statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
@@ -109,4 +109,39 @@ test("a disk that is full at a kill keeps all that was acknowledged", async t =>
   await broker.process.ended;
   const next = await lwtBroker(t, "--data", folder);
   assert.equal((await next.process.event("store-opened")).messages, acknowledged);
+});
+
+/** Takes all the room that there is. */
+function fillUp(file: string): void {
+  const block = Buffer.alloc(4096, "x");
+  try {
+    for (;;) appendFileSync(file, block);
+  } catch (error) {
+    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
+  }
+}
+
+test("with not a byte left, what is stored is still sent and acknowledged; with room, messages are taken again", async t => {
+  const folder = smallDisk(t);
+  if (folder === null) return t.skip("mounting is not allowed here");
+  const broker = await lwtBroker(t, "--data", folder);
+  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
+  await subscriber.subscribe("a", 1);
+  subscriber.disconnect();
+  await subscriber.ended();
+  const publisher = await RawClient.connect(t, broker.port, { clientId: "publisher" });
+  const count = 3000; // so that what is recorded of them does not fit into what is left of a block
+  for (let i = 1; i <= count; i++) publisher.socket.write(publishPacket(i, `message ${i}`));
+  await publisher.packet("the last PUBACK", PacketType.puback, count);
+  const filler = path.join(folder, "filler");
+  fillUp(filler);
+  for (let i = 0; await publishOnce(t, broker.port, "refused"); i++) assert.ok(i < 100, "it fits in a block");
+  await broker.process.event("warning", { code: "store-full" });
+  const resumed = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
+  await resumed.message(`message ${count}`);
+  await resumed.ping();
+  rmSync(filler);
+  while (!(await publishOnce(t, broker.port, "after")));
+  await broker.process.event("warning", { code: "store-room-again" });
+  await resumed.message("after");
 });
