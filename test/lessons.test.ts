@@ -381,7 +381,7 @@ test("on another broker: names of its own, nothing expected of the bundled one, 
   const [{ topicFilter } = { topicFilter: "" }] = run.all("subscribed");
   const [, random] = /^Binil-([0-9a-f]{6})\/\+\/SensorData$/.exec(topicFilter) ?? [];
   const ids = broker.all("client-connected").map(({ clientId }) => clientId);
-  assert.deepEqual(new Set(ids), new Set([`Subscriber1x${random}`, `Mx${random}`]));
+  assert.deepEqual(new Set(ids), new Set([`Subscriber1x${random}`, `Mx${random}`, `Probex${random}`]));
   assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
 });
 

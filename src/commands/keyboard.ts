@@ -3,7 +3,8 @@ import type { ReadStream } from "node:tty";
 /** Ctrl-C, which sends no signal while single keys are read. */
 const END_OF_TEXT = "\u0003";
 
-const ESCAPE = "\u001b";
+/** What an arrow, Delete, or a letter with Alt sends: several characters for one key (ECMA-48, CSI and SS3). */
+const SEQUENCE = /\u001b(\[[\d;]*[A-Za-z~]|O[A-Z]|.)?/gs;
 
 /** Single keys, from the first that is asked for until the end. */
 export class Keyboard {
@@ -19,9 +20,7 @@ export class Keyboard {
     stdin.setRawMode(true);
     stdin.on("error", () => {}); // the terminal is gone: `end` comes too
     stdin.on("data", (data: Buffer) => {
-      const keys = data.toString();
-      if (keys.startsWith(ESCAPE)) return; // an arrow, Delete, and so on: more characters for one key
-      for (const key of keys) {
+      for (const key of data.toString().replaceAll(SEQUENCE, "")) {
         if (key === END_OF_TEXT) interrupt();
         else this.#pressed.push(key);
       }

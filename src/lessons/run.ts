@@ -106,7 +106,7 @@ class Run {
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
     const { outside } = this.#settings;
-    const forget = ["--forget", "--client-id", `Subscriber1${this.#names.x}`];
+    const forget = ["--forget", "--client-id", `Probe${this.#names.x}`];
     if (outside) await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
