@@ -14,7 +14,7 @@ const NEEDED = [
   /^(package\.json|README\.md|LICENSE|dist\/THIRD-PARTY-LICENSES\.txt)$/,
   /^bin\/[a-z-]+\.cjs$/,
   /^dist\/[a-z-]+\.c?js$/,
-  /^dist\/types\/([a-z-]+\/)?[a-z-]+\.d\.ts$/,
+  /^dist\/types\/([a-z-]+\/)*[a-z-]+\.d\.ts$/,
   /^examples\/(lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|[a-z-]+\.(ts|py))$/,
 ];
 
