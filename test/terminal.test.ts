@@ -291,7 +291,7 @@ test("keys of several characters, and keys from before the question, predict not
   for (const key of [`${ESC}[3~`, `${ESC}[1~`, `${ESC}OQ`]) type(run, key);
   await answer(run, [
     [/Press the number/, "2"],
-    [/Space goes on/, " "],
+    [/how it is\.\n+Space goes on;/, " "],
   ]);
   assert.equal(await run.exit(), 0);
   assert.match(run.stdout, /Predictions: 1 of 1 right/);
