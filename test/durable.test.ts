@@ -390,6 +390,16 @@ test("a torn end is told and dropped; all before it is there", async t => {
   );
 });
 
+test("folders that lead to --data are made, and where a system makes none it is said at once", async t => {
+  const folder = temporaryFolder(t);
+  const { process: broker } = await lwtBroker(t, "--data", path.join(folder, "a", "b"));
+  assert.equal((await broker.event("store-opened")).folder, path.join(folder, "a", "b"));
+  if (process.platform !== "linux") return;
+  const refused = command(t, "lwt-broker", ["--port", "0", "--data", "/proc/none/here"]);
+  assert.equal(await refused.exit(), 1);
+  assert.equal((await refused.event("error")).code, "store-unusable");
+});
+
 test("a folder that can't be used is an error that says what to do", async t => {
   const file = path.join(temporaryFolder(t), "file");
   writeFileSync(file, "");

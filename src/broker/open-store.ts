@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { errorEvent, isUserError, UserError } from "../errors.js";
@@ -16,7 +17,7 @@ export async function openStore(
 ): Promise<{ store: Store; found: BrokerEvent[] }> {
   const folder = path.resolve(given);
   try {
-    await mkdir(folder, { recursive: true, mode: OWNER_ONLY });
+    await makeFolder(folder);
     const { store, recovered } = await DurableStore.open(
       { folder, sync },
       {
@@ -34,6 +35,19 @@ export async function openStore(
 
 /** What people publish is nobody else's to read. */
 const OWNER_ONLY = 0o700;
+
+/** With the folders that lead to it. Node's own way tries for ever where a system makes none, as in /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, OWNER_ONLY);
+  } catch (error) {
+    if (existsSync(folder)) return; // what it is shows when it is used
+    const parent = path.dirname(folder);
+    if (parent === folder || existsSync(parent)) throw error;
+    await makeFolder(parent);
+    await mkdir(folder, OWNER_ONLY);
+  }
+}
 
 const cantUse = (folder: string, error: Error) =>
   new UserError(

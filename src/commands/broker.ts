@@ -30,6 +30,8 @@ void run({
       );
     if (values.broker !== null && word === undefined)
       throw contradiction("--broker is for status", "To listen elsewhere: --host and --port.");
+    if (values.sync !== null && values.data === null)
+      throw contradiction("--sync is about what --data keeps", "Name the folder too: --data DIR.");
     return {
       output: { json: values.json, quiet: values.quiet },
       timeout: null,
@@ -48,7 +50,7 @@ const serve =
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
     const broker = await startBroker(
-      { host, port, debug, maxQueued, data: folder === null ? null : { folder, sync } },
+      { host, port, debug, maxQueued, data: folder === null ? null : { folder, sync: sync ?? "disk" } },
       sink,
     );
     await aborted(stop);

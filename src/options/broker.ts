@@ -32,7 +32,7 @@ export const brokerOptions = {
   },
   sync: {
     value: "WHAT",
-    default: "disk",
+    derived: "disk",
     read: oneOf("disk", "write"),
     help: "with --data, acknowledge what survives a power cut (disk), or the death of the process (write)",
   },
