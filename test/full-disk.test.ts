@@ -59,10 +59,7 @@ test("a full disk: the publisher is disconnected without an acknowledgment, the 
   if (folder === null) return t.skip("mounting is not allowed here");
   const args = ["--data", folder] as const;
   const broker = await lwtBroker(t, ...args);
-  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
-  await subscriber.subscribe("a", 1);
-  subscriber.disconnect();
-  await subscriber.ended();
+  await leaveSubscription(t, broker.port);
 
   const acknowledged = await fill(t, broker.port);
   assert.ok(acknowledged > 100);
@@ -100,16 +97,21 @@ test("a disk that is full at a kill keeps all that was acknowledged", async t =>
   const folder = smallDisk(t);
   if (folder === null) return t.skip("mounting is not allowed here");
   const broker = await lwtBroker(t, "--data", folder);
-  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
-  await subscriber.subscribe("a", 1);
-  subscriber.disconnect();
-  await subscriber.ended();
+  await leaveSubscription(t, broker.port);
   const acknowledged = await fill(t, broker.port);
   broker.process.child.kill("SIGKILL");
   await broker.process.ended;
   const next = await lwtBroker(t, "--data", folder);
   assert.equal((await next.process.event("store-opened")).messages, acknowledged);
 });
+
+/** A stored session that is away. */
+async function leaveSubscription(t: TestContext, port: number): Promise<void> {
+  const subscriber = await RawClient.connect(t, port, { clientId: "subscriber", clean: false });
+  await subscriber.subscribe("a", 1);
+  subscriber.disconnect();
+  await subscriber.ended();
+}
 
 /** Takes all the room that there is. */
 function fillUp(file: string): void {
@@ -125,10 +127,7 @@ test("with not a byte left, what is stored is still sent and acknowledged; with 
   const folder = smallDisk(t);
   if (folder === null) return t.skip("mounting is not allowed here");
   const broker = await lwtBroker(t, "--data", folder);
-  const subscriber = await RawClient.connect(t, broker.port, { clientId: "subscriber", clean: false });
-  await subscriber.subscribe("a", 1);
-  subscriber.disconnect();
-  await subscriber.ended();
+  await leaveSubscription(t, broker.port);
   const publisher = await RawClient.connect(t, broker.port, { clientId: "publisher" });
   const count = 3000; // so that what is recorded of them does not fit into what is left of a block
   for (let i = 1; i <= count; i++) publisher.socket.write(publishPacket(i, `message ${i}`));
