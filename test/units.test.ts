@@ -9,8 +9,10 @@ import { isUserError } from "../src/errors.js";
 import { readingMarks } from "../src/reading.js";
 import { wrap } from "../src/render/columns.js";
 import { escapeText, jsonLine } from "../src/render/escape.js";
+import { rawText } from "../src/render/sub-text.js";
 import { statusOf } from "../src/status.js";
 import { Tally } from "../src/tally.js";
+import { plainScreen } from "./screens.js";
 import { machineOf, topicFilterProblem, topicMatches, topicNameProblem } from "../src/topics.js";
 
 test("topic filters match as MQTT 3.1.1, 4.7 says", () => {
@@ -95,6 +97,19 @@ test("a tally counts gaps, doubles and order by run and seq", () => {
   assert.equal(count(10, "aaaaaaaa", "redelivered"), false, "a redelivery may be of an earlier run");
   assert.equal(count(11), true, "two runs interleaved");
   assert.equal(count(2, "bbbbbbbb"), false, "told once");
+});
+
+test("the summary says from where on nothing is missing: what came before, nobody can know", () => {
+  const summaryOf = (...seqs: number[]) => {
+    const tally = new Tally();
+    for (const seq of seqs) tally.count({ machine: "M", delivery: "queued", run: "aaaaaaaa", seq });
+    const time = new Date(0).toISOString();
+    return rawText(plainScreen)({ time, event: "summary", machines: tally.summary() })?.err;
+  };
+  assert.equal(summaryOf(1, 2), "M  2 received: 2 queued; none missing, none doubled");
+  assert.equal(summaryOf(4, 5), "M  2 received: 2 queued; none missing from 4 on, none doubled");
+  assert.equal(summaryOf(4, 6), "M  2 received: 2 queued; 1 missing from 4 on, none doubled");
+  assert.match(summaryOf(4, 3) ?? "", /none missing, none doubled, 1 out of order/);
 });
 
 test("any order of the same numbers gives no gap and no double", () => {

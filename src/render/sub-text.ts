@@ -109,7 +109,8 @@ function receivedText(summary: ReceivedSummary, width: number): string {
     .map(way => `${summary[way]} ${way}`);
   const order = outOfOrder > 0 ? `, ${outOfOrder} out of order` : "";
   // What came before the first that was seen, nobody here can know.
-  const since = runs === 1 && firstSeq !== null && firstSeq > 1 ? ` from ${firstSeq} on` : "";
+  const since =
+    runs === 1 && outOfOrder === 0 && firstSeq !== null && firstSeq > 1 ? ` from ${firstSeq} on` : "";
   const sequence = `${missing || "none"} missing${since}, ${duplicate || "none"} doubled${order}`;
   const name = escapeText(machine ?? "other topics");
   const held =
