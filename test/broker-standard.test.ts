@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import type { QoS } from "../src/events.js";
 import { ObservedBroker } from "./observed-broker.js";
-import { PacketType } from "./raw-client.js";
+import { DISCONNECT, PacketType } from "./raw-client.js";
 
 /** Statements of MQTT 3.1.1, byte by byte, that stock aedes 1.2.0 breaks or nearly does. */
 
@@ -298,6 +298,18 @@ test("what comes in one piece with DISCONNECT is answered before the connection 
   assert.equal(types.length, 5);
   assert.deepEqual(new Set(types), new Set([connack, suback, puback, pubrec, pingresp]));
   assert.equal((await broker.event("client-disconnected", "hasty")).cause, "graceful");
+});
+
+test("[MQTT-3.14.4-1] DISCONNECT of a client that reads nothing: the connection is closed all the same", async t => {
+  const broker = await ObservedBroker.start(t);
+  const sleeper = await broker.connect("sleeper", { clean: false });
+  await sleeper.subscribe("a", 1);
+  sleeper.socket.pause();
+  const publisher = await broker.connect("publisher");
+  const payload = "x".repeat(100_000);
+  for (let i = 0; i < 150; i++) await publisher.publish("a", payload, 1);
+  sleeper.socket.write(DISCONNECT);
+  assert.equal((await broker.event("client-disconnected", "sleeper")).cause, "graceful");
 });
 
 test("[MQTT-4.6.0-6] a retained message does not come after a newer one", async t => {

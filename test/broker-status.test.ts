@@ -64,6 +64,21 @@ test("Mosquitto tells no status: exit 1, and why", { skip: missing("mosquitto", 
   await asked.event("error", { code: "no-status" });
 });
 
+test("lwt-broker --max-queued: past it a session's oldest message goes, and the log says so", async t => {
+  const { url, process: broker } = await lwtBroker(t, "--max-queued", "2");
+  const session = ["-b", url, "-t", "a"];
+  assert.equal(await command(t, "sub-lwt", [...session, "-E"]).exit(), 0);
+  const pub = ["-b", url, "-t", "a", "--no-status", "-C", "3", "--interval", "0"];
+  assert.equal(await command(t, "pub-lwt", pub).exit(), 0);
+  await broker.event("message-dropped", { clientId: "Subscriber1", queued: 2 });
+  const sub = command(t, "sub-lwt", [...session, "-C", "2"]);
+  assert.equal(await sub.exit(), 0);
+  assert.deepEqual(
+    sub.all("message").map(({ seq }) => seq),
+    [2, 3],
+  );
+});
+
 test("lwt-broker --debug shows every packet in both directions on stderr, and no password", async t => {
   const broker = command(t, "lwt-broker", ["--port", "0", "--debug"], { json: false });
   await broker.outputHas("in memory");

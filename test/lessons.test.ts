@@ -516,6 +516,15 @@ test("an expectation of a process that has ended is not waited for", async t => 
   assert.match(run.all("expected").at(-1)?.instead ?? "", /^Sub ended before it said status; .*summary/);
 });
 
+test("Ctrl-C while a process of a lesson is connecting blames no broker", async t => {
+  const run = command(t, "lwt-demo", ["queued"]);
+  await run.event("process", { name: "Subscriber1" });
+  run.child.send("stop");
+  assert.equal(await run.exit(), 130);
+  assert.deepEqual(run.all("error"), []);
+  assert.equal(run.stderr, "");
+});
+
 test("Ctrl-C leaves a lesson with 130, and none of its processes behind", async t => {
   const folder = temporaryFolder(t);
   const run = demo(t, READY + FOREVER, { folder });
