@@ -4,7 +4,7 @@ import type { ReadStream } from "node:tty";
 const END_OF_TEXT = "\u0003";
 
 /** What an arrow, Delete, or a letter with Alt sends: several characters for one key (ECMA-48, CSI and SS3). */
-const SEQUENCE = /\u001b(\[[\d;]*[A-Za-z~]|O[A-Z]|.)?/gs;
+const SEQUENCE = /\u001b(\[[\d;]*[A-Za-z~]|O[A-Z]|[^\u0003])?/g;
 
 /** Single keys, from the first that is asked for until the end. */
 export class Keyboard {

@@ -51,7 +51,7 @@ export class Transcript {
     lesson: ({ time, name, title, claims, participants }) => {
       const broker = brokerOf(participants)?.command ?? "";
       const about = claims.length > 0 ? `, on ${claims.join(", ")}` : "";
-      this.#lines.push(`# ${escaped(title)}`, "", `Lesson \`${escapeText(name)}\`${escaped(about)}.  `);
+      this.#lines.push(`# ${escaped(title)}`, "", `Lesson ${escaped(name + about)}.  `);
       this.#lines.push(
         `${escaped(new Date(time).toString())}, ${escaped(this.made)}, on ${escaped(broker)}.`,
         "",
