@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { crc32 } from "../src/broker/journal/checksum.js";
-import { FieldReader, FieldWriter } from "../src/broker/journal/fields.js";
-import { type Cut, Journal } from "../src/broker/journal/journal.js";
+import { crc32 } from "../src/journal/checksum.js";
+import { FieldReader, FieldWriter } from "../src/journal/fields.js";
+import { type Cut, Journal } from "../src/journal/journal.js";
 import { isUserError } from "../src/errors.js";
 import { temporaryFolder } from "./processes.js";
 
@@ -16,9 +16,12 @@ interface Opened {
 
 async function opened(folder: string): Promise<Opened> {
   const texts: string[] = [];
-  const { journal, cut } = await Journal.open({ folder, sync: "write", trouble: () => {} }, records => {
-    while (!records.isAtEnd) texts.push(records.data().toString());
-  });
+  const { journal, cut } = await Journal.open(
+    { folder, sync: "write", option: "--data", trouble: () => {} },
+    records => {
+      while (!records.isAtEnd) texts.push(records.data().toString());
+    },
+  );
   return { journal, cut, texts };
 }
 

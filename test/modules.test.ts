@@ -103,6 +103,7 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
   "src/broker": ["broker"],
+  "src/journal": ["broker"],
   "src/connection": ["clients", ...COMMANDS], // the commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": COMMANDS,

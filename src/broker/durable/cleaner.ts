@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import { isUserError, type UserError } from "../../errors.js";
-import { type FieldReader, FieldWriter } from "../journal/fields.js";
-import type { Journal } from "../journal/journal.js";
-import { SPARE } from "../journal/reserve.js";
+import { type FieldReader, FieldWriter } from "../../journal/fields.js";
+import type { Journal } from "../../journal/journal.js";
+import { SPARE } from "../../journal/reserve.js";
 import type { Once } from "./still-holds.js";
 import { readRecord, type StoreRecord, writeRecord } from "./records.js";
 

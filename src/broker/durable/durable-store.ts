@@ -1,15 +1,17 @@
 import type { UserError } from "../../errors.js";
-import { Journal, type Sync } from "../journal/journal.js";
+import { lockFolder } from "../../journal/folder-lock.js";
+import { Journal, type Sync } from "../../journal/journal.js";
 import { MemoryStore, type Taken } from "../memory-store.js";
 import type { Message } from "../message.js";
 import type { Session, StoredSubscription } from "../session.js";
 import type { Owed } from "../session-queue.js";
 import type { Accepted, Arrival, Origin, Settle } from "../store.js";
 import { Cleaner } from "./cleaner.js";
-import { lockFolder } from "./folder-lock.js";
 import { type Arrived, type OwedRecord, type RecordKind, type StoreRecord, writeRecord } from "./records.js";
 import { owedRecord, type Present, stillHolds } from "./still-holds.js";
 import { Replay, type ReplayedSession } from "./replay.js";
+
+const USER = { command: "lwt-broker", option: "--data" };
 
 export interface DataSettings {
   folder: string;
@@ -86,11 +88,11 @@ export class DurableStore extends MemoryStore {
     settings: DataSettings,
     witness: StoreWitness,
   ): Promise<{ store: DurableStore; recovered: Recovered }> {
-    const unlock = await lockFolder(settings.folder);
+    const unlock = await lockFolder(settings.folder, USER);
     try {
       const replay = new Replay();
       const { journal, cut } = await Journal.open(
-        { ...settings, trouble: error => witness.trouble(error) },
+        { ...settings, option: USER.option, trouble: error => witness.trouble(error) },
         records => replay.read(records),
       );
       const store = new DurableStore(settings.folder, journal, witness, unlock);

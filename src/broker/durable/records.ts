@@ -1,5 +1,5 @@
 import type { QoS } from "../../events.js";
-import type { FieldReader, FieldWriter } from "../journal/fields.js";
+import type { FieldReader, FieldWriter } from "../../journal/fields.js";
 import type { Message } from "../message.js";
 
 /** What happened, as the journal has it. Sessions go by numbers: an ended one is not taken for a new one of its client. */

@@ -1,5 +1,5 @@
 import type { QoS } from "../../events.js";
-import type { FieldReader } from "../journal/fields.js";
+import type { FieldReader } from "../../journal/fields.js";
 import type { Message } from "../message.js";
 import type { Owed } from "../session-queue.js";
 import { type Acceptance, readRecord, type RecordKind, type StoreRecord } from "./records.js";

@@ -33,6 +33,8 @@ export type Sync = "disk" | "write";
 interface JournalSettings {
   folder: string;
   sync: Sync;
+  /** That names the folder. */
+  option: string;
   /** Told when the disk takes nothing any more, and with null when it does again. */
   trouble: (error: Error | null) => void;
 }
@@ -87,13 +89,13 @@ export class Journal {
     settings: JournalSettings,
     read: ReadRecords,
   ): Promise<{ journal: Journal; cut: Cut | null }> {
-    const { folder } = settings;
+    const { folder, option } = settings;
     const journal = new Journal(settings);
     const numbers = await segmentNumbers(folder);
     let last: Segment | null = null;
     for (const number of numbers) {
       const isLast = number === numbers.at(-1);
-      last = await readSegment(folder, number, { isLast, previous: journal.#lastBatch }, read);
+      last = await readSegment(folder, number, { isLast, previous: journal.#lastBatch, option }, read);
       journal.#lastBatch = last.lastBatch;
       journal.#segments.push({ number, bytes: last.end });
     }
@@ -159,7 +161,8 @@ export class Journal {
     }
     const [oldest, next] = this.#segments;
     if (!oldest || !next) return false;
-    await readSegment(this.#settings.folder, oldest.number, { isLast: false, previous: null }, read);
+    const { folder, option } = this.#settings;
+    await readSegment(folder, oldest.number, { isLast: false, previous: null, option }, read);
     return true;
   }
 

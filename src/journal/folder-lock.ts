@@ -4,7 +4,13 @@ import { realpath, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
 import path from "node:path";
 import { pid, platform } from "node:process";
-import { UserError } from "../../errors.js";
+import { UserError } from "../errors.js";
+
+/** Whose folders they are, and the option that names one. */
+export interface FolderUser {
+  command: string;
+  option: string;
+}
 
 /** Milliseconds that the owner may take to say who it is. */
 const PATIENCE = 1000;
@@ -13,17 +19,18 @@ const PATIENCE = 1000;
  * Holds a folder for this process: a name that only one process can listen on. Node has no file locks; this one is free
  * as soon as its process is dead.
  * @returns what lets go of it
+ * @param user whose it is: what it is called there, and by which option
  * @throws UserError `store-in-use`, with the process that has it
  */
-export async function lockFolder(folder: string): Promise<() => void> {
+export async function lockFolder(folder: string, user: FolderUser): Promise<() => void> {
   const name = await nameFor(folder);
   const server = (await listening(name)) ?? (await takenOver(name));
   if (server) return () => server.close();
   const owner = await ownerOf(name);
   throw new UserError(
     "store-in-use",
-    `${folder} is in use by another lwt-broker${owner === null ? "" : ` (process ${owner})`}.`,
-    "Use that one, or give this one a folder of its own: --data ANOTHER.",
+    `${folder} is in use by another ${user.command}${owner === null ? "" : ` (process ${owner})`}.`,
+    `Use that one, or give this one a folder of its own: ${user.option} ANOTHER.`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { open, readdir, readFile, truncate } from "node:fs/promises";
 import path from "node:path";
-import { UserError } from "../../errors.js";
+import { UserError } from "../errors.js";
 import { batchAt } from "./batch.js";
 import { FieldReader } from "./fields.js";
 
@@ -39,18 +39,20 @@ export interface Segment {
 /**
  * Reads a file's batches in order.
  * @param previous the number of the batch before the first; null where none is known
+ * @param option names the folder
  * @param read for each batch, its records
  * @throws UserError `store-damaged` where what was written is not what is read, with the offset in bytes
  */
 export async function readSegment(
   folder: string,
   number: number,
-  { isLast, previous }: { isLast: boolean; previous: number | null },
+  { isLast, previous, option }: { isLast: boolean; previous: number | null; option: string },
   read: ReadRecords,
 ): Promise<Segment> {
   const bytes = await readFile(segmentFile(folder, number));
-  const damaged = (at: number, what: string) => storeDamaged(folder, nameOf(number), at, what);
-  const fault = headerFault(bytes, folder);
+  const damaged = (at: number, what: string) =>
+    storeDamaged(path.join(folder, nameOf(number)), at, what, option);
+  const fault = headerFault(bytes, folder, option);
   if (fault instanceof UserError) throw fault;
   if (fault && !(isLast && fault === "cut")) throw damaged(0, "it does not begin as a journal does");
   let at = fault ? 0 : FILE_HEADER.length;
@@ -77,7 +79,7 @@ export async function readSegment(
 const END = { kind: "end" } as const;
 
 /** "cut": less of the header than there should be, or zeros in its place. */
-function headerFault(bytes: Buffer, folder: string): "cut" | "damage" | UserError | null {
+function headerFault(bytes: Buffer, folder: string, option: string): "cut" | "damage" | UserError | null {
   const start = bytes.subarray(0, FILE_HEADER.length);
   if (start.equals(FILE_HEADER)) return null;
   const other = new RegExp(`^${title("(\\d+)")}`).exec(bytes.toString("latin1", 0, 64))?.[1];
@@ -85,17 +87,17 @@ function headerFault(bytes: Buffer, folder: string): "cut" | "damage" | UserErro
     return new UserError(
       "store-format",
       `${folder} was written in format ${other} of the journal, and this is a version that knows format ${FORMAT}.`,
-      "Use the version that wrote it, or give --data another folder.",
+      `Use the version that wrote it, or another folder: ${option} ANOTHER.`,
     );
   const isCut = bytes.every(byte => byte === 0) || FILE_HEADER.subarray(0, bytes.length).equals(bytes);
   return isCut ? "cut" : "damage";
 }
 
-const storeDamaged = (folder: string, name: string, at: number, what: string) =>
+const storeDamaged = (file: string, at: number, what: string, option: string) =>
   new UserError(
     "store-damaged",
-    `${path.join(folder, name)} is damaged at byte ${at}: ${what}. Nothing in the folder was changed.`,
-    "Put back a copy of the folder, or start on an empty one: --data ANOTHER. What stands before that byte can still be read.",
+    `${file} is damaged at byte ${at}: ${what}. Nothing in the folder was changed.`,
+    `Put back a copy of the folder, or start on an empty one: ${option} ANOTHER. What stands before that byte can still be read.`,
   );
 
 /** Takes away what a write left that never came to its end. */
