@@ -2,7 +2,7 @@
 // ES module, its types, and the licences of what is bundled. With --if-possible (npm's prepare) a missing development tool is no failure, so that
 // `npm ci --omit=dev` works. With --source-maps the maps lie beside the bundles, for the coverage of the tests.
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -12,7 +12,9 @@ const bundles = {
   "sub-lwt": "src/commands/sub.ts",
   "lwt-broker": "src/commands/broker.ts",
   "lwt-demo": "src/commands/demo.ts",
+  parse: "src/commands/parse.ts",
   clients: "src/clients/clients.ts",
+  websocket: "src/connection/websocket.ts",
   broker: "src/broker/broker.ts",
   lessons: "src/lessons/lessons.ts",
 };
@@ -53,17 +55,51 @@ const lazyStringWidth = {
   },
 };
 
+/** Loaded for MQTT 5's topic aliases only; 2 ms. */
+const lazyCache = {
+  name: "lazy-cache",
+  setup(build) {
+    build.onLoad({ filter: /mqtt[\\/]build[\\/]lib[\\/]topic-alias-send\.js$/ }, ({ path: file }) => ({
+      contents: readFileSync(file, "utf8")
+        .replace('const lru_cache_1 = require("lru-cache");', "")
+        .replace("new lru_cache_1.LRUCache", 'new (require("lru-cache").LRUCache)'),
+    }));
+  },
+};
+
 /**
  * What Node has itself: readable-stream is a copy of its streams, for others (a quarter of the time to the first
- * message); worker-timers are for browsers, and mqtt takes Node's own.
+ * message); worker-timers are for browsers, and mqtt takes Node's own. debug prints what --debug shows better.
  */
 const nodesOwn = {
   name: "nodes-own",
   setup(build) {
     build.onResolve({ filter: /^readable-stream$/ }, () => ({ path: "node:stream", external: true }));
     build.onResolve({ filter: /^worker-timers$/ }, () => ({ path: "none", namespace: "nodes-own" }));
-    build.onLoad({ filter: /.*/, namespace: "nodes-own" }, () => ({
+    build.onLoad({ filter: /^none$/, namespace: "nodes-own" }, () => ({
       contents: "export const clearInterval = undefined, setInterval = undefined;",
+    }));
+    build.onResolve({ filter: /^debug$/ }, () => ({ path: "silent", namespace: "nodes-own" }));
+    build.onLoad({ filter: /^silent$/, namespace: "nodes-own" }, () => ({
+      contents: "module.exports = () => Object.assign(() => {}, { enabled: false, extend: module.exports });",
+    }));
+  },
+};
+
+/**
+ * Left out where only a part is used: of mqtt its own ways to connect, which bring SOCKS proxies and WebSockets along; of
+ * yargs/helpers all but the parser.
+ */
+const onlyWhatIsUsed = {
+  name: "only-what-is-used",
+  setup(build) {
+    build.onResolve({ filter: /^\.\/lib\/connect$/ }, ({ resolveDir }) =>
+      /mqtt[\\/]build$/.test(resolveDir) ? { path: "mqtt's connect", namespace: "left-out" } : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "left-out" }, () => ({ contents: "" }));
+    build.onResolve({ filter: /platform-shims\/esm\.mjs$/ }, ({ path: file, resolveDir }) => ({
+      path: path.resolve(resolveDir, file),
+      sideEffects: false,
     }));
   },
 };
@@ -92,6 +128,7 @@ if (ready || !process.argv.includes("--if-possible")) await buildAll();
 
 async function buildAll() {
   const { build } = await import("esbuild");
+  rmSync("dist", { recursive: true, force: true });
   const shared = {
     bundle: true,
     platform: "node",
@@ -106,7 +143,7 @@ async function buildAll() {
       entryPoints: bundles,
       format: "cjs",
       outExtension: { ".js": ".cjs" },
-      plugins: [roomsOnDemand, lazyStringWidth, nodesOwn, noTableOfNumbers],
+      plugins: [roomsOnDemand, lazyStringWidth, lazyCache, nodesOwn, onlyWhatIsUsed, noTableOfNumbers],
       // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
       supported: { "dynamic-import": false },
       define: { "import.meta.url": "bundleUrl" },

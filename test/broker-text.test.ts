@@ -50,13 +50,15 @@ test("the log of a connection, aligned, with clauses at the right edge", () => {
   );
 });
 
-test("colour only adds", () => {
+test("colour only adds", async () => {
   const events: BrokerEvent[] = [
     { event: "listening", url: "mqtt://127.0.0.1:1883", pid: 1, data: null, sync: null },
     { event: "will-published", clientId, topic, cause: "network-error", clause: "[MQTT-3.1.2-8]" },
   ];
   // oxlint-disable-next-line no-control-regex -- colours are control sequences
-  const plain = shown(events, paintFor(true)).map(({ out = "" }) => out.replaceAll(/\u001b\[\d+m/g, ""));
+  const plain = shown(events, await paintFor(true)).map(({ out = "" }) =>
+    out.replaceAll(/\u001b\[\d+m/g, ""),
+  );
   assert.deepEqual(
     plain,
     shown(events).map(({ out }) => out),

@@ -377,13 +377,14 @@ const liveTextsOf = ({ live }: Rendered): string[] => (live ? [7, 0].map(left =>
 const mayStandOut = ({ event }: Timed, line: string) =>
   (event === "error" || event === "warning") && !line.trim().includes(" ");
 
+const colourful = await paintFor(true);
 for (const [name, given] of Object.entries(screens))
   test(`${name}: whatever comes from the network, nothing but text in the columns of the screen`, () => {
     fc.assert(
       fc.property(given, fc.integer({ min: 60, max: 120 }), ({ render, events }, width) => {
         const screen = { ...plainScreen, width, errTerminal: true };
         const plain = render(screen) as Renderer;
-        const colours = { out: paintFor(true), err: paintFor(true) };
+        const colours = { out: colourful, err: colourful };
         const coloured = render({ ...screen, ...colours }) as Renderer;
         for (const event of events) {
           const rendered = plain(event) ?? {};

@@ -10,7 +10,7 @@ const rules: [module: RegExp, allowedIn: RegExp][] = [
   [/^mqtt$/, /^connection\//],
   [/^aedes$/, /^broker\//],
   [/^chalk$/, /^render\//],
-  [/^yargs$/, /^commands\//],
+  [/^yargs\//, /^commands\//],
   [/^(yaml|zod)$/, /^lessons\//],
   [/\/commands\//, /^commands\//],
   [/\/render\//, /^(render\/|commands\/|index\.ts)/],

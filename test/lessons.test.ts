@@ -224,7 +224,7 @@ test("an event that must not come before the marker fails the claim as soon as i
 
 test("an expectation finds nothing twice: the order of events can be expected", async t => {
   const reading = (seq: number) =>
-    `  - expect: message\n    from: Sub\n    where: { seq: ${seq} }\n    within: 2\n`;
+    `  - expect: message\n    from: Sub\n    where: { seq: ${seq} }\n    within: 5\n`;
   const run = demo(
     t,
     `${READY}  - start: M\n    run: pub-lwt --count 2 --interval 0.1\n${reading(2)}${reading(1)}`,
@@ -463,7 +463,7 @@ test("another broker that can't be used is no claim that did not hold: an error,
 
 test("a known deviation of another broker is told, and fails nothing; the bundled one has none", async t => {
   const { url } = await lwtBroker(t);
-  const claim = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 1\n    where: { grantedQos: 2 }\n    what: QoS 2\n${DIFFERS}`;
+  const claim = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 5\n    where: { grantedQos: 2 }\n    what: QoS 2\n${DIFFERS}`;
   const other = demo(t, claim, { args: ["-b", url] });
   assert.equal(await other.exit(), 0);
   const [told] = other.all("expected");

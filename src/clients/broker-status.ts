@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { connect } from "../connection/connect.js";
 import type { ConnectionSettings } from "../connection/settings.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../errors.js";
@@ -37,7 +36,7 @@ async function askFor(
     status = JSON.parse(event.payload) as BrokerStatus;
     answered.abort();
   };
-  const clientId = `status-${randomUUID().slice(0, 8)}`;
+  const clientId = `status-${crypto.randomUUID().slice(0, 8)}`;
   const settings = { broker, clientId, cleanSession: true, connectTimeout: 1 };
   const connection = await connect(settings, hear, { signal: stop });
   try {

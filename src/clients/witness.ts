@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { type Connection, connect } from "../connection/connect.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
@@ -45,7 +44,7 @@ class WillWitness implements Witness {
   readonly #settings: PubSettings;
   readonly #sink: Sink<ClientEvent>;
   readonly #markerTopic: string;
-  readonly #markerPayload = randomUUID();
+  readonly #markerPayload = crypto.randomUUID();
   #connection: Connection | null = null;
   #interrupted = false;
   #patience: NodeJS.Timeout | undefined;

@@ -1,6 +1,6 @@
-import yargs from "yargs";
+import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load, for help and checks that we have
 import { usageError } from "../errors.js";
-import type { Option } from "../options/option.js";
+import type { Option, OptionTable } from "../options/option.js";
 import type { Usage } from "../render/help-text.js";
 import { nearestName } from "./nearest.js";
 
@@ -21,6 +21,7 @@ const PARSING = {
   "nargs-eats-options": true,
   "parse-numbers": false,
   "parse-positional-numbers": false,
+  "strip-aliased": true,
 };
 
 /** Options of mosquitto_pub and mosquitto_sub that fingers type and that are not needed here. */
@@ -36,19 +37,19 @@ const MOSQUITTO: Record<string, string> = {
 };
 
 /** @throws UserError exit code 2: an option that there isn't, a value that is missing, a word too many */
-export async function parseArguments(usage: Usage, argv: string[]): Promise<Parsed> {
+export function parseArguments(usage: Usage, argv: string[]): Parsed {
   const { rest, given } = takeFlagValues(usage, argv);
-  const parsed: Record<string, unknown> = await parser(usage, rest).parseAsync();
-  const words = (parsed["_"] as unknown[]).map(String);
+  const { argv: parsed, error } = Parser.detailed(rest, grammar(usage.options));
+  if (error) throw missingValue(usage.name, error.message);
+  const words = parsed._.map(String);
   const help =
     parsed["help"] === undefined || parsed["help"] === false
       ? null
       : words.includes("all")
         ? "all"
         : "common";
-  const aliases = new Set(Object.values(usage.options).map(({ alias }) => alias));
   for (const [name, value] of Object.entries(parsed)) {
-    if (name === "_" || name === "$0" || aliases.has(name) || value === undefined) continue;
+    if (name === "_" || value === undefined) continue;
     given[name] = textOf(optionOf(usage, name), value);
   }
   if (help === null && words.length > usage.words) throw unexpectedWord(usage, words[usage.words] ?? "");
@@ -91,25 +92,18 @@ function optionOf(usage: Usage, name: string): Option {
   return option;
 }
 
-function parser({ name, options }: Usage, argv: string[]) {
-  const instance = yargs(argv)
-    .scriptName(name)
-    .parserConfiguration(PARSING)
-    .locale("en")
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .fail(message => {
-      throw missingValue(name, message);
-    });
-  for (const [option, { alias, value, list }] of Object.entries(options))
-    instance.option(option, {
-      type: value === null ? "boolean" : "string",
-      ...(alias && { alias }),
-      ...(value !== null && { nargs: 1 }),
-      ...(list && { array: true }),
-    });
-  return instance;
+/** What each option is, in the parser's words. */
+function grammar(options: OptionTable) {
+  const names = Object.keys(options);
+  const withValue = names.filter(name => options[name]?.value !== null);
+  return {
+    boolean: names.filter(name => !withValue.includes(name)),
+    string: withValue,
+    narg: Object.fromEntries(withValue.map(name => [name, 1])),
+    array: names.filter(name => options[name]?.list),
+    alias: Object.fromEntries(names.map(name => [name, options[name]?.alias ?? []])),
+    configuration: PARSING,
+  };
 }
 
 function textOf(option: Option, value: unknown): string | string[] {

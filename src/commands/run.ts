@@ -48,14 +48,14 @@ const streams = { out: process.stdout, err: process.stderr };
 /** Runs a command from its arguments to its exit code. The only user of `process`. */
 export async function run<Table extends OptionTable>(program: Program<Table>): Promise<void> {
   const argv = process.argv.slice(2);
-  const screen = screenOf(streams, process.env, process.platform);
+  const screen = await screenOf(streams, process.env, process.platform);
   try {
     if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
     // Answered without yargs, which takes longer to load than all the rest.
     if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
       return await printHelp(program, false, screen);
     const { parseArguments } = await import("./parse.js");
-    const { given, words, help } = await parseArguments(program, argv);
+    const { given, words, help } = parseArguments(program, argv);
     if (help !== null) return await printHelp(program, help === "all", screen);
     if (given["version"] !== undefined) return print(packageJson.version);
     const { sources, warnings } = await sourcesOf(program, given);
@@ -109,9 +109,8 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   let keyboard = null as Keyboard | null;
   /** Keys are asked for where the question can be seen. */
   const key = async (fresh: boolean) => {
-    const { stdin } = process;
-    if (!stdin.isTTY || !process.stdout.isTTY || settings.json || stop.signal.aborted) return null;
-    keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin, () => interrupted("SIGINT"));
+    if (!stdin().isTTY || !process.stdout.isTTY || settings.json || stop.signal.aborted) return null;
+    keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin(), () => interrupted("SIGINT"));
     if (fresh) keyboard.forget();
     return keyboard.next();
   };
@@ -133,7 +132,7 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
     output.end();
     process.off("message", parentSays).off("disconnect", parentGone);
     if (process.connected) process.disconnect();
-    process.stdin.destroy();
+    openedStdin?.destroy();
   }
 }
 
@@ -146,11 +145,17 @@ function leaveAtOnce(name: string): never {
   process.exit(ExitCode.leftEarly); // oxlint-disable-line no-process-exit -- whatever hangs is what we leave
 }
 
+let openedStdin: typeof process.stdin | null = null;
+/** Node opens it when it is looked at, and loads 3 ms of modules for that. */
+const stdin = () => (openedStdin ??= process.stdin);
+
 const enter = () =>
   new Promise<"pressed" | "ended">(resolve => {
-    process.stdin.once("data", () => resolve("pressed")).once("end", () => resolve("ended"));
+    stdin()
+      .once("data", () => resolve("pressed"))
+      .once("end", () => resolve("ended"));
   });
-const input = (): AsyncIterable<Buffer> => process.stdin;
+const input = (): AsyncIterable<Buffer> => stdin();
 
 async function crash(): Promise<never> {
   for (const stream of [process.stdout, process.stderr])

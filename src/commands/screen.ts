@@ -12,7 +12,11 @@ export const canRewrite = (stream: NodeJS.WriteStream, { TERM }: Variables): boo
   stream.isTTY && TERM !== "dumb";
 
 /** What the two streams can show. The width follows the window. */
-export function screenOf({ out, err }: Streams, variables: Variables, platform: string): Screen {
+export async function screenOf(
+  { out, err }: Streams,
+  variables: Variables,
+  platform: string,
+): Promise<Screen> {
   const { NO_COLOR, FORCE_COLOR, LANG, LC_ALL, LC_CTYPE } = variables;
   const colourOn = (stream: NodeJS.WriteStream) =>
     FORCE_COLOR ? !/^(0|false)$/i.test(FORCE_COLOR) : canRewrite(stream, variables) && !NO_COLOR;
@@ -22,8 +26,8 @@ export function screenOf({ out, err }: Streams, variables: Variables, platform: 
       const terminal = [out, err].find(stream => stream.isTTY);
       return widthWithin(terminal?.columns || DEFAULT_WIDTH);
     },
-    out: paintFor(colourOn(out)),
-    err: paintFor(colourOn(err)),
+    out: await paintFor(colourOn(out)),
+    err: await paintFor(colourOn(err)),
     terminal: out.isTTY,
     errTerminal: err.isTTY,
     unicode: platform === "win32" || /utf-?8/i.test(locale),

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { realpath, rm } from "node:fs/promises";
 import { createConnection, createServer, type Server } from "node:net";
@@ -36,6 +35,7 @@ export async function lockFolder(folder: string, user: FolderUser): Promise<() =
 
 /** Where the system has names of sockets that are no files, one of these: of a dead process nothing is left then. */
 async function nameFor(folder: string): Promise<string> {
+  const { createHash } = await import("node:crypto"); // 4 ms, for who keeps nothing too
   const whole = await realpath(folder);
   const hash = createHash("sha256").update(whole).digest("hex").slice(0, 32);
   if (platform === "win32") return `\\\\.\\pipe\\mqtt-lwt-lab-${hash}`;

@@ -1,5 +1,5 @@
 import { closest } from "fastest-levenshtein";
-import { z } from "zod";
+import * as z from "zod";
 import { EVENT_NAMES } from "../events.js";
 import { referenceOf } from "./compare.js";
 import { BROKER, COMMANDS, type Command } from "./vocabulary.js";

@@ -1,5 +1,3 @@
-import { Chalk } from "chalk";
-
 /** The few styles that screens use. Colour only adds: every line reads the same without it. */
 export interface Paint {
   bold: (text: string) => string;
@@ -29,8 +27,9 @@ export const noPaint: Paint = {
  * bright (2.2; 1.4). No grey either, which Solarized's dark background has for its own; faint is a mixture with any
  * background, but so pale on light Solarized (1.9) that it is for what can be left unread.
  */
-export function paintFor(colour: boolean): Paint {
+export async function paintFor(colour: boolean): Promise<Paint> {
   if (!colour) return noPaint;
+  const { Chalk } = await import("chalk");
   const chalk = new Chalk({ level: 1 });
   // Not chalk's functions themselves, which paint all their arguments: map() gives three.
   return {
