@@ -653,8 +653,9 @@ test("[MQTT-3.1.2-24] after one and a half times the keep alive without a packet
     Promise.all(talking.map(run)),
     Promise.all(silent.map(run)),
   ]);
-  for (const time of afterTalking) assert.ok(time >= 1400 && time < 3000, `${time} ms after a packet`);
-  for (const time of afterSilence) assert.ok(time >= 800 && time < 1400, `${time} ms, and none`);
+  for (const time of afterTalking) assert.ok(time >= 1400, `${time} ms after a packet`);
+  for (const time of afterSilence) assert.ok(time >= 800, `${time} ms, and none`);
+  assert.ok(Math.max(...afterSilence) < Math.min(...afterTalking), `${afterSilence}, ${afterTalking}`);
   await punctual.ping();
   await off.ping();
 });

@@ -298,6 +298,6 @@ test("nothing from the network is wider than 80 columns, or reaches the terminal
         }
       },
     ),
-    { numRuns: 300 },
+    { numRuns: 100 },
   );
 });

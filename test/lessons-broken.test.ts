@@ -7,7 +7,7 @@ import { command, lwtBroker } from "./processes.js";
 /** Milliseconds within which a lesson has to say that it failed. */
 const LIMIT = 30_000;
 /** Most of the time they wait for what doesn't come. */
-const SIDE_BY_SIDE = 4;
+const SIDE_BY_SIDE = 8;
 
 /** Each lesson on a broker that breaks its claim, and the claim that it says is broken. */
 const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = [

@@ -18,11 +18,11 @@ const refusals: Record<number, { reason: string; hint: string }> = {
   },
   4: {
     reason: "the user name or password is wrong (return code 4)",
-    hint: "Check --username and the password (better in LWT_PASSWORD than on the command line).",
+    hint: "Check --username (or LWT_USERNAME) and the password (best in LWT_PASSWORD).",
   },
   5: {
     reason: "this client is not allowed to connect (return code 5)",
-    hint: "The broker may want a user name: --username NAME, and the password in LWT_PASSWORD.",
+    hint: "The broker may want a user name (--username or LWT_USERNAME) and LWT_PASSWORD.",
   },
 };
 
