@@ -40,5 +40,6 @@ const badUrl = () =>
     "It begins with mqtt, mqtts, ws or wss, as in mqtt://127.0.0.1:1883.",
   );
 
-export type { Connection, Message } from "./connection.js";
+export type { Connection } from "./connection.js";
+export type { Message } from "./publications.js";
 export type { ConnectionHooks, ConnectionSettings } from "./settings.js";

@@ -8,6 +8,7 @@ import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
+import { type Message, Publications } from "./publications.js";
 import { reasonFor, startOne } from "./reasons.js";
 import { Retries } from "./retries.js";
 import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
@@ -23,20 +24,6 @@ import {
   refusalReason,
   refused,
 } from "./trouble.js";
-
-export interface Message {
-  topic: string;
-  payload: string | Buffer;
-  /** Default 1. */
-  qos?: QoS;
-  /** Default false. */
-  retain?: boolean;
-  /** For the events: which reading this is. */
-  run?: string;
-  seq?: number;
-  /** Called when it has been handed to the network. */
-  sent?: () => void;
-}
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
 const ATTEMPT_LIMIT = 10_000;
@@ -69,12 +56,11 @@ export class Connection {
   /** Those whose failure has been told. */
   readonly #warned = new Set<Address>();
   #retry: NodeJS.Timeout | undefined;
-  #unacknowledged = 0;
-  #whenAcknowledged: (() => void) | null = null;
   /** Private to the runtime too: it holds the password. */
   readonly #settings: Required<ConnectionSettings>;
   readonly #client: MqttClient;
   readonly #inbox: Inbox;
+  readonly #publications: Publications;
   readonly #retries: Retries;
   readonly #inFlight = new InFlightStore();
   readonly #received = new InFlightStore();
@@ -113,6 +99,7 @@ export class Connection {
       messageIdProvider: new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined),
       writeCache: false, // a table of 65 536 buffers: 18 MB, and nothing gained
     });
+    this.#publications = new Publications(this.#client, sink);
     this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
       accept: topic => hooks.accept?.(topic) ?? true,
       acknowledge: hooks.acknowledge ?? true,
@@ -162,32 +149,7 @@ export class Connection {
     const problem = topicNameProblem(message.topic);
     if (problem) throw badTopic("published to", problem); // mqtt.js would send it, and the broker close the connection
     if (this.#isOver()) throw this.#stoppedError();
-    this.#unacknowledged += 1; // from now on end() waits for it
-    try {
-      await this.#ready.promise;
-      await this.#send(message);
-    } finally {
-      this.#unacknowledged -= 1;
-      if (this.#unacknowledged === 0) this.#whenAcknowledged?.();
-    }
-  }
-
-  #send(message: Message): Promise<void> {
-    const { topic, payload, qos = 1, retain = false, run = null, seq = null } = message;
-    const sentAt = performance.now();
-    return new Promise<void>((resolve, reject) => {
-      let packetId: number | null = null;
-      this.#client.publish(topic, payload, { qos, retain }, error => {
-        if (error) return reject(notAcknowledged(topic));
-        if (qos === 0) return resolve();
-        const milliseconds = Math.round((performance.now() - sentAt) * 100) / 100;
-        resolve(this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined);
-      });
-      if (qos > 0) packetId = this.#client.getLastMessageId();
-      message.sent?.();
-      const text = payload.toString();
-      this.sink({ event: "published", topic, payload: text, qos, retain, packetId, run, seq });
-    });
+    await this.#publications.publish(message, this.#ready.promise); // from now on end() waits for it
   }
 
   /**
@@ -225,7 +187,7 @@ export class Connection {
   async end(patience = ACKNOWLEDGE_LIMIT): Promise<void> {
     this.#inbox.stopAccepting();
     if (this.#is("connected")) {
-      const settled = this.#settled();
+      const settled = Promise.all([this.#publications.settled(), this.#inbox.idle()]);
       const telling = setTimeout(() => this.#tellWaiting(patience), TELL_AFTER);
       await within(patience, [this.closed, settled]);
       clearTimeout(telling);
@@ -369,12 +331,6 @@ export class Connection {
 
   #stopTrying(): void {
     if (this.#is("connecting")) this.destroy();
-  }
-
-  #settled(): Promise<unknown> {
-    const acknowledged =
-      this.#unacknowledged === 0 ? null : new Promise<void>(resolve => (this.#whenAcknowledged = resolve));
-    return Promise.all([acknowledged, this.#inbox.idle()]);
   }
 
   /** mqtt.js would wait without limit for these; each publish() that waits for one is told. */
