@@ -1,8 +1,7 @@
-import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { errorEvent, isUserError, UserError } from "../errors.js";
 import type { BrokerEvent } from "../events.js";
+import { makeFolder } from "../journal/folder.js";
 import { type DataSettings, DurableStore } from "./durable/durable-store.js";
 import type { Pace } from "./pace.js";
 import type { Store } from "./store.js";
@@ -30,22 +29,6 @@ export async function openStore(
     return { store, found: cut ? [opened, cutOff(cut.file, cut.bytes)] : [opened] };
   } catch (error) {
     throw isUserError(error) ? error : cantUse(folder, error as Error);
-  }
-}
-
-/** What people publish is nobody else's to read. */
-const OWNER_ONLY = 0o700;
-
-/** With the folders that lead to it. Node's own way tries for ever where a system makes none, as in /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, OWNER_ONLY);
-  } catch (error) {
-    if (existsSync(folder)) return; // what it is shows when it is used
-    const parent = path.dirname(folder);
-    if (parent === folder || existsSync(parent)) throw error;
-    await makeFolder(parent);
-    await mkdir(folder, OWNER_ONLY);
   }
 }
 
