@@ -16,6 +16,7 @@ const bundles = {
   clients: "src/clients/clients.ts",
   websocket: "src/connection/websocket.ts",
   broker: "src/broker/broker.ts",
+  outbox: "src/outbox/outbox.ts",
   lessons: "src/lessons/lessons.ts",
 };
 

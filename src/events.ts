@@ -56,6 +56,10 @@ export interface SentSummary {
   sent: number;
   acknowledged: number;
   notAcknowledged: number;
+  /** With --outbox: how many of those sent an earlier run had left there. */
+  fromOutbox: number | null;
+  /** With --outbox: how many wait there now, sent or not. */
+  kept: number | null;
 }
 
 export interface DescribedSetting {
@@ -122,6 +126,8 @@ interface ClientEvents {
     payload: string;
     delivery: Delivery;
   };
+  /** With --outbox: how many messages an earlier run has left in that folder. They are sent first. */
+  "outbox-opened": { folder: string; messages: number };
   failing: {
     cause: FailCause;
     /** ISO 8601: when 1.5 × keep alive has passed; null for every other cause. */
@@ -314,6 +320,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   status: true,
   failing: true,
   witnessed: true,
+  "outbox-opened": true,
   forgotten: true,
   warning: true,
   summary: true,

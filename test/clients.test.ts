@@ -198,7 +198,14 @@ for (const { name, skip, start } of brokers) {
     const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0", "-C", "10000", "--quiet"]);
     assert.equal(await pub.exit(), 0);
     assert.deepEqual((await pub.event("summary")).machines, [
-      { machine: "Machine1", sent: 10_000, acknowledged: 10_000, notAcknowledged: 0 },
+      {
+        machine: "Machine1",
+        sent: 10_000,
+        acknowledged: 10_000,
+        notAcknowledged: 0,
+        fromOutbox: null,
+        kept: null,
+      },
     ]);
     assert.equal(await sub.exit(), 0);
     const [summary] = (await sub.event("summary")).machines;

@@ -147,6 +147,8 @@ const sent = record<SentSummary>({
   sent: number,
   acknowledged: number,
   notAcknowledged: number,
+  fromOutbox: orNull(number),
+  kept: orNull(number),
 });
 
 const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>): Shapes<ClientEvent> => ({
@@ -194,6 +196,7 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     seq: orNull(number),
   },
   status: { machine: orNull(hostile), state, topic, payload, delivery },
+  "outbox-opened": { folder: hostile, messages: number },
   failing: { cause: failCause, keepAliveDeadline: orNull(hostile) },
   witnessed: { cause: failCause, will: flag, milliseconds: number },
   forgotten: { clientId: hostile, cleared: fc.array(topic, { maxLength: 3 }) },

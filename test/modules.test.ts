@@ -28,13 +28,19 @@ const texts = (name: string): Kind[] => [
   { args: ["--nonsense"], bundles: [name, "parse"], builtins: [], exit: 2 },
 ];
 
-// aedes asks for the first two; a listening server of Node's loads cluster and dns, and from Node 26 on worker_threads.
-const SERVER = ["assert", "crypto", "cluster", "dns", "worker_threads"];
+/** A listening server of Node's loads these, from Node 26 on the last one too. */
+const LISTENING = ["cluster", "dns", "worker_threads"];
+const SERVER = ["assert", "crypto", ...LISTENING]; // aedes asks for the first two
 
 const kinds: Record<string, Kind[]> = {
   "pub-lwt": [
     ...texts("pub-lwt"),
     { args: ["--count", "1"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
+    {
+      args: ["-C", "1", "--outbox", "o"],
+      bundles: ["clients", "outbox", "parse", "pub-lwt"],
+      builtins: ["crypto", ...LISTENING],
+    },
     { args: ["-m", "x", "--no-status"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
   ],
   "sub-lwt": [
@@ -103,7 +109,8 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
   "src/broker": ["broker"],
-  "src/journal": ["broker"],
+  "src/journal": ["broker", "outbox"],
+  "src/outbox": ["outbox"],
   "src/connection": ["clients", "websocket", ...COMMANDS], // the commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": COMMANDS,

@@ -159,7 +159,14 @@ test("--stdin-line publishes each line as its bytes, to the last one", async t =
     ["one", "", "two\u2028still two", Buffer.from([0xff, 0x00]).toString("base64"), "last"],
   );
   const [summary] = (await pub.event("summary")).machines;
-  assert.deepEqual(summary, { machine: "Machine1", sent: 5, acknowledged: 5, notAcknowledged: 0 });
+  assert.deepEqual(summary, {
+    machine: "Machine1",
+    sent: 5,
+    acknowledged: 5,
+    notAcknowledged: 0,
+    fromOutbox: null,
+    kept: null,
+  });
 });
 
 test("--stdin-line stops at --count, and at Ctrl-C while no line comes", async t => {

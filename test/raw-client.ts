@@ -135,7 +135,7 @@ export function firstPacket(bytes: Buffer): { length: number; packet: Packet } |
   return null;
 }
 
-function readPublish({ flags, body }: Packet): Publish {
+export function readPublish({ flags, body }: Packet): Publish {
   const qos = ((flags >> 1) & 3) as QoS;
   const topicEnd = 2 + body.readUInt16BE(0);
   const packetId = qos > 0 ? body.readUInt16BE(topicEnd) : null;

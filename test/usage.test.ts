@@ -56,6 +56,10 @@ const wrong: Record<string, Wrong[]> = {
     [["--fail", "keep-alive", "-k", "0"], /--keep-alive 0 switches off/],
     [["--fail", "network", "--forget"], /exclude each other/],
     [["--after", "3"], /--after needs --fail/],
+    [["--outbox", ""], /--outbox wants a value/],
+    [["--outbox", "o", "--qos", "0"], /at --qos 0 nothing ever is.*--qos 1 or 2/],
+    [["--outbox", "o", "--clean-session"], /half of a stored session, and --clean-session leaves out/],
+    [["--outbox", "o", "--forget"], /--forget ends the session.*remove the folder/],
   ],
   "sub-lwt": [
     ...wrongForBoth,

@@ -1,6 +1,7 @@
-import { type Connection, connect } from "../connection/connect.js";
-import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
-import type { ClientEvent, FailCause, Sink } from "../events.js";
+import { type Connection, connectionTo } from "../connection/connect.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../errors.js";
+import type { ClientEvent, FailCause, SentSummary, Sink } from "../events.js";
+import type { DurableOutbox } from "../outbox/outbox.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
 import { aborted, type Control, patienceOf, pause } from "./control.js";
@@ -32,17 +33,31 @@ function forgetMachine(
   return forget(connection, retained, sink, control);
 }
 
+/** How many messages were handed to the network, and acknowledged at QoS 1 and 2. */
+interface Tally {
+  sent: number;
+  acknowledged: number;
+}
+
 class Publisher {
   readonly #waiting = new Set<Promise<void>>();
-  /** No further readings: because of `control.stop`, Enter, or the connection's end. */
+  /** No further readings: because of `control.stop`, Enter, the connection's end, or what can't be kept. */
   readonly #enough = new AbortController();
   #connection: Connection | null = null;
-  /** Messages that were handed to the connection; sent, by it to the network. */
+  #outbox: DurableOutbox | null = null;
+  /** A broker has accepted this client. */
+  #wasConnected = false;
+  /** There is no connection, as has been told. */
+  #isAway = false;
+  /** Messages that were handed to the connection. */
   #taken = 0;
-  #sent = 0;
-  #acknowledged = 0;
+  /** Of this run's messages, and of those that earlier ones have left in the outbox. */
+  readonly #own: Tally = { sent: 0, acknowledged: 0 };
+  readonly #earlier: Tally = { sent: 0, acknowledged: 0 };
+  /** The outbox takes no more. */
+  #refused: UserError | null = null;
   #announced: Promise<void> = Promise.resolve();
-  #whenSettled: (() => void) | null = null;
+  #whenChanged: (() => void) | null = null;
 
   constructor(
     private readonly settings: PubSettings,
@@ -54,6 +69,7 @@ class Publisher {
     let witness: Witness | null = null;
     let exitCode: ExitCode;
     try {
+      await this.#openOutbox();
       if (this.settings.fail && this.settings.fail.cause !== "crash")
         witness = await startWitness(this.settings, this.sink, this.control.stop);
       exitCode = await this.#publish(witness);
@@ -64,38 +80,58 @@ class Publisher {
       exitCode = exitCodeOf(error);
     }
     await Promise.all([...this.#waiting, witness?.end()]);
-    if (this.#connection) tellWhatStays(this.settings, this.sink);
+    await this.#outbox?.close();
+    if (this.#wasConnected) tellWhatStays(this.settings, this.sink);
     this.#summarise();
     return exitCode;
+  }
+
+  /** Loaded only where it is asked for. */
+  async #openOutbox(): Promise<void> {
+    const { outbox: folder, connection } = this.settings;
+    if (folder === null) return;
+    const { openOutbox } = await import("../outbox/outbox.js");
+    this.#outbox = await openOutbox(folder, connection.clientId, this.sink);
   }
 
   async #publish(witness: Witness | null): Promise<ExitCode> {
     const { connection: settings, fail } = this.settings;
     const { stop } = this.control;
-    const connection = await connect(settings, this.#hear, { signal: stop });
+    const outbox = this.#outbox;
+    const connection = connectionTo(settings, this.#hear, { signal: stop, ...(outbox && { outbox }) });
     this.#connection = connection;
-    this.#announce();
+    if (outbox)
+      for (const done of connection.takeUp(this.#sent(this.#earlier))) this.#await(done, this.#earlier);
+    const opened = connection.open();
+    opened.catch(() => {});
+    if (!outbox) await opened; // else readings are kept until it is
     const lost = connection.closed.then(error => {
       this.#enough.abort();
       return error;
     });
+    this.#enough.signal.addEventListener("abort", () => this.#whenChanged?.());
     stop.addEventListener("abort", () => this.#enough.abort());
     if (stop.aborted) this.#enough.abort();
     if (fail && fail.after === null) void this.#failAtEnter(fail.cause);
     await this.#orEnough(this.#announced);
     await this.#publishAll(connection);
-    await Promise.race([lost, this.#allAcknowledged(), aborted(stop)]);
+    if (!this.#refused) await Promise.race([lost, this.#allAcknowledged(), aborted(stop)]);
     const error = await Promise.race([lost, Promise.resolve(null)]);
     if (error) throw error;
-    if (fail && this.#dueToFail()) {
+    if (this.#refused && !connection.isConnected) throw this.#refused;
+    await opened;
+    if (fail && !this.#refused && this.#dueToFail()) {
       const { sink, control } = this;
       const failing = { sink, control, announceStop: () => this.#announceStop() };
       return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
     }
     this.#announceStop();
     await connection.end(patienceOf(this.control));
-    const reached = this.settings.qos === 0 ? this.#sent : this.#acknowledged;
-    return reached >= (this.#most() ?? this.#taken) ? ExitCode.done : ExitCode.failed;
+    if (this.#refused) throw this.#refused;
+    const { sent, acknowledged } = this.#own;
+    const reached = this.settings.qos === 0 ? sent : acknowledged;
+    const isEmpty = !outbox || outbox.waiting.size === 0;
+    return isEmpty && reached >= (this.#most() ?? this.#taken) ? ExitCode.done : ExitCode.failed;
   }
 
   async #failAtEnter(cause: FailCause): Promise<void> {
@@ -129,7 +165,14 @@ class Publisher {
   /** The connection's events, on their way out: each CONNACK is followed by "Sensor Online". */
   readonly #hear: Sink<ClientEvent> = event => {
     const taken = this.sink(event);
-    if (event.event === "connected") this.#announce();
+    if (event.event === "connected") {
+      this.#wasConnected = true;
+      this.#isAway = false;
+      this.#announce();
+    } else if (event.event === "reconnecting") {
+      this.#isAway = true;
+      this.#whenChanged?.();
+    }
     return taken;
   };
 
@@ -148,11 +191,15 @@ class Publisher {
     const next = payloadsOf(this.settings.source, this.control.input);
     let due = performance.now();
     while (this.#taken < most && !signal.aborted) {
+      if (this.#mustWait()) {
+        await this.#change();
+        continue;
+      }
+      if (this.#outbox?.isFull) return this.#refuse(outboxFull(this.#outbox));
       const coming = next();
       const payload = coming instanceof Promise ? await Promise.race([coming, enough]) : coming;
       if (payload === null) return;
       this.#publishOne(connection, payload);
-      if (this.#waiting.size >= WINDOW) await this.#orEnough(this.#oneAcknowledged());
       due = Math.max(due + interval, performance.now());
       if (this.#taken < most && interval > 0) await pause(due - performance.now(), signal);
       else if (this.#taken % WINDOW === 0) await new Promise(setImmediate); // Ctrl-C and the socket get their turn
@@ -162,24 +209,45 @@ class Publisher {
   #publishOne(connection: Connection, payload: Payload): void {
     const { readingsTopic: topic, qos, retain } = this.settings;
     this.#taken += 1;
-    const sent = () => (this.#sent += 1);
-    const done: Promise<void> = connection.publish({ topic, qos, retain, sent, ...payload }).then(
-      () => {
-        if (qos > 0) this.#acknowledged += 1;
-        this.#settle(done);
-      },
-      () => this.#settle(done),
-    );
+    const message = { topic, qos, retain, sent: this.#sent(this.#own), ...payload };
+    this.#await(this.#outbox ? connection.publishKept(message) : connection.publish(message), this.#own);
+  }
+
+  readonly #sent = (tally: Tally) => () => {
+    tally.sent += 1;
+  };
+
+  #await(acknowledged: Promise<void>, tally: Tally): void {
+    const done: Promise<void> = acknowledged
+      .then(
+        () => {
+          if (this.settings.qos > 0) tally.acknowledged += 1;
+        },
+        (error: unknown) => {
+          if (isUserError(error) && error.code === "outbox-no-room") this.#refuse(error);
+        },
+      )
+      .then(() => {
+        this.#waiting.delete(done);
+        this.#whenChanged?.();
+      });
     this.#waiting.add(done);
   }
 
-  #settle(done: Promise<void>): void {
-    this.#waiting.delete(done);
-    this.#whenSettled?.();
+  /** Of this run, the last readings are kept or told of; no further ones are made. */
+  #refuse(error: UserError): void {
+    this.#refused ??= error;
+    this.#enough.abort();
   }
 
-  #oneAcknowledged(): Promise<void> {
-    return new Promise(resolve => (this.#whenSettled = resolve));
+  /** With the broker away an outbox takes readings that come at intervals; what comes without a pause always waits. */
+  #mustWait(): boolean {
+    return this.#waiting.size >= WINDOW && (!this.#outbox || !this.#isAway || this.settings.interval === 0);
+  }
+
+  /** Kept when it has to be looked again whether to wait. */
+  #change(): Promise<void> {
+    return new Promise(resolve => (this.#whenChanged = resolve));
   }
 
   async #allAcknowledged(): Promise<void> {
@@ -197,8 +265,23 @@ class Publisher {
 
   #summarise(): void {
     const { qos, machine } = this.settings;
-    const notAcknowledged = qos === 0 ? 0 : this.#sent - this.#acknowledged;
-    const sent = { machine, sent: this.#sent, acknowledged: this.#acknowledged, notAcknowledged };
-    this.sink({ event: "summary", machines: [sent] });
+    const sent = this.#own.sent + this.#earlier.sent;
+    const acknowledged = this.#own.acknowledged + this.#earlier.acknowledged;
+    const summary: SentSummary = {
+      machine,
+      sent,
+      acknowledged,
+      notAcknowledged: qos === 0 ? 0 : sent - acknowledged,
+      fromOutbox: this.#outbox && this.#earlier.sent,
+      kept: this.#outbox && this.#outbox.waiting.size,
+    };
+    this.sink({ event: "summary", machines: [summary] });
   }
 }
+
+const outboxFull = ({ folder, waiting }: DurableOutbox) =>
+  new UserError(
+    "outbox-full",
+    `${waiting.size} messages are kept in ${folder}, and more are not taken.`,
+    "Start again with the same --outbox when the broker is back: they are sent first.",
+  );

@@ -5,6 +5,23 @@ import { Connection } from "./connection.js";
 import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./settings.js";
 
 /**
+ * A connection that is still to be opened, for what has to be done before.
+ * @throws UserError `bad-broker` for a URL that is none
+ */
+export function connectionTo(
+  settings: ConnectionSettings,
+  sink: Sink<ClientEvent>,
+  hooks: ConnectionHooks,
+): Connection {
+  const complete = { ...DEFAULTS, ...settings };
+  const address = addressOf(complete.broker);
+  const fallback = complete.fallback === null ? null : addressOf(complete.fallback);
+  if (!address || (complete.fallback !== null && !fallback)) throw badUrl();
+  const { username = address.username, password = address.password } = settings;
+  return new Connection({ ...complete, username, password }, { main: address, fallback }, sink, hooks);
+}
+
+/**
  * Connects, and stays connected: after a loss it tries again, with growing, jittered delays, for five minutes. Messages
  * are handled from before CONNECT, so that nothing of a resumed session's queue is missed. All that happens goes to
  * the sink, in order.
@@ -17,17 +34,7 @@ export async function connect(
   sink: Sink<ClientEvent> = () => {},
   hooks: ConnectionHooks = {},
 ): Promise<Connection> {
-  const complete = { ...DEFAULTS, ...settings };
-  const address = addressOf(complete.broker);
-  const fallback = complete.fallback === null ? null : addressOf(complete.fallback);
-  if (!address || (complete.fallback !== null && !fallback)) throw badUrl();
-  const { username = address.username, password = address.password } = settings;
-  const connection = new Connection(
-    { ...complete, username, password },
-    { main: address, fallback },
-    sink,
-    hooks,
-  );
+  const connection = connectionTo(settings, sink, hooks);
   await connection.open();
   return connection;
 }

@@ -8,6 +8,7 @@ import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
+import { KeptInFlight } from "./kept.js";
 import { type Message, Publications } from "./publications.js";
 import { reasonFor, startOne } from "./reasons.js";
 import { Retries } from "./retries.js";
@@ -62,7 +63,9 @@ export class Connection {
   readonly #inbox: Inbox;
   readonly #publications: Publications;
   readonly #retries: Retries;
-  readonly #inFlight = new InFlightStore();
+  readonly #inFlight: InFlightStore;
+  /** The same, where there is an outbox. */
+  readonly #kept: KeptInFlight | null;
   readonly #received = new InFlightStore();
 
   constructor(
@@ -84,6 +87,8 @@ export class Connection {
       },
       Date.now(),
     );
+    this.#kept = hooks.outbox ? new KeptInFlight(hooks.outbox, sink, () => this.#client) : null;
+    this.#inFlight = this.#kept ?? new InFlightStore();
     this.#client = new MqttClient(() => this.#begin(), {
       clientId,
       clean: settings.cleanSession,
@@ -146,10 +151,41 @@ export class Connection {
    * @throws UserError `bad-topic`; `not-acknowledged` when the connection ends for good before that
    */
   async publish(message: Message): Promise<void> {
-    const problem = topicNameProblem(message.topic);
+    this.#checkPublishable(message);
+    await this.#publications.publish(message, this.#ready.promise); // from now on end() waits for it
+  }
+
+  /**
+   * The same, at QoS 1 or 2 and through the outbox: it is kept there at once, with a connection or without, until the
+   * broker has acknowledged it. `not-acknowledged` then means that it still is.
+   *
+   * @throws UserError besides those of `publish`, what the outbox says when it can't keep it: it was not sent then
+   */
+  async publishKept(message: Message): Promise<void> {
+    this.#checkPublishable(message);
+    await this.#publications.counted(this.#withOutbox().publish(message));
+  }
+
+  /**
+   * Goes on with what an earlier process has left in the outbox: it is sent before everything else. To be called before
+   * `open`. @returns for each message what `publishKept` would
+   * @param sent called for each when it has been handed to the network
+   */
+  takeUp(sent: () => void): Promise<void>[] {
+    return this.#withOutbox()
+      .takeUp(sent)
+      .map(acknowledged => this.#publications.counted(acknowledged));
+  }
+
+  #withOutbox(): KeptInFlight {
+    if (!this.#kept) throw new Error("there is no outbox");
+    return this.#kept;
+  }
+
+  #checkPublishable({ topic }: Message): void {
+    const problem = topicNameProblem(topic);
     if (problem) throw badTopic("published to", problem); // mqtt.js would send it, and the broker close the connection
     if (this.#isOver()) throw this.#stoppedError();
-    await this.#publications.publish(message, this.#ready.promise); // from now on end() waits for it
   }
 
   /**
@@ -251,7 +287,10 @@ export class Connection {
       if (packet.cmd === "disconnect" && this.#attempt) this.#attempt.disconnectSent = true;
     });
     client.on("packetreceive", packet => packet.cmd === "connack" && this.#connack(packet));
-    client.on("connect", () => this.#ready.resolve());
+    client.on("connect", ({ sessionPresent }) => {
+      this.#kept?.opened(sessionPresent);
+      this.#ready.resolve();
+    });
     client.on("close", () => this.#socketClosed());
     client.on("error", error => {
       if (!this.#attempt) return;
@@ -282,6 +321,7 @@ export class Connection {
   #socketClosed(): void {
     const attempt = this.#attempt;
     if (this.#is("closed") || !attempt) return;
+    this.#kept?.closed();
     if (attempt.accepted) this.#tellDisconnected(attempt);
     if (this.#is("ending")) return this.#finish(null);
     if (attempt.returnCode) return this.#finish(refused(this.#address, attempt.returnCode));
@@ -335,6 +375,7 @@ export class Connection {
 
   /** mqtt.js would wait without limit for these; each publish() that waits for one is told. */
   #forgetInFlight(): void {
+    this.#kept?.forget(); // before mqtt.js would take it out of the outbox
     for (const identifier of Object.keys(this.#client.outgoing))
       this.#client.removeOutgoingMessage(Number(identifier));
   }

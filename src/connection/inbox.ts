@@ -14,7 +14,7 @@ interface Arrived {
 }
 
 /** mqtt.js' own, which its types leave open. */
-type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
+export type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

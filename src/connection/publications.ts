@@ -16,6 +16,12 @@ export interface Message {
   sent?: () => void;
 }
 
+/**
+ * Messages at QoS 2 that may be under way at once. MQTT 3.1.1 has no limit, but Mosquitto has (max_inflight_messages):
+ * those beyond it are acknowledged and dropped, or the connection is closed.
+ */
+export const MOST_INCOMPLETE = 20;
+
 /** What this client publishes, counted until it is acknowledged. */
 export class Publications {
   #unacknowledged = 0;
@@ -28,7 +34,7 @@ export class Publications {
 
   /** Sends it once `ready` is kept; kept when it is acknowledged, or at QoS 0 when it has been handed over. */
   publish(message: Message, ready: Promise<void>): Promise<void> {
-    return this.#counted(ready.then(() => this.#send(message)));
+    return this.counted(ready.then(() => this.#send(message)));
   }
 
   /** Kept when nothing is left to be acknowledged. */
@@ -36,7 +42,7 @@ export class Publications {
     if (this.#unacknowledged > 0) await new Promise<void>(resolve => (this.#whenAcknowledged = resolve));
   }
 
-  async #counted(publication: Promise<void>): Promise<void> {
+  async counted(publication: Promise<void>): Promise<void> {
     this.#unacknowledged += 1;
     try {
       await publication;

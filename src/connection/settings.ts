@@ -1,4 +1,5 @@
 import type { Will } from "../events.js";
+import type { Outbox } from "./kept.js";
 
 /** Of a connection over TLS; texts are in PEM form. */
 export interface TlsSettings {
@@ -64,4 +65,6 @@ export interface ConnectionHooks {
   acknowledge?: boolean;
   /** Aborted: no further attempts to connect. */
   signal?: AbortSignal;
+  /** Where what `publishKept` is given outlives the process. */
+  outbox?: Outbox;
 }

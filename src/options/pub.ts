@@ -114,6 +114,11 @@ export const pubOptions = {
     read: flag,
     help: 'do not publish "Sensor Online" and "Sensor Stopped"',
   },
+  outbox: {
+    value: "DIR",
+    read: text,
+    help: "keep in this folder what is not acknowledged, and send it after a restart",
+  },
   fail: {
     value: "CAUSE",
     common: true,

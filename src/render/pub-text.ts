@@ -93,6 +93,10 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         const what = `${clock(time)}  ${failures[cause]}${until}`;
         return { out: paint.notice(fold(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
       },
+      "outbox-opened": ({ folder, messages }) =>
+        messages === 0
+          ? undefined
+          : { err: fold(`${waiting(messages)} in ${escapeText(folder)}, sent first`, foldAt(screen)) },
       witnessed: event => ({ out: witnessedText(event, settings, screen), live: null }),
       disconnected: event => {
         if (!event.graceful) return shared.disconnected(event);
@@ -150,7 +154,14 @@ function witnessedText(
   return paint[asItShould ? "good" : "bad"](fold(`${clock(time)}  ${said}`, width, HANGING));
 }
 
-const sentText = ({ qos }: PubSettings, { sent, acknowledged, notAcknowledged }: SentSummary): string =>
-  qos === 0
-    ? `${sent} sent at QoS 0, which nobody acknowledges`
-    : `${sent} sent, ${acknowledged} acknowledged${notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : ""}`;
+const waiting = (messages: number) =>
+  messages === 1 ? "1 message of an earlier run waits" : `${messages} messages of earlier runs wait`;
+
+function sentText({ qos }: PubSettings, summary: SentSummary): string {
+  const { sent, acknowledged, notAcknowledged, fromOutbox, kept } = summary;
+  if (qos === 0) return `${sent} sent at QoS 0, which nobody acknowledges`;
+  const earlier = fromOutbox ? ` (${fromOutbox} from earlier runs)` : "";
+  const open = notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : "";
+  const left = kept ? `; ${kept} kept in the outbox, and sent first at the next start with it` : "";
+  return `${sent} sent${earlier}, ${acknowledged} acknowledged${open}${left}`;
+}

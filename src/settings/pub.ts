@@ -28,6 +28,8 @@ export interface PubSettings extends ClientSettings {
   source: { kind: "readings" } | { kind: "message"; payload: string } | { kind: "stdin" };
   retain: boolean;
   fail: { cause: FailCause; after: number | null } | null;
+  /** The folder where what is not acknowledged outlives the process; null: none. */
+  outbox: string | null;
   mode: "publish" | "forget";
 }
 
@@ -56,6 +58,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
   const { values } = given;
   checkFailing(given);
   checkSource(given);
+  checkOutbox(given);
   const address = brokerAddress(given);
   const own = suffixFor(given, ["client-id", "machine"], address, computer);
   const machine = values.machine ?? `Machine1${own.suffix}`;
@@ -94,6 +97,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
     source: sourceOf(given),
     retain: values.retain,
     fail: values.fail && { cause: values.fail, after: values.after },
+    outbox: values.outbox,
     mode: forget ? "forget" : "publish",
   };
 }
@@ -137,6 +141,27 @@ function checkSource(given: PubGiven): void {
     throw contradiction(
       `${calledAs(given, "fail")} waits for Enter on standard input, where ${lines} reads`,
       "Say after how many messages to fail: --after N.",
+    );
+}
+
+function checkOutbox(given: PubGiven): void {
+  const { values } = given;
+  const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
+  if (values.outbox === null) return;
+  if (values.qos === 0)
+    throw contradiction(
+      `${called("outbox")} keeps what is not acknowledged, and at ${called("qos")} 0 nothing ever is`,
+      "Use --qos 1 or 2.",
+    );
+  if (values["clean-session"])
+    throw contradiction(
+      `${called("outbox")} is one half of a stored session, and ${called("clean-session")} leaves out the other`,
+      "Leave --clean-session away.",
+    );
+  if (values.forget)
+    throw contradiction(
+      `${called("forget")} ends the session that ${called("outbox")} keeps messages for`,
+      "To give up what waits there too, remove the folder after --forget without --outbox.",
     );
 }
 

@@ -1,0 +1,162 @@
+import type { KeptMessage, Outbox, Settle } from "../connection/kept.js";
+import { UserError } from "../errors.js";
+import { lockFolder } from "../journal/folder-lock.js";
+import { type Cut, Journal } from "../journal/journal.js";
+import { Replay, writeChange, writeKept, writeOwner } from "./records.js";
+
+const USER = { command: "pub-lwt", option: "--outbox" };
+/** Messages that may wait. */
+const MOST = 10_000;
+/** Bytes of files that are not worth tidying. */
+const UNTIDY = 8 * 1024 * 1024;
+/** Bytes of a record beside its topic and its payload, about. */
+const OVERHEAD = 16;
+
+const bytesOf = ({ topic, payload }: KeptMessage) => OVERHEAD + topic.length + payload.length;
+
+/** An outbox in a folder: what has been kept there is there after a power cut too. One process at a time has it. */
+export class DurableOutbox implements Outbox {
+  readonly waiting: Map<number, KeptMessage>;
+  readonly #clientId: string;
+  readonly #journal: Journal;
+  readonly #unlock: () => void;
+  /** Of what waits, were it written once. */
+  #bytes = 0;
+  #tidying: Promise<void> | null = null;
+
+  private constructor(
+    readonly folder: string,
+    clientId: string,
+    replay: Replay,
+    journal: Journal,
+    unlock: () => void,
+  ) {
+    this.#clientId = clientId;
+    this.waiting = replay.waiting;
+    this.#journal = journal;
+    this.#unlock = unlock;
+    for (const message of this.waiting.values()) this.#bytes += bytesOf(message);
+    if (replay.clientId === null) journal.keep(to => writeOwner(to, clientId));
+    journal.onWritten = () => {
+      if (this.#isUntidy) this.#tidying ??= this.#tidy();
+    };
+  }
+
+  /**
+   * @throws UserError `store-in-use`, `store-damaged`, `store-format` or `outbox-of-another`; the system's Error where
+   * the folder can't be used
+   */
+  static async open(folder: string, clientId: string): Promise<{ outbox: DurableOutbox; cut: Cut | null }> {
+    const unlock = await lockFolder(folder, USER);
+    try {
+      const replay = new Replay();
+      // That the disk is full, who keeps something is told.
+      const settings = { folder, sync: "disk", option: USER.option, trouble: () => {} } as const;
+      const { journal, cut } = await Journal.open(settings, records => replay.read(records));
+      if (replay.clientId !== null && replay.clientId !== clientId) {
+        await journal.close();
+        throw ofAnother(folder, replay.clientId, clientId);
+      }
+      return { outbox: new DurableOutbox(folder, clientId, replay, journal, unlock), cut };
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  get isFull(): boolean {
+    return this.waiting.size >= MOST;
+  }
+
+  keep(message: KeptMessage, settle: Settle): void {
+    this.waiting.set(message.packetId, message);
+    this.#bytes += bytesOf(message);
+    this.#journal.offer(
+      to => writeKept(to, message),
+      error => {
+        if (!error) return settle(null);
+        this.#remove(message);
+        settle(noRoom(this.folder, error));
+      },
+    );
+  }
+
+  release(packetId: number, safe: () => void): void {
+    const message = this.waiting.get(packetId);
+    if (message) message.released = true;
+    this.#journal.keep(to => writeChange(to, "released", packetId), safe);
+  }
+
+  restart(safe: () => void): void {
+    for (const message of this.waiting.values()) {
+      if (!message.released) continue;
+      message.released = false;
+      this.#journal.keep(to => writeChange(to, "restarted", message.packetId));
+    }
+    this.#journal.whenKept(safe);
+  }
+
+  acknowledged(packetId: number): void {
+    const message = this.waiting.get(packetId);
+    if (!message) return;
+    this.#remove(message);
+    this.#journal.keepSoon(to => writeChange(to, "acknowledged", packetId));
+  }
+
+  async close(): Promise<void> {
+    await this.#tidying;
+    await this.#journal.close();
+    this.#unlock();
+  }
+
+  #remove(message: KeptMessage): void {
+    this.waiting.delete(message.packetId);
+    this.#bytes -= bytesOf(message);
+  }
+
+  /** Less than half of the files is needed. */
+  get #isUntidy(): boolean {
+    const { files, bytes, isFull } = this.#journal;
+    return files > 1 && !isFull && bytes > 2 * this.#bytes + UNTIDY;
+  }
+
+  /** Writes what waits again, in one batch that is there or is not: what is older than this file is not needed then. */
+  async #tidy(): Promise<void> {
+    const { files } = this.#journal;
+    try {
+      if (await this.#writeAgain())
+        for (let old = files - 1; old > 0; old--) await this.#journal.removeOldest();
+    } catch {
+      // What can't be removed stays, which is no harm.
+    } finally {
+      this.#tidying = null;
+    }
+  }
+
+  /** @returns false where there is no room for it: then the old files stay */
+  #writeAgain(): Promise<boolean> {
+    return new Promise(resolve =>
+      this.#journal.attempt(
+        to => {
+          writeOwner(to, this.#clientId);
+          for (const message of this.waiting.values()) writeKept(to, message);
+        },
+        error => resolve(error === null),
+      ),
+    );
+  }
+}
+
+const ofAnother = (folder: string, owner: string, clientId: string) =>
+  new UserError(
+    "outbox-of-another",
+    `${folder} is the outbox of the client "${owner}", and this one is "${clientId}".`,
+    `Send what waits there with --client-id ${owner}, or give this one a folder of its own: --outbox ANOTHER.`,
+  );
+
+const noRoom = (folder: string, error: Error) =>
+  new UserError(
+    "outbox-no-room",
+    `a message can't be kept in ${folder}, and was not sent: ${error.message}.`,
+    "Make room on that disk, then start again with the same --outbox: what is kept there is sent first.",
+  );
