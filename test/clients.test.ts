@@ -190,32 +190,51 @@ for (const { name, skip, start } of brokers) {
     },
   );
 
-  on("10 000 messages without a pause: all acknowledged, none missing", async (t, { url }) => {
-    const topic = ["-t", "Binil/+/SensorData", "-b", url];
-    // The session is made first, so that the subscriber may come when it likes.
-    assert.equal(await command(t, "sub-lwt", [...topic, "-E"]).exit(), 0);
-    const sub = command(t, "sub-lwt", [...topic, "-C", "10000", "--quiet"]);
-    const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0", "-C", "10000", "--quiet"]);
-    assert.equal(await pub.exit(), 0);
-    assert.deepEqual((await pub.event("summary")).machines, [
-      {
-        machine: "Machine1",
-        sent: 10_000,
-        acknowledged: 10_000,
-        notAcknowledged: 0,
-        fromOutbox: null,
-        kept: null,
+  const bulks = [
+    { qos: "1", count: 10_000 },
+    { qos: "2", count: 3_000 },
+  ];
+  for (const { qos, count } of bulks)
+    on(
+      `${count} messages at QoS ${qos} without a pause: all acknowledged, none missing`,
+      async (t, { url }) => {
+        const topic = ["-t", "Binil/+/SensorData", "-b", url, "-q", qos];
+        // The session is made first, so that the subscriber may come when it likes.
+        assert.equal(await command(t, "sub-lwt", [...topic, "-E"]).exit(), 0);
+        const sub = command(t, "sub-lwt", [...topic, "-C", String(count), "--quiet"]);
+        const pub = command(t, "pub-lwt", [
+          "-b",
+          url,
+          "-q",
+          qos,
+          "--interval",
+          "0",
+          "-C",
+          String(count),
+          "--quiet",
+        ]);
+        assert.equal(await pub.exit(), 0);
+        assert.doesNotMatch(pub.stderr, /Warning/);
+        assert.deepEqual((await pub.event("summary")).machines, [
+          {
+            machine: "Machine1",
+            sent: count,
+            acknowledged: count,
+            notAcknowledged: 0,
+            fromOutbox: null,
+            kept: null,
+          },
+        ]);
+        assert.equal(await sub.exit(), 0);
+        const [summary] = (await sub.event("summary")).machines;
+        assert.ok(summary && "missing" in summary);
+        const { received, missing, duplicate, outOfOrder } = summary;
+        assert.deepEqual(
+          { received, missing, duplicate, outOfOrder },
+          { received: count, missing: 0, duplicate: 0, outOfOrder: 0 },
+        );
       },
-    ]);
-    assert.equal(await sub.exit(), 0);
-    const [summary] = (await sub.event("summary")).machines;
-    assert.ok(summary && "missing" in summary);
-    const { received, missing, duplicate, outOfOrder } = summary;
-    assert.deepEqual(
-      { received, missing, duplicate, outOfOrder },
-      { received: 10_000, missing: 0, duplicate: 0, outOfOrder: 0 },
     );
-  });
 
   on("a payload of 200 KB arrives whole", async (t, { url }) => {
     const payload = "x".repeat(60_000) + "é".repeat(20_000);

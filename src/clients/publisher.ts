@@ -1,4 +1,4 @@
-import { type Connection, connectionTo } from "../connection/connect.js";
+import { type Connection, connectionTo, MOST_INCOMPLETE } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../errors.js";
 import type { ClientEvent, FailCause, SentSummary, Sink } from "../events.js";
 import type { DurableOutbox } from "../outbox/outbox.js";
@@ -242,7 +242,9 @@ class Publisher {
 
   /** With the broker away an outbox takes readings that come at intervals; what comes without a pause always waits. */
   #mustWait(): boolean {
-    return this.#waiting.size >= WINDOW && (!this.#outbox || !this.#isAway || this.settings.interval === 0);
+    const { qos, interval } = this.settings;
+    if (!this.#outbox) return this.#waiting.size >= (qos === 2 ? MOST_INCOMPLETE : WINDOW);
+    return this.#waiting.size >= WINDOW && (!this.#isAway || interval === 0);
   }
 
   /** Kept when it has to be looked again whether to wait. */

@@ -48,5 +48,5 @@ const badUrl = () =>
   );
 
 export type { Connection } from "./connection.js";
-export type { Message } from "./publications.js";
+export { type Message, MOST_INCOMPLETE } from "./publications.js";
 export type { ConnectionHooks, ConnectionSettings } from "./settings.js";
