@@ -5,7 +5,8 @@ import { appendFileSync, mkdtempSync, rmdirSync, rmSync, statfsSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { lwtBroker } from "./processes.js";
+import type { SentSummary } from "../src/events.js";
+import { command, freePort, lwtBroker } from "./processes.js";
 import { field, packet, PacketType, RawClient, uint16 } from "./raw-client.js";
 
 /** A disk of 2 MB; null where this user may not make one. */
@@ -143,4 +144,28 @@ test("with not a byte left, what is stored is still sent and acknowledged; with 
   while (!(await publishOnce(t, broker.port, "after")));
   await broker.process.event("warning", { code: "store-room-again" });
   await resumed.message("after");
+});
+
+test("an outbox on a full disk: the run ends, what is kept is sent by the next one, and then there is room again", async t => {
+  const folder = smallDisk(t);
+  if (folder === null) return t.skip("mounting is not allowed here");
+  const publisher = (port: number, ...args: string[]) =>
+    command(t, "pub-lwt", ["-p", String(port), "--outbox", folder, "--no-status", ...args], { input: "" });
+  const summaryOf = (run: ReturnType<typeof publisher>) =>
+    run.all("summary")[0]?.machines[0] as SentSummary | undefined;
+
+  const away = publisher(await freePort(), "-m", payload(0), "-C", String(MOST), "--interval", "0.001");
+  assert.equal(await away.exit(), 1);
+  const { message, hint } = await away.event("error", { code: "outbox-no-room" });
+  assert.match(message, /can't be kept in .*, and was not sent: .*/);
+  assert.match(hint, /same --outbox/);
+  const kept = summaryOf(away)?.kept ?? 0;
+  assert.ok(kept > 100, `${kept} kept`);
+
+  const { port } = await lwtBroker(t);
+  const next = publisher(port, "-l");
+  assert.equal(await next.exit(), 0);
+  assert.deepEqual([summaryOf(next)?.sent, summaryOf(next)?.kept], [kept, 0]);
+  const last = publisher(port, "-m", payload(0), "-C", "100");
+  assert.equal(await last.exit(), 0);
 });

@@ -4,7 +4,11 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import type { KeptMessage } from "../src/connection/kept.js";
 import type { SentSummary } from "../src/events.js";
+import { batchAt } from "../src/journal/batch.js";
+import { FieldReader } from "../src/journal/fields.js";
+import { FILE_HEADER } from "../src/journal/segments.js";
 import { DurableOutbox } from "../src/outbox/durable-outbox.js";
+import { Replay } from "../src/outbox/records.js";
 import {
   command,
   freePort,
@@ -140,6 +144,57 @@ test("after kill -9 what was not acknowledged is sent first: the same identifier
     fromOutbox: 5,
     kept: 0,
   });
+});
+
+/** What waits, as the file of a running outbox has it. */
+function onDisk(folder: string): KeptMessage[] {
+  const bytes = readFileSync(path.join(folder, "journal-00000001"));
+  const replay = new Replay();
+  let found = batchAt(bytes, FILE_HEADER.length);
+  for (; found.kind === "batch"; found = batchAt(bytes, found.next))
+    replay.read(new FieldReader(bytes, found.start, found.end));
+  return [...replay.waiting.values()];
+}
+
+test("PUBLISH and PUBREL are sent when they are on disk, not before", async t => {
+  const folder = outbox(t);
+  const early: string[] = [];
+  const broker = await Scripted.start(
+    t,
+    one => {
+      const waiting = onDisk(folder);
+      const { packetId } = one.type === PacketType.publish ? readPublish(one) : { packetId: packetIdOf(one) };
+      const kept = waiting.find(each => each.packetId === packetId);
+      if (!kept || (one.type === PacketType.pubrel && !kept.released)) early.push(`${one.type} ${packetId}`);
+      return acknowledging(false)(one);
+    },
+    false,
+  );
+  const run = publisher(t, broker.port, folder, "--interval", "0.005", "--no-status", "-q", "2");
+  await broker.until("20 PUBREL", () => broker.pubrels.length === 20);
+  await kill(run);
+  assert.deepEqual(early, []);
+});
+
+test("what was acknowledged is gone; what was not when the time was up stays", async t => {
+  const folder = outbox(t);
+  const silent = await Scripted.start(t, nothing, false);
+  const run = publisher(t, silent.port, folder, ...QUICK, "-C", "3", "-W", "1");
+  assert.equal(await run.exit(), 27);
+  assert.deepEqual(summaryOf(run), {
+    machine: "Machine1",
+    sent: 3,
+    acknowledged: 0,
+    notAcknowledged: 3,
+    fromOutbox: 0,
+    kept: 3,
+  });
+  const broker = await Scripted.start(t, acknowledging());
+  for (const messages of [3, 0]) {
+    const next = publisher(t, broker.port, folder, ...QUICK, "-C", "2");
+    assert.equal(await next.exit(), 0);
+    assert.equal((await next.event("outbox-opened")).messages, messages);
+  }
 });
 
 test("standard input that is empty: what waits is sent, and nothing else", async t => {
@@ -450,7 +505,7 @@ test("files grow with what waits, not with what was ever sent", async t => {
     largest = Math.max(largest, size());
   }
   await outbox.close();
-  assert.ok(largest < 20 * MEGABYTE, `${largest} bytes`);
+  assert.ok(largest < 3 * MEGABYTE, `${largest} bytes`);
   const again = await DurableOutbox.open(folder, "Machine1");
   t.after(() => again.outbox.close());
   assert.deepEqual(

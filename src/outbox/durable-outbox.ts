@@ -2,17 +2,24 @@ import type { KeptMessage, Outbox, Settle } from "../connection/kept.js";
 import { UserError } from "../errors.js";
 import { lockFolder } from "../journal/folder-lock.js";
 import { type Cut, Journal } from "../journal/journal.js";
+import { SPARE } from "../journal/reserve.js";
 import { Replay, writeChange, writeKept, writeOwner } from "./records.js";
 
 const USER = { command: "pub-lwt", option: "--outbox" };
 /** Messages that may wait. */
 const MOST = 10_000;
 /** Bytes of files that are not worth tidying. */
-const UNTIDY = 8 * 1024 * 1024;
+const UNTIDY = 1024 * 1024;
 /** Bytes of a record beside its topic and its payload, about. */
 const OVERHEAD = 16;
 
 const bytesOf = ({ topic, payload }: KeptMessage) => OVERHEAD + topic.length + payload.length;
+
+interface Opened {
+  outbox: DurableOutbox;
+  /** What the last process has not written to the end. */
+  cut: Cut | null;
+}
 
 /** An outbox in a folder: what has been kept there is there after a power cut too. One process at a time has it. */
 export class DurableOutbox implements Outbox {
@@ -46,22 +53,31 @@ export class DurableOutbox implements Outbox {
    * @throws UserError `store-in-use`, `store-damaged`, `store-format` or `outbox-of-another`; the system's Error where
    * the folder can't be used
    */
-  static async open(folder: string, clientId: string): Promise<{ outbox: DurableOutbox; cut: Cut | null }> {
+  static async open(folder: string, clientId: string): Promise<Opened> {
     const unlock = await lockFolder(folder, USER);
     try {
-      const replay = new Replay();
-      // That the disk is full, who keeps something is told.
-      const settings = { folder, sync: "disk", option: USER.option, trouble: () => {} } as const;
-      const { journal, cut } = await Journal.open(settings, records => replay.read(records));
-      if (replay.clientId !== null && replay.clientId !== clientId) {
-        await journal.close();
-        throw ofAnother(folder, replay.clientId, clientId);
-      }
-      return { outbox: new DurableOutbox(folder, clientId, replay, journal, unlock), cut };
+      return await DurableOutbox.#openLocked(folder, clientId, unlock);
     } catch (error) {
       unlock();
       throw error;
     }
+  }
+
+  static async #openLocked(folder: string, clientId: string, unlock: () => void): Promise<Opened> {
+    const replay = new Replay();
+    // That the disk is full, who keeps something is told.
+    const settings = { folder, sync: "disk", option: USER.option, trouble: () => {} } as const;
+    const { journal, cut } = await Journal.open(settings, records => replay.read(records));
+    if (replay.clientId !== null && replay.clientId !== clientId) {
+      await journal.close();
+      throw ofAnother(folder, replay.clientId, clientId);
+    }
+    const outbox = new DurableOutbox(folder, clientId, replay, journal, unlock);
+    if (!journal.isFull || !outbox.#isUntidy) return { outbox, cut };
+    await outbox.#tidy();
+    if (outbox.#isUntidy) return { outbox, cut };
+    await journal.close(); // what room there is now is looked for when it is opened
+    return DurableOutbox.#openLocked(folder, clientId, unlock);
   }
 
   get isFull(): boolean {
@@ -88,8 +104,9 @@ export class DurableOutbox implements Outbox {
   }
 
   restart(safe: () => void): void {
-    for (const message of this.waiting.values()) {
-      if (!message.released) continue;
+    const released = [...this.waiting.values()].filter(message => message.released);
+    if (released.length === 0) return safe();
+    for (const message of released) {
       message.released = false;
       this.#journal.keep(to => writeChange(to, "restarted", message.packetId));
     }
@@ -104,6 +121,7 @@ export class DurableOutbox implements Outbox {
   }
 
   async close(): Promise<void> {
+    this.#journal.onWritten = () => {};
     await this.#tidying;
     await this.#journal.close();
     this.#unlock();
@@ -114,18 +132,18 @@ export class DurableOutbox implements Outbox {
     this.#bytes -= bytesOf(message);
   }
 
-  /** Less than half of the files is needed. */
+  /** Less than half of the files is needed; on a full disk every byte counts, and only little can be written again. */
   get #isUntidy(): boolean {
-    const { files, bytes, isFull } = this.#journal;
-    return files > 1 && !isFull && bytes > 2 * this.#bytes + UNTIDY;
+    const { bytes, isFull } = this.#journal;
+    return isFull ? this.#bytes <= SPARE && bytes > 2 * SPARE : bytes > 2 * this.#bytes + UNTIDY;
   }
 
-  /** Writes what waits again, in one batch that is there or is not: what is older than this file is not needed then. */
+  /** Writes what waits again, in one batch that is there or is not: what is in older files is not needed then. */
   async #tidy(): Promise<void> {
-    const { files } = this.#journal;
     try {
-      if (await this.#writeAgain())
-        for (let old = files - 1; old > 0; old--) await this.#journal.removeOldest();
+      if (!(await this.#journal.readOldest(() => {}))) return; // of which there is one now
+      const old = this.#journal.files - 1;
+      if (await this.#writeAgain()) for (let i = 0; i < old; i++) await this.#journal.removeOldest();
     } catch {
       // What can't be removed stays, which is no harm.
     } finally {
