@@ -197,6 +197,17 @@ test("what was acknowledged is gone; what was not when the time was up stays", a
   }
 });
 
+test("--fail crash after so many acknowledged readings leaves none of them", async t => {
+  const folder = outbox(t);
+  const { port } = await lwtBroker(t);
+  const fail = [...QUICK, "--fail", "crash", "--after", "3"];
+  const crashed = publisher(t, port, folder, ...fail);
+  assert.equal(await crashed.exit(), "SIGKILL");
+  const next = publisher(t, port, folder, ...QUICK, "-C", "1");
+  assert.equal(await next.exit(), 0);
+  assert.equal((await next.event("outbox-opened")).messages, 0);
+});
+
 test("standard input that is empty: what waits is sent, and nothing else", async t => {
   const folder = outbox(t);
   const before = await killedWithFive(t, folder);
@@ -336,7 +347,7 @@ const brokers = [
   },
 ];
 
-const KILLS = 6;
+const KILLS = 5;
 
 for (const { name, skip, start } of brokers)
   for (const qos of ["1", "2"])
@@ -354,7 +365,7 @@ for (const { name, skip, start } of brokers)
         for (const { run: id, seq } of marks(run, "acknowledged")) acknowledged.push(`${id} ${seq}`);
       };
       for (let i = 0; i < KILLS; i++) {
-        const run = publisher(t, port, folder, ...QUICK, "-q", qos);
+        const run = publisher(t, port, folder, ...QUICK, "-q", qos, "-C", "400");
         const { run: id } = await run.until("a message of its own", () =>
           run.all("acknowledged").find(({ run, seq }) => !known.has(run) && Number(seq) > 17 * i),
         );

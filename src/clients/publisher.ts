@@ -122,6 +122,7 @@ class Publisher {
     await opened;
     if (fail && !this.#refused && this.#dueToFail()) {
       const { sink, control } = this;
+      await outbox?.recorded(); // else a crash would have sent again what was just seen acknowledged
       const failing = { sink, control, announceStop: () => this.#announceStop() };
       return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
     }

@@ -120,6 +120,11 @@ export class DurableOutbox implements Outbox {
     this.#journal.keepSoon(to => writeChange(to, "acknowledged", packetId));
   }
 
+  /** Kept when all that has happened so far is on disk. */
+  recorded(): Promise<void> {
+    return new Promise(resolve => this.#journal.keep(() => {}, resolve));
+  }
+
   async close(): Promise<void> {
     this.#journal.onWritten = () => {};
     await this.#tidying;

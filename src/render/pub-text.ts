@@ -96,7 +96,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
       "outbox-opened": ({ folder, messages }) =>
         messages === 0
           ? undefined
-          : { err: fold(`${waiting(messages)} in ${escapeText(folder)}, sent first`, foldAt(screen)) },
+          : { err: fold(`${waiting(messages)} in ${escapeText(folder)}: sent first`, foldAt(screen)) },
       witnessed: event => ({ out: witnessedText(event, settings, screen), live: null }),
       disconnected: event => {
         if (!event.graceful) return shared.disconnected(event);
