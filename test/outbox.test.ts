@@ -17,7 +17,6 @@ import {
   mosquitto,
   type Running,
   temporaryFolder,
-  type TestBroker,
 } from "./processes.js";
 import { firstPacket, type Packet, packet, PacketType, readPublish, Seen, uint16 } from "./raw-client.js";
 import { tcpServer } from "./servers.js";
@@ -176,10 +175,10 @@ test("PUBLISH and PUBREL are sent when they are on disk, not before", async t =>
   assert.deepEqual(early, []);
 });
 
-test("what was acknowledged is gone; what was not when the time was up stays", async t => {
+test("what was acknowledged is gone; what was not when the time was up stays, but for the status", async t => {
   const folder = outbox(t);
   const silent = await Scripted.start(t, nothing, false);
-  const run = publisher(t, silent.port, folder, ...QUICK, "-C", "3", "-W", "1");
+  const run = publisher(t, silent.port, folder, "--interval", "0", "-C", "3", "-W", "1");
   assert.equal(await run.exit(), 27);
   assert.deepEqual(summaryOf(run), {
     machine: "Machine1",
@@ -338,46 +337,67 @@ async function receivedBy(sub: Running) {
   return machine;
 }
 
+interface Broker {
+  port: number;
+  /** What becomes of it when its publisher is killed. */
+  again: () => Promise<void>;
+}
+
+const lasting =
+  (start: (t: TestContext) => Promise<{ port: number }>) =>
+  async (t: TestContext): Promise<Broker> => ({ port: (await start(t)).port, again: async () => {} });
+
+async function mortal(t: TestContext): Promise<Broker> {
+  const port = await freePort();
+  const args = ["--port", String(port), "--data", temporaryFolder(t)];
+  let { process } = await lwtBroker(t, ...args);
+  const again = async () => {
+    await kill(process);
+    ({ process } = await lwtBroker(t, ...args));
+  };
+  return { port, again };
+}
+
 const brokers = [
-  { name: "lwt-broker", skip: false as const, start: (t: TestContext) => lwtBroker(t) },
-  {
-    name: "Mosquitto",
-    skip: missing("mosquitto", ["-h"]),
-    start: mosquitto as (t: TestContext) => Promise<TestBroker>,
-  },
+  { name: "lwt-broker", skip: false as const, start: lasting(lwtBroker) },
+  { name: "lwt-broker, killed too", skip: false as const, start: mortal },
+  { name: "Mosquitto", skip: missing("mosquitto", ["-h"]), start: lasting(mosquitto) },
 ];
 
 const KILLS = 5;
+const topic = "Binil/Machine1/SensorData";
 
 for (const { name, skip, start } of brokers)
-  for (const qos of ["1", "2"])
-    test(`${name}: kill -9 in the midst of QoS ${qos}, again and again: nothing is lost${qos === "2" ? " or doubled" : ""}`, {
+  for (const { qos, twice } of [
+    { qos: "1", twice: "" },
+    { qos: "2", twice: " or doubled" },
+  ])
+    test(`${name}: kill -9 in the midst of QoS ${qos}, again and again: nothing is lost${twice}`, {
       skip,
     }, async t => {
-      const { url, port } = await start(t);
+      const { port, again } = await start(t);
       const folder = outbox(t);
-      const topic = "Binil/Machine1/SensorData";
-      const sub = command(t, "sub-lwt", ["-b", url, "-q", "2", "-t", topic]);
-      await sub.event("subscribed");
+      const subscriber = ["-p", String(port), "-q", "2", "-t", topic];
+      assert.equal(await command(t, "sub-lwt", [...subscriber, "-E"]).exit(), 0);
       const acknowledged: string[] = [];
-      const known = new Set<string | null>();
       const seen = (run: Running) => {
         for (const { run: id, seq } of marks(run, "acknowledged")) acknowledged.push(`${id} ${seq}`);
       };
+      const known = new Set<string | null>();
       for (let i = 0; i < KILLS; i++) {
         const run = publisher(t, port, folder, ...QUICK, "-q", qos, "-C", "400");
-        const { run: id } = await run.until("a message of its own", () =>
+        const own = await run.until("a message of its own", () =>
           run.all("acknowledged").find(({ run, seq }) => !known.has(run) && Number(seq) > 17 * i),
         );
-        known.add(id);
-        await kill(run);
+        known.add(own.run);
+        await Promise.all([kill(run), again()]);
         seen(run);
       }
-      const last = command(t, "pub-lwt", ["-b", url, "--outbox", folder, "--no-status", "-l"], {
-        input: "end\n",
-      });
+      const args = ["-p", String(port), "--outbox", folder, "--no-status", "-q", qos, "-l"];
+      const last = command(t, "pub-lwt", args, { input: "end\n" });
       assert.equal(await last.exit(), 0);
       seen(last);
+      const sub = command(t, "sub-lwt", subscriber);
       await sub.event("message", { payload: "end" });
       sub.child.send("stop");
       assert.equal(await sub.exit(), 0);
