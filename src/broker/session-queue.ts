@@ -28,7 +28,7 @@ const FORGET_FROM = 1024;
 
 /** What the broker still owes one session, in the order in which it is to be sent. */
 export class SessionQueue {
-  readonly #owed = new Map<number, Owed>();
+  #owed = new Map<number, Owed>();
   readonly #byPacketId = new Map<number, Owed>();
   /** What the present connection has still to send, from #next on; null without a connection. */
   #unsent: Owed[] | null = null;
@@ -91,16 +91,13 @@ export class SessionQueue {
     else this.#byPacketId.delete(owed.packetId);
   }
 
-  /** As a broker that died has left it. */
-  restore(owed: Owed): void {
-    this.#owed.set(owed.identity, owed);
-    if (owed.packetId === null) {
-      this.#unnumbered += 1;
-      return;
+  /** As a broker that died has left it. The map is the queue's own from then on: to fill another takes 0.5 µs a message. */
+  restore(owed: Map<number, Owed>): void {
+    this.#owed = owed;
+    for (const each of owed.values()) {
+      if (each.packetId === null) this.#unnumbered += 1;
+      else this.#restoreNumbered(each, each.packetId);
     }
-    owed.sent = true;
-    this.#byPacketId.set(owed.packetId, owed);
-    this.#lastPacketId = owed.packetId;
   }
 
   /** A connection begins: everything is to be sent on it, what was sent on an earlier one first. */
@@ -176,6 +173,12 @@ export class SessionQueue {
       return owed;
     }
     return null;
+  }
+
+  #restoreNumbered(owed: Owed, packetId: number): void {
+    owed.sent = true;
+    this.#byPacketId.set(packetId, owed);
+    this.#lastPacketId = packetId;
   }
 
   #firstUnsent(): Owed | null {

@@ -95,7 +95,9 @@ export class FieldReader {
   data(): Buffer {
     const length = this.number();
     const start = this.#take(length);
-    return Buffer.from(this.#bytes.subarray(start, start + length));
+    const copy = Buffer.allocUnsafe(length);
+    this.#bytes.copy(copy, 0, start, start + length); // Buffer.from(subarray) takes twice as long
+    return copy;
   }
 
   /** @returns where they start */

@@ -348,24 +348,24 @@ export class DurableStore extends MemoryStore {
       this.#liveBytes += OVERHEAD + topic.length;
     }
     for (const packetId of received) session.received.add(packetId);
-    for (const each of inOrder(owed)) {
+    for (const each of owed.values()) {
       each.bytes = bytesOf(each.message);
       this.#liveBytes += each.bytes;
-      session.queue.restore(each);
     }
+    session.queue.restore(inOrder(owed));
   }
 }
 
 const numbers = ({ session: { number: session }, packetId }: Arrival): Arrived => ({ session, packetId });
 
 /** What the cleaner has written again comes late. */
-function inOrder(owed: Map<number, Owed>): Iterable<Owed> {
+function inOrder(owed: Map<number, Owed>): Map<number, Owed> {
   let last = 0;
   for (const identity of owed.keys()) {
-    if (identity < last) return [...owed.values()].toSorted((a, b) => a.identity - b.identity);
+    if (identity < last) return new Map([...owed].toSorted(([a], [b]) => a - b));
     last = identity;
   }
-  return owed.values();
+  return owed;
 }
 
 /** Of what a session has on disk, without its wills, about. */
