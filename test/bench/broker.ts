@@ -107,13 +107,13 @@ export async function publish(port: number, qos: QoS, lines: string, topic = "be
   await ends("mosquitto_pub", ["-p", String(port), "-t", topic, "-q", String(qos), "-l"], lines);
 }
 
-export async function ends(program: string, args: string[], input?: string): Promise<void> {
+export async function ends(program: string, args: string[], input?: string, timeout = 60_000): Promise<void> {
   const stdin = input === undefined ? "ignore" : openSync(input, "r");
   const child = spawn(program, args, {
     env: environment,
     cwd: import.meta.dirname, // where no .env is
     stdio: [stdin, "ignore", "ignore"],
-    timeout: 60_000,
+    timeout,
   });
   const [code] = (await once(child, "exit")) as [number | null];
   if (typeof stdin === "number") closeSync(stdin);

@@ -10,11 +10,12 @@ import { environment } from "./contest.js";
 export interface BenchBroker {
   name: string;
   port: number;
+  pid: number;
   stop(): Promise<void>;
 }
 
 /** Milliseconds that a broker may take to listen. */
-const DEADLINE = 10_000;
+const DEADLINE = 60_000;
 
 /** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
 const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\nlog_type information\n";
@@ -36,14 +37,18 @@ export const startContestants = (absent: string[]): Promise<BenchBroker[]> =>
   ]);
 
 /** In memory, on disk in both ways, aedes as it comes, and Mosquitto with its database. @param folder for what they keep */
-export const startStores = (absent: string[], folder: string): Promise<BenchBroker[]> =>
+export const startStores = (folder: string): Promise<BenchBroker[]> =>
   Promise.all([
-    startLwtBroker("in memory"),
-    startLwtBroker("--sync write", "--data", path.join(folder, "write"), "--sync", "write"),
-    startLwtBroker("--sync disk", "--data", path.join(folder, "disk")),
+    startLwtBroker("memory"),
+    startLwtBroker("write", "--data", path.join(folder, "write"), "--sync", "write"),
+    startLwtBroker("disk", "--data", path.join(folder, "disk")),
     startStockAedes(),
-    ...(absent.includes("mosquitto") ? [] : [startMosquitto(UNLIMITED + kept(folder), "Mosquitto, kept")]),
+    startKeepingMosquitto(folder),
   ]);
+
+/** With 1000 in flight, an endless queue, and a database. @param folder for that */
+export const startKeepingMosquitto = (folder: string): Promise<BenchBroker> =>
+  startMosquitto(UNLIMITED + kept(folder));
 
 /** Saves every half an hour, and at its end. */
 const kept = (folder: string) => `persistence true\npersistence_location ${folder}/\nuser root\n`;
@@ -94,7 +99,7 @@ async function started(name: string, port: number, child: ChildProcess, sign: st
   });
   const first = await Promise.race([listening, ended, setTimeout(DEADLINE, undefined, { ref: false })]);
   for (const stream of [child.stdout, child.stderr]) stream?.removeAllListeners("data").resume();
-  if (first === "listening") return { name, port, stop };
+  if (first === "listening") return { name, port, pid: child.pid ?? 0, stop };
   await stop();
   throw new Error(`${name} did not begin to listen`);
 }

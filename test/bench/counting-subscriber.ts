@@ -1,7 +1,6 @@
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { QoS } from "../../src/events.js";
-
-const uint16 = (value: number) => [value >> 8, value & 0xff];
+import { rawConnection, uint16 } from "./raw-connection.js";
 
 /** A subscriber of few instructions, so that the broker is what is measured: counts messages, and acknowledges them. */
 export class CountingSubscriber {
@@ -13,11 +12,8 @@ export class CountingSubscriber {
   #subscribed: () => void = () => {};
 
   private constructor(port: number, clientId: string) {
-    this.#socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.#socket = rawConnection(port, clientId);
     this.#socket.on("data", data => this.#read(data)).on("error", () => {});
-    const id = Buffer.from(clientId);
-    const rest = [0, 4, ...Buffer.from("MQTT"), 4, 0x02, 0, 0, ...uint16(id.length), ...id];
-    this.#socket.write(Buffer.from([0x10, rest.length, ...rest]));
   }
 
   /** Kept when its subscription is acknowledged. */

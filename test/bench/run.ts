@@ -3,15 +3,18 @@ import * as broker from "./broker.js";
 import * as store from "./store.js";
 import * as startup from "./startup.js";
 
-const benchmarks: Record<string, { about: string; run(rounds?: number): Promise<string> }> = {
-  startup,
-  broker,
-  store,
-};
+const benchmarks: Record<string, { about: string; run(rounds?: number, isLong?: boolean): Promise<string> }> =
+  {
+    startup,
+    broker,
+    store,
+  };
 
-const [name = "", rounds] = process.argv.slice(2);
+const [name = "", ...more] = process.argv.slice(2);
+const rounds = more.find(word => /^\d+$/.test(word));
 const benchmark = benchmarks[name];
 const names = Object.entries(benchmarks).map(([each, { about }]) => `  ${each.padEnd(12)}${about}`);
-const list = ["npm run bench -- NAME [ROUNDS]", ...names].join("\n");
-process.stdout.write(`${benchmark ? await benchmark.run(rounds ? Number(rounds) : undefined) : list}\n`);
+const list = ["npm run bench -- NAME [ROUNDS] [--long]", ...names].join("\n");
+const measured = benchmark?.run(rounds ? Number(rounds) : undefined, more.includes("--long"));
+process.stdout.write(`${measured ? await measured : list}\n`);
 if (!benchmark && name) process.exitCode = 2;

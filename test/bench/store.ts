@@ -1,94 +1,159 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import { missing } from "../processes.js";
-import { ends, line, median, publish } from "./broker.js";
-import { type BenchBroker, startLwtBroker, startStores } from "./brokers.js";
+import { ends, median } from "./broker.js";
+import { type BenchBroker, startStores } from "./brokers.js";
+import { progress } from "./progress.js";
+import { measureSizes } from "./store-sizes.js";
+import { WindowedPublisher } from "./windowed-publisher.js";
 
-export const about = "what keeping messages on disk costs, beside memory, stock aedes and Mosquitto";
+export const about = "what --data costs, beside memory, stock aedes and Mosquitto; --long: a million queued";
 
 const ROUNDS = 3;
-const MESSAGES = 50_000;
-/** Queued when the broker starts again. */
-const STORED = 100_000;
-const PEERS = ["mosquitto", "mosquitto_pub", "mosquitto_sub"];
+const PEERS = ["mosquitto", "mosquitto_sub"];
 const TOPIC = "bench/store";
+const STORED = ["-i", "Stored", "-c", "-q", "1", "-t", TOPIC];
 
-const session = (port: number) => ["-p", String(port), "-i", "Stored", "-c", "-q", "1", "-t", TOPIC];
-const publishAll = (port: number, lines: string) => publish(port, 1, lines, TOPIC);
+const receives = (port: number, count: number) =>
+  ends("mosquitto_sub", ["-p", String(port), ...STORED, "-C", String(count)]);
 
-/** Milliseconds that each takes, in this order. */
-const jobs: Record<string, (broker: BenchBroker, lines: string) => Promise<void>> = {
-  "to a stored session, 20 in flight": async ({ port }, lines) => {
-    const receiving = ends("mosquitto_sub", [...session(port), "-C", String(MESSAGES)]);
-    await publishAll(port, lines);
+const subscribes = (port: number) => ends("mosquitto_sub", ["-p", String(port), ...STORED, "-E"]);
+
+/** What one job measures: its figure by name. */
+type Figures = Record<string, number>;
+
+interface Job {
+  messages: number;
+  run(port: number, messages: number): Promise<Figures>;
+}
+
+const online = (messages: number, window: number): Job => ({
+  messages,
+  run: async port => {
+    const since = performance.now();
+    const receiving = receives(port, messages);
+    await WindowedPublisher.publish(port, [TOPIC], messages, window);
     await receiving;
+    return { [`online, ${window} in flight`]: messages / (performance.now() - since) };
   },
-  "into an absent session": ({ port }, lines) => publishAll(port, lines),
-  "... and drained": ({ port }) => ends("mosquitto_sub", [...session(port), "-C", String(MESSAGES)]),
+});
+
+const intoAbsent = (messages: number, window: number): Job => ({
+  messages,
+  run: async port => {
+    const { all, acknowledged } = await WindowedPublisher.publish(port, [TOPIC], messages, window);
+    const within = (share: number) => acknowledged[Math.floor(messages * share)] ?? Number.NaN;
+    return {
+      [`into an absent session, ${window} in flight`]: messages / all,
+      [`acknowledged, ${window} in flight, p50`]: within(0.5),
+      [`acknowledged, ${window} in flight, p99`]: within(0.99),
+    };
+  },
+});
+
+const queuing = [intoAbsent(1_000, 1), intoAbsent(10_000, 20), intoAbsent(50_000, 1000)];
+const queued = queuing.reduce((sum, { messages }) => sum + messages, 0);
+
+const drain: Job = {
+  messages: queued,
+  run: async port => {
+    const since = performance.now();
+    await receives(port, queued);
+    return { drained: performance.now() - since };
+  },
 };
 
-export async function run(rounds = ROUNDS): Promise<string> {
+/** In this order: the last one takes what those before it have queued. */
+const jobs = [online(50_000, 1000), online(20_000, 20), ...queuing, drain];
+
+interface Row {
+  figure: string;
+  unit: "k/s" | "ms";
+  /** Ratios to stock aedes. */
+  aim?: { disk: number; write: number };
+}
+
+const rows: Row[] = [
+  { figure: "online, 1000 in flight", unit: "k/s", aim: { disk: 0.7, write: 0.7 } },
+  { figure: "online, 20 in flight", unit: "k/s", aim: { disk: 0.25, write: 0.65 } },
+  { figure: "into an absent session, 1000 in flight", unit: "k/s", aim: { disk: 0.4, write: 0.65 } },
+  { figure: "into an absent session, 20 in flight", unit: "k/s", aim: { disk: 0.25, write: 0.65 } },
+  { figure: "drained", unit: "ms", aim: { disk: 0.8, write: 0.6 } },
+  ...[1, 20, 1000].flatMap(window =>
+    ["p50", "p99"].map(share => ({
+      figure: `acknowledged, ${window} in flight, ${share}`,
+      unit: "ms" as const,
+    })),
+  ),
+];
+
+export async function run(rounds = ROUNDS, isLong = false): Promise<string> {
   const absent = PEERS.filter(program => missing(program, ["-h"]));
   if (absent.length > 0) return `${absent.join(" and ")} not installed: there is nothing to measure with`;
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-bench-"));
-  const lines = path.join(folder, "lines");
-  writeFileSync(lines, Array.from({ length: MESSAGES }, (_, i) => `${line(i)}\n`).join(""));
   try {
-    return [
-      await compare(await startStores(absent, folder), lines, rounds),
-      await startUp(folder, lines),
-    ].join("\n");
+    const compared = await compare(await startStores(folder), rounds);
+    return [...compared, "", ...(await measureSizes(folder, isLong))].join("\n");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function compare(brokers: BenchBroker[], lines: string, rounds: number): Promise<string> {
-  const times = new Map<string, number[]>();
+/** By figure and broker, one of each round. */
+type Measured = Map<string, number[]>;
+
+async function compare(brokers: BenchBroker[], rounds: number): Promise<string[]> {
+  const measured: Measured = new Map();
+  const busy = load();
   try {
-    for (const { port } of brokers) await ends("mosquitto_sub", [...session(port), "-E"]);
-    for (let round = 0; round < rounds; round++)
-      for (const [name, job] of Object.entries(jobs))
-        for (const broker of brokers) {
-          const since = performance.now();
-          await job(broker, lines);
-          const key = `${name} ${broker.name}`;
-          times.set(key, [...(times.get(key) ?? []), performance.now() - since]);
-        }
+    for (const { port } of brokers) await subscribes(port);
+    for (let round = 1; round <= rounds; round++)
+      for (const job of jobs)
+        for (const { name, port } of brokers)
+          for (const [figure, value] of Object.entries(await job.run(port, job.messages))) {
+            progress(`round ${round} of ${rounds}: ${figure}, ${name}: ${value.toFixed(2)}`);
+            const key = keyOf(figure, name);
+            measured.set(key, [...(measured.get(key) ?? []), value]);
+          }
   } finally {
     await Promise.all(brokers.map(broker => broker.stop()));
   }
-  return table(brokers, times, rounds);
-}
-
-/** How long it takes to listen with so many queued. */
-async function startUp(folder: string, lines: string): Promise<string> {
-  const data = ["--data", path.join(folder, "start-up"), "--sync", "write"];
-  const first = await startLwtBroker("lwt-broker", ...data);
-  await ends("mosquitto_sub", [...session(first.port), "-E"]);
-  for (let sent = 0; sent < STORED; sent += MESSAGES) await publishAll(first.port, lines);
-  await first.stop();
-  const since = performance.now();
-  const second = await startLwtBroker("lwt-broker", ...data);
-  const milliseconds = performance.now() - since;
-  await second.stop();
-  return `start of the process to listening, with ${STORED / 1000} k queued: ${milliseconds.toFixed(0)} ms`;
-}
-
-/** Each broker's milliseconds, and how many times as long as in memory that is. */
-function table(brokers: BenchBroker[], times: Map<string, number[]>, rounds: number): string {
-  const rows = Object.keys(jobs).map(name => {
-    const medians = brokers.map(broker => median(times.get(`${name} ${broker.name}`) ?? []));
-    const cells = medians.map(ms =>
-      `${ms.toFixed(0)} (${(ms / (medians[0] ?? Number.NaN)).toFixed(2)})`.padStart(18),
-    );
-    return `${name.padEnd(36)}${cells.join("")}`;
-  });
-  const head = `${"milliseconds (times those in memory)".padEnd(36)}${brokers.map(({ name }) => name.padStart(18)).join("")}`;
   return [
-    `Node ${process.versions.node}, ${MESSAGES / 1000} k messages, medians of ${rounds} rounds`,
-    head,
-    ...rows,
-  ].join("\n");
+    `Node ${process.versions.node}, QoS 1, 100 bytes; medians of ${rounds} rounds, all in turn, and their spread.`,
+    `${cpus().length} processors; load at the beginning and the end ${busy} and ${load()}`,
+    "Mosquitto: persistence true, which saves as it comes (every half an hour, and at",
+    "its end); no delay, 1000 in flight. x NAME: this figure as a ratio to NAME's, and",
+    "in brackets what to reach.",
+    line("", "", "spread", "x memory", "x stock aedes", "x Mosquitto"),
+    ...rows.flatMap(row => [
+      `${row.figure}, ${row.unit}`,
+      ...(["write", "disk"] as const).map(sync => rowOf(row, sync, measured)),
+    ]),
+  ];
 }
+
+/** Of this machine in the last minute, with what others do on it. */
+const load = () => (loadavg()[0] ?? Number.NaN).toFixed(1);
+
+const keyOf = (figure: string, broker: string) => `${figure} of ${broker}`;
+
+function rowOf({ figure, unit, aim }: Row, sync: "write" | "disk", measured: Measured): string {
+  const all = (name: string) => measured.get(keyOf(figure, name)) ?? [];
+  const own = median(all(sync));
+  const ratio = (name: string) => (own / median(all(name))).toFixed(2);
+  const spread = `${(Math.min(...all(sync)) / own).toFixed(2)}-${(Math.max(...all(sync)) / own).toFixed(2)}`;
+  const sign = unit === "ms" ? "<=" : ">=";
+  const toReach = aim ? ` (${sign} ${aim[sync].toFixed(2)})` : "";
+  return line(
+    `  --sync ${sync}`,
+    own.toFixed(own < 10 ? 2 : own < 100 ? 1 : 0),
+    spread,
+    ratio("memory"),
+    `${ratio("stock aedes")}${toReach}`,
+    ratio("Mosquitto"),
+  );
+}
+
+const line = (name: string, own: string, spread: string, memory: string, stock: string, peer: string) =>
+  `${name.padEnd(16)}${own.padStart(9)}${spread.padStart(12)}${memory.padStart(10)}${stock.padStart(17)}${peer.padStart(13)}`.trimEnd();
