@@ -5,6 +5,7 @@ import { type TestContext, test } from "node:test";
 import { command, lwtBroker, temporaryFolder, type TestBroker } from "./processes.js";
 import {
   type ConnectOptions,
+  DISCONNECT,
   field,
   packet,
   PacketType,
@@ -200,6 +201,27 @@ test("a QoS 2 message from a publisher is taken once, whenever the broker dies [
     ["once", "another"],
   );
 });
+
+for (const sync of ["disk", "write"])
+  test(`--sync ${sync}: what comes in one piece with DISCONNECT is answered before the connection is closed`, async t => {
+    const broker = await MortalBroker.start(t, "--sync", sync);
+    await broker.absent("subscriber", "a", 2);
+    const publisher = await broker.resume("publisher", false, { holdPubrel: true });
+    const publish = (flags: number, packetId: number) =>
+      packet(flags, field("a"), uint16(packetId), Buffer.from(`message ${packetId}`));
+    publisher.socket.end(Buffer.concat([publish(0x32, 1), publish(0x34, 2), DISCONNECT]));
+    await publisher.closed;
+    const { connack, puback, pubrec } = PacketType;
+    assert.deepEqual(
+      publisher.packets.items.map(({ type }) => type),
+      [connack, puback, pubrec],
+    );
+    const subscriber = await broker.resume("subscriber", true);
+    assert.deepEqual(
+      (await drained(broker, subscriber, "a")).map(({ payload }) => payload),
+      ["message 1", "message 2"],
+    );
+  });
 
 test("to a subscriber, a QoS 2 message goes on where it was: PUBREL, and not PUBLISH, after its PUBREC", async t => {
   const broker = await MortalBroker.start(t);

@@ -14,6 +14,8 @@ export type AedesClient = Client & {
   _disconnected: boolean;
   _parser: Parser;
   will: PublishPacket | null;
+  /** No more is read from the socket. */
+  pause(): void;
   /** Once connected, aedes calls it for what a new subscription finds retained. */
   deliverQoS: (message: PublishPacket, done: () => void) => void;
 };
@@ -104,14 +106,26 @@ export function refuseFaults(
   };
 }
 
-/** Answers to what came in one piece with DISCONNECT still go out: aedes would throw them away with the socket. */
-export function answerBeforeClosing(client: AedesClient, socket: Socket): void {
+/**
+ * Answers to what came in one piece with DISCONNECT still go out: aedes would throw them away with the socket.
+ * @param whenSafe calls when what has come so far is safe, which is when it is answered
+ */
+export function answerBeforeClosing(
+  client: AedesClient,
+  socket: Socket,
+  whenSafe: (goOn: () => void) => void,
+): void {
+  const answered = (goOn: () => void) => setImmediate(() => whenSafe(() => setImmediate(goOn)));
   const destroy = socket.destroy.bind(socket);
   let isClosing = false;
   socket.destroy = error => {
     if (error || isClosing || !hasDisconnected(client)) return destroy(error);
     isClosing = true;
-    setImmediate(() => socket.destroySoon());
+    client.pause(); // nothing counts behind DISCONNECT
+    // FIN comes close behind it, at which Node and aedes would close at once.
+    socket.allowHalfOpen = true;
+    socket.removeAllListeners("end");
+    answered(() => answered(() => socket.destroySoon())); // PUBREC waits twice
     setTimeout(destroy, FAREWELL).unref(); // it may not read
     return socket;
   };
@@ -155,7 +169,7 @@ function keepRepeatedFilters(packet: ParsedPacket, all: unknown[]): void {
 export function holdBackRest(client: AedesClient): void {
   const { _list: unread } = client._parser;
   const rest = unread.slice();
-  (client as unknown as { pause(): void }).pause(); // until aedes has sent CONNACK
+  client.pause(); // until aedes has sent CONNACK
   if (rest.length === 0) return;
   unread.consume(rest.length);
   client.conn.unshift(rest);

@@ -72,7 +72,7 @@ export class Connections {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
     refuseLargePackets(client);
-    answerBeforeClosing(client, socket);
+    answerBeforeClosing(client, socket, goOn => this.#store.whenSafe(goOn));
     const connection = new Connection(client, socket, this.#store, this.#limit, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
