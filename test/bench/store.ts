@@ -120,11 +120,11 @@ async function compare(brokers: BenchBroker[], rounds: number): Promise<string[]
     await Promise.all(brokers.map(broker => broker.stop()));
   }
   return [
-    `Node ${process.versions.node}, QoS 1, 100 bytes; medians of ${rounds} rounds, all in turn, and their spread.`,
+    `Node ${process.versions.node}, QoS 1, 100 bytes; medians of ${rounds} rounds in turn, and their spread.`,
     `${cpus().length} processors; load at the beginning and the end ${busy} and ${load()}`,
     "Mosquitto: persistence true, which saves as it comes (every half an hour, and at",
-    "its end); no delay, 1000 in flight. x NAME: this figure as a ratio to NAME's, and",
-    "in brackets what to reach.",
+    "its end); no delay, 1000 in flight. x NAME: this figure as a ratio to NAME's,",
+    "and in brackets what to reach.",
     line("", "", "spread", "x memory", "x stock aedes", "x Mosquitto"),
     ...rows.flatMap(row => [
       `${row.figure}, ${row.unit}`,
