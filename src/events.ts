@@ -128,6 +128,20 @@ interface ClientEvents {
   };
   /** With --outbox: how many messages an earlier run has left in that folder. They are sent first. */
   "outbox-opened": { folder: string; messages: number };
+  /** With --machines, every second: how many are connected now, of all that were asked for, and what came of them. */
+  fleet: {
+    machines: number;
+    connected: number;
+    /** Readings, since the start. */
+    sent: number;
+    acknowledged: number;
+    /** Machines that have given up. */
+    failed: number;
+    /** Warnings and errors that were only counted. */
+    untold: number;
+    /** Readings acknowledged, at QoS 0 sent, in the last second. */
+    perSecond: number;
+  };
   failing: {
     cause: FailCause;
     /** ISO 8601: when 1.5 × keep alive has passed; null for every other cause. */
@@ -139,6 +153,16 @@ interface ClientEvents {
     will: boolean;
     /** From `failing` to the will, to the marker, or to giving up. */
     milliseconds: number;
+  };
+  /** With --machines: what was seen of the wills that were due; milliseconds from `failing`, null where none came. */
+  "wills-witnessed": {
+    cause: FailCause;
+    due: number;
+    came: number;
+    /** Within this time came half of them, 99 of 100, and the last. */
+    p50: number | null;
+    p99: number | null;
+    last: number | null;
   };
   /** The broker has ended the stored session, and cleared what is retained on these topics. */
   forgotten: { clientId: string; cleared: string[] };
@@ -320,6 +344,8 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   status: true,
   failing: true,
   witnessed: true,
+  fleet: true,
+  "wills-witnessed": true,
   "outbox-opened": true,
   forgotten: true,
   warning: true,

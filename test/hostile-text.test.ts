@@ -162,6 +162,23 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     protocolVersion: hostile,
     will: orNull(will),
   },
+  fleet: {
+    machines: number,
+    connected: number,
+    sent: number,
+    acknowledged: number,
+    failed: number,
+    untold: number,
+    perSecond: number,
+  },
+  "wills-witnessed": {
+    cause: failCause,
+    due: number,
+    came: number,
+    p50: orNull(number),
+    p99: orNull(number),
+    last: orNull(number),
+  },
   refused: { returnCode: number, reason: hostile },
   reconnecting: {
     attempt: fc.integer({ min: 1, max: 2 }),

@@ -1,4 +1,5 @@
 /** What the commands load once their options are read, where they talk to a broker: with it comes mqtt. */
 export { followTopics } from "./subscriber.js";
+export { runFleet } from "./fleet.js";
 export { publishReadings } from "./publisher.js";
 export { tellBrokerStatus } from "./broker-status.js";

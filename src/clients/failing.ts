@@ -7,6 +7,14 @@ import { aborted, type Control, pause } from "./control.js";
 import { tellWhatStays } from "./what-stays.js";
 import type { Witness } from "./witness.js";
 
+/** Machines that vanish together. */
+export interface Crowd {
+  /** Called when one is ready to; kept when all are. */
+  allReady(): Promise<void>;
+  /** Kept when what became of their wills has been seen. */
+  seen: Promise<void>;
+}
+
 interface Failing {
   sink: Sink<ClientEvent>;
   control: Control;
@@ -28,16 +36,15 @@ export async function failOnPurpose(
   { sink, control, announceStop }: Failing,
 ): Promise<ExitCode> {
   if (!connection.isConnected) throw nothingToLose();
-  const { keepAlive, will } = settings.connection;
+  const { will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
-  const deadline = cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
-  sink({ event: "failing", cause, keepAliveDeadline: deadline });
+  sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, settings) });
   if (cause === "crash") {
     tellWhatStays(settings, sink);
     return control.crash();
   }
-  const watching = witness?.watch(cause, connection.closed);
+  const watching = witness?.watch(cause, connection.closed, [settings.willTopic]);
   if (cause === "graceful") {
     announceStop();
     await connection.end();
@@ -53,6 +60,27 @@ export async function failOnPurpose(
   connection.destroy();
   const asItShould = cause === "graceful" ? marker && !came : came;
   return asItShould ? ExitCode.done : ExitCode.failed;
+}
+
+/** When 1.5 × keep alive will have passed; null where nothing waits for that. */
+export const keepAliveDeadline = (cause: FailCause, { connection }: PubSettings): string | null =>
+  cause === "keep-alive" ? new Date(Date.now() + connection.keepAlive * 1500).toISOString() : null;
+
+/** Ends the connection by the cause, together with the others'; what becomes of the wills is seen from elsewhere. */
+export async function failTogether(
+  cause: FailCause,
+  connection: Connection,
+  crowd: Crowd,
+  announceStop: () => void,
+): Promise<ExitCode> {
+  await crowd.allReady();
+  if (cause === "graceful") {
+    announceStop();
+    await connection.end();
+  } else if (cause !== "crash") connection.drop(cause); // that one ends this process
+  await crowd.seen;
+  connection.destroy();
+  return ExitCode.done;
 }
 
 /** What became of the will is still to be seen, by others. */

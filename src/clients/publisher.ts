@@ -5,7 +5,7 @@ import type { DurableOutbox } from "../outbox/outbox.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
 import { aborted, type Control, patienceOf, pause } from "./control.js";
-import { failOnPurpose } from "./failing.js";
+import { type Crowd, failOnPurpose, failTogether } from "./failing.js";
 import { forget } from "./forget.js";
 import { type Payload, payloadsOf } from "./payloads.js";
 import { tellWhatStays } from "./what-stays.js";
@@ -19,10 +19,11 @@ export const publishReadings = (
   settings: PubSettings,
   sink: Sink<ClientEvent>,
   control: Control,
+  crowd: Crowd | null = null,
 ): Promise<ExitCode> =>
   settings.mode === "forget"
     ? forgetMachine(settings, sink, control)
-    : new Publisher(settings, sink, control).run();
+    : new Publisher(settings, sink, control, crowd).run();
 
 function forgetMachine(
   { connection, willTopic: statusTopic, readingsTopic, retain }: PubSettings,
@@ -63,6 +64,8 @@ class Publisher {
     private readonly settings: PubSettings,
     private readonly sink: Sink<ClientEvent>,
     private readonly control: Control,
+    /** With whom it is to fail; null: alone. */
+    private readonly crowd: Crowd | null,
   ) {}
 
   async run(): Promise<ExitCode> {
@@ -70,7 +73,7 @@ class Publisher {
     let exitCode: ExitCode;
     try {
       await this.#openOutbox();
-      if (this.settings.fail && this.settings.fail.cause !== "crash")
+      if (this.settings.fail && this.settings.fail.cause !== "crash" && !this.crowd)
         witness = await startWitness(this.settings, this.sink, this.control.stop);
       exitCode = await this.#publish(witness);
     } catch (error) {
@@ -123,6 +126,7 @@ class Publisher {
     if (fail && !this.#refused && this.#dueToFail()) {
       const { sink, control } = this;
       await outbox?.recorded(); // else a crash would have sent again what was just seen acknowledged
+      if (this.crowd) return failTogether(fail.cause, connection, this.crowd, () => this.#announceStop());
       const failing = { sink, control, announceStop: () => this.#announceStop() };
       return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
     }

@@ -12,9 +12,11 @@ const PATIENCE = 10_000;
 /** What is told of the witness's own connection: that it can't be made. What comes later, the machine's own tells. */
 const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
 
-interface Verdict {
-  /** true: the will came; false: it did not. */
+export interface Verdict {
+  /** true: all wills that were due came; false: not. */
   will: boolean;
+  /** When each came, in milliseconds since `watch` was called, ascending. */
+  came: number[];
   /** Of a will that should not come: whether the marker did, which proves that nothing came before it. */
   marker: boolean;
   /** Since `watch` was called. */
@@ -24,18 +26,25 @@ interface Verdict {
 }
 
 export interface Witness {
-  /** Waits for the will from now on; with `graceful`, for the marker that is published once `closed` is kept. */
-  watch(cause: FailCause, closed: Promise<unknown>): Promise<Verdict>;
+  /**
+   * Waits for the wills from now on; with `graceful`, for the marker that is published once `closed` is kept.
+   * @param willTopics of each will that is due its topic, several times where they share one
+   */
+  watch(cause: FailCause, closed: Promise<unknown>, willTopics: string[]): Promise<Verdict>;
   end(): Promise<void>;
 }
 
-/** A second, clean connection that watches the will's topic, so that the failing client can tell what came of it. */
+/**
+ * A second, clean connection that watches the will's topic, so that the failing client can tell what came of it.
+ * @param topicFilter that the wills match
+ */
 export async function startWitness(
   settings: PubSettings,
   sink: Sink<ClientEvent>,
   signal: AbortSignal,
+  topicFilter = settings.willTopic,
 ): Promise<Witness> {
-  const witness = new WillWitness(settings, sink);
+  const witness = new WillWitness(settings, topicFilter, sink);
   await witness.start(signal);
   return witness;
 }
@@ -50,7 +59,11 @@ class WillWitness implements Witness {
   #patience: NodeJS.Timeout | undefined;
   #saw: (message: Extract<ClientEvent, { event: "message" }>) => void = () => {};
 
-  constructor(settings: PubSettings, sink: Sink<ClientEvent>) {
+  constructor(
+    settings: PubSettings,
+    private readonly topicFilter: string,
+    sink: Sink<ClientEvent>,
+  ) {
     this.#settings = settings;
     this.#sink = sink;
     this.#markerTopic = machineTopics(settings.namespace, settings.machine).marker;
@@ -69,20 +82,27 @@ class WillWitness implements Witness {
     }
   }
 
-  watch(cause: FailCause, closed: Promise<unknown>): Promise<Verdict> {
+  watch(cause: FailCause, closed: Promise<unknown>, willTopics: string[]): Promise<Verdict> {
     const { will, keepAlive } = this.#settings.connection;
     const since = performance.now();
     this.#interrupted = this.#connection?.isConnected !== true;
     return new Promise(resolve => {
-      const decide = (came: boolean, marker: boolean) => {
+      const elapsed = () => Math.round((performance.now() - since) * 10) / 10;
+      const came: number[] = [];
+      const due = new Map<string, number>();
+      for (const topic of willTopics) due.set(topic, (due.get(topic) ?? 0) + 1);
+      const decide = (all: boolean, marker: boolean) => {
         clearTimeout(this.#patience);
-        const milliseconds = Math.round((performance.now() - since) * 10) / 10;
-        resolve({ will: came, marker, milliseconds, interrupted: this.#interrupted });
+        resolve({ will: all, came, marker, milliseconds: elapsed(), interrupted: this.#interrupted });
       };
       this.#patience = setTimeout(() => decide(false, false), keepAlive * 1500 + PATIENCE);
       this.#saw = ({ topic, payload, retain }) => {
-        if (topic === will?.topic && payload === will.payload && !retain) decide(true, false);
-        else if (topic === this.#markerTopic && payload === this.#markerPayload) decide(false, true);
+        const left = due.get(topic) ?? 0;
+        if (left > 0 && payload === will?.payload && !retain) {
+          came.push(elapsed());
+          due.set(topic, left - 1);
+          if (came.length === willTopics.length) decide(true, false);
+        } else if (topic === this.#markerTopic && payload === this.#markerPayload) decide(false, true);
       };
       if (cause === "graceful") void closed.then(() => setTimeout(() => void this.#mark(), MARKER_AFTER));
     });
@@ -103,8 +123,7 @@ class WillWitness implements Witness {
   };
 
   #subscribe(connection: Connection): Promise<unknown> {
-    const { will } = this.#settings.connection;
-    return connection.subscribe(will ? [will.topic, this.#markerTopic] : [this.#markerTopic], 1);
+    return connection.subscribe([this.topicFilter, this.#markerTopic], 1);
   }
 
   async #mark(): Promise<void> {

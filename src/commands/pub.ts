@@ -1,6 +1,7 @@
 import { pubOptions } from "../options/pub.js";
 import { pubText } from "../render/pub-text.js";
 import type { Renderer } from "../render/rendered.js";
+import { fleetText } from "../render/fleet-text.js";
 import { effectivePub, pubSettings } from "../settings/pub.js";
 import { tellSettings } from "./clients.js";
 import { computer } from "./computer.js";
@@ -27,12 +28,12 @@ void run({
       output: { json, quiet },
       timeout: settings.timeout,
       warnings: settings.warnings,
-      render: pubText(settings, screen) as Renderer,
+      render: (settings.machines > 1 ? fleetText : pubText)(settings, screen) as Renderer,
       start: show
         ? tellSettings(pubOptions, given, effectivePub(settings))
         : async (sink, control) => {
-            const { publishReadings } = await import("../clients/clients.js");
-            return publishReadings(settings, sink, control);
+            const { publishReadings, runFleet } = await import("../clients/clients.js");
+            return (settings.machines > 1 ? runFleet : publishReadings)(settings, sink, control);
           },
     };
   },

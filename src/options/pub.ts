@@ -21,6 +21,9 @@ import {
   topicName,
 } from "./values.js";
 
+/** One computer has about 28 000 ports for connections to one broker. */
+const MOST_MACHINES = 25_000;
+
 const causes = ["network", "keep-alive", "no-disconnect", "protocol-error", "crash", "graceful"] as const;
 
 export const pubOptions = {
@@ -48,6 +51,12 @@ export const pubOptions = {
     common: true,
     read: topicLevel,
     help: "makes the topics Binil/NAME/SensorData and Binil/NAME/Status",
+  },
+  machines: {
+    value: "N",
+    default: "1",
+    read: number(1, MOST_MACHINES, true),
+    help: "a fleet: Machine1 to MachineN, each its own connection, session and will",
   },
   topic: {
     alias: "t",

@@ -9,7 +9,7 @@ import { foldAt, type Screen } from "./screen.js";
 
 type Published = Extract<ClientEvent, { event: "published" }>;
 
-const failures: Record<FailCause, string> = {
+export const failures: Record<FailCause, string> = {
   network: "resetting the connection, as a failing network does",
   "keep-alive": "falling silent, with the socket open",
   "no-disconnect": "closing the socket without DISCONNECT",

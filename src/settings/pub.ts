@@ -31,6 +31,8 @@ export interface PubSettings extends ClientSettings {
   /** The folder where what is not acknowledged outlives the process; null: none. */
   outbox: string | null;
   mode: "publish" | "forget";
+  /** With more than one, the rest says what holds for the first. */
+  machines: number;
 }
 
 /** Options that say where a run leaves something at the broker. */
@@ -60,6 +62,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
   checkSource(given);
   checkOutbox(given);
   const address = brokerAddress(given);
+  checkFleet(given, address);
   const own = suffixFor(given, ["client-id", "machine"], address, computer);
   const machine = values.machine ?? `Machine1${own.suffix}`;
   const { namespace } = values;
@@ -99,6 +102,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
     fail: values.fail && { cause: values.fail, after: values.after },
     outbox: values.outbox,
     mode: forget ? "forget" : "publish",
+    machines: values.machines,
   };
 }
 
@@ -162,6 +166,24 @@ function checkOutbox(given: PubGiven): void {
     throw contradiction(
       `${called("forget")} ends the session that ${called("outbox")} keeps messages for`,
       "To give up what waits there too, remove the folder after --forget without --outbox.",
+    );
+}
+
+/** What a broker that everyone uses can be expected to bear of one of them. */
+const PUBLIC_MACHINES = 5;
+/** What would be the same for all machines, and must not be. */
+const OF_ONE_MACHINE = ["machine", "client-id", "stdin-line", "outbox"] as const;
+
+function checkFleet(given: PubGiven, { publicBroker, url }: BrokerAddress): void {
+  const { values } = given;
+  if (values.machines === 1) return;
+  const called = calledAs(given, "machines");
+  const one = OF_ONE_MACHINE.find(name => values[name]);
+  if (one) throw contradiction(`${called} is for many machines, and ${calledAs(given, one)} for one`);
+  if (publicBroker && values.machines > PUBLIC_MACHINES)
+    throw contradiction(
+      `${url} is everyone's: ${called} ${values.machines} is too much for it`,
+      `Use ${PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
     );
 }
 

@@ -1,0 +1,179 @@
+import { setMaxListeners } from "node:events";
+import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
+import type { ClientEvent, SentSummary, Sink } from "../events.js";
+import { machineOfFleet } from "../settings/fleet.js";
+import type { PubSettings } from "../settings/pub.js";
+import { aborted, type Control } from "./control.js";
+import { publishReadings } from "./publisher.js";
+import { Vanishing } from "./vanishing.js";
+
+/** Machines that may be on their way to their first CONNACK at once: a broker's queue for new connections is short. */
+const ON_THEIR_WAY = 50;
+/** Milliseconds between two looks at the whole fleet. */
+const LOOK = 1000;
+/** Of what went wrong, told in full: the rest is counted. */
+const TOLD = 5;
+
+type Named<Name> = Extract<ClientEvent, { event: Name }>;
+type Trouble = Named<"warning" | "error">;
+type Ears = { [Name in ClientEvent["event"]]?: (event: Named<Name>, settings: PubSettings) => void };
+
+/** The work of pub-lwt --machines: each is a publisher of its own, with its own connection, session and will. */
+export async function runFleet(
+  settings: PubSettings,
+  sink: Sink<ClientEvent>,
+  control: Control,
+): Promise<ExitCode> {
+  const { fail } = settings;
+  const vanishing = fail && new Vanishing(settings, fail.cause, sink, control);
+  try {
+    await vanishing?.start();
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    sink(errorEvent(error));
+    return exitCodeOf(error);
+  }
+  const exitCode = await new Fleet(settings, sink, control, vanishing).run();
+  await vanishing?.end();
+  return vanishing?.exitCode || exitCode;
+}
+
+class Fleet {
+  #allStarted = false;
+  #running = 0;
+  /** The topics of their wills, by machine. */
+  readonly #connected = new Map<string, string>();
+  #sent = 0;
+  #acknowledged = 0;
+  #failed = 0;
+  #troubles = 0;
+  readonly #summaries: SentSummary[] = [];
+  /** When the last look was, in performance.now()'s milliseconds, and what had been reached then. */
+  #looked = { at: performance.now(), reached: 0 };
+  #entered: ReturnType<Control["enter"]> | null = null;
+
+  constructor(
+    private readonly settings: PubSettings,
+    private readonly sink: Sink<ClientEvent>,
+    private readonly control: Control,
+    /** Null: they are not to fail. */
+    private readonly vanishing: Vanishing | null,
+  ) {
+    setMaxListeners(0, control.stop); // each machine hears it
+  }
+
+  async run(): Promise<ExitCode> {
+    const looking = setInterval(() => this.#look(), LOOK);
+    const machines = await this.#startAll();
+    this.#allStarted = true;
+    this.#failWhenReady();
+    const exitCodes = await Promise.all(machines);
+    clearInterval(looking);
+    this.#look();
+    if (this.settings.mode === "publish") this.sink({ event: "summary", machines: this.#summaries });
+    return exitCodes.find(exitCode => exitCode !== ExitCode.done) ?? ExitCode.done;
+  }
+
+  /** As fast as the broker takes them. */
+  async #startAll(): Promise<Promise<ExitCode>[]> {
+    const { stop } = this.control;
+    const stopped = aborted(stop);
+    const onTheirWay = new Set<Promise<void>>();
+    const machines: Promise<ExitCode>[] = [];
+    for (let number = 1; number <= this.settings.machines && !stop.aborted; number++) {
+      const { done, arrived } = this.#start(machineOfFleet(this.settings, number));
+      machines.push(done);
+      onTheirWay.add(arrived);
+      void arrived.then(() => onTheirWay.delete(arrived));
+      if (onTheirWay.size >= ON_THEIR_WAY) await Promise.race([stopped, ...onTheirWay]);
+    }
+    return machines;
+  }
+
+  /** `arrived`: connected, or over without it. */
+  #start(settings: PubSettings): { done: Promise<ExitCode>; arrived: Promise<void> } {
+    let isConnected = () => {};
+    const connected = new Promise<void>(resolve => (isConnected = resolve));
+    const hear = (event: ClientEvent) => {
+      if (event.event === "connected") isConnected();
+      this.#hear(event, settings);
+    };
+    this.#running += 1;
+    const done = publishReadings(settings, hear, this.#controlOfOne(), this.#crowd()).finally(() => {
+      this.#running -= 1;
+      this.#failWhenReady();
+    });
+    return { done, arrived: Promise.race([connected, done.then(() => {})]) };
+  }
+
+  /** One key is for all. */
+  #controlOfOne(): Control {
+    return { ...this.control, enter: () => (this.#entered ??= this.control.enter()) };
+  }
+
+  #crowd() {
+    const { vanishing } = this;
+    if (!vanishing) return null;
+    const allReady = () => {
+      const all = vanishing.allReady();
+      this.#failWhenReady();
+      return all;
+    };
+    return { allReady, seen: vanishing.seen };
+  }
+
+  #failWhenReady(): void {
+    if (this.#allStarted) this.vanishing?.failWhenReady(this.#running, this.#connected.values());
+  }
+
+  /** What is heard of one machine among thousands; the rest is between it and its broker. */
+  readonly #ears: Ears = {
+    connected: (_, { machine, willTopic }) => this.#connected.set(machine, willTopic),
+    disconnected: (_, { machine }) => {
+      this.#connected.delete(machine);
+      if (this.#connected.size === 0) this.vanishing?.allAreGone();
+    },
+    published: ({ topic }, { readingsTopic }) => {
+      if (topic === readingsTopic) this.#sent += 1;
+    },
+    acknowledged: ({ topic }, { readingsTopic }) => {
+      if (topic === readingsTopic) this.#acknowledged += 1;
+    },
+    summary: ({ machines }) => this.#summaries.push(...(machines as SentSummary[])),
+    error: (event, { machine }) => {
+      this.#failed += 1;
+      this.#tell(machine, event);
+    },
+    warning: (event, { machine }) => this.#tell(machine, event),
+    forgotten: event => void this.sink(event),
+  };
+
+  #hear(event: ClientEvent, settings: PubSettings): void {
+    // The table pairs each name with its own event.
+    const ear = this.#ears[event.event] as ((event: ClientEvent, settings: PubSettings) => void) | undefined;
+    ear?.(event, settings);
+  }
+
+  #tell(machine: string, { code, message, hint }: Trouble): void {
+    this.#troubles += 1;
+    if (this.#troubles <= TOLD)
+      this.sink({ event: "warning", code, message: `${machine}: ${message}`, hint });
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const { qos, machines } = this.settings;
+    const reached = qos === 0 ? this.#sent : this.#acknowledged;
+    this.sink({
+      event: "fleet",
+      machines,
+      connected: this.#connected.size,
+      sent: this.#sent,
+      acknowledged: this.#acknowledged,
+      failed: this.#failed,
+      untold: Math.max(0, this.#troubles - TOLD),
+      perSecond: Math.round((1000 * (reached - this.#looked.reached)) / (now - this.#looked.at)),
+    });
+    this.#looked = { at: now, reached };
+  }
+}

@@ -1,0 +1,126 @@
+// pub-lwt --machines: many machines in one process, each with all that is a machine's own.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SentSummary } from "../src/events.js";
+import { command, freePort, lwtBroker } from "./processes.js";
+
+const names = (machines: number) => Array.from({ length: machines }, (_, i) => `Machine${i + 1}`);
+
+test("each machine has its own connection, session, will, status and readings", async t => {
+  const broker = await lwtBroker(t);
+  const sub = command(t, "sub-lwt", ["-b", broker.url, "--qos", "1"]);
+  await sub.event("subscribed");
+  const pub = command(t, "pub-lwt", [
+    "-b",
+    broker.url,
+    "--machines",
+    "60",
+    "--count",
+    "3",
+    "--interval",
+    "0.1",
+  ]);
+  assert.equal(await pub.exit(), 0);
+  const sent = pub.all("summary")[0]?.machines as SentSummary[];
+  assert.deepEqual(sent.map(({ machine }) => machine).toSorted(), names(60).toSorted());
+  for (const { acknowledged, notAcknowledged } of sent)
+    assert.deepEqual([acknowledged, notAcknowledged], [3, 0]);
+  const { connected, acknowledged, failed } = pub.all("fleet").at(-1) ?? {};
+  assert.deepEqual({ connected, acknowledged, failed }, { connected: 0, acknowledged: 180, failed: 0 });
+
+  for (const machine of names(60)) {
+    await broker.process.event("will-discarded", { clientId: machine });
+    const topic = `Binil/${machine}/Status`;
+    const [will] = broker.process.all("will-stored").filter(({ clientId }) => clientId === machine);
+    assert.equal(will?.topic, topic);
+    await sub.event("status", { machine, state: "online" });
+    await sub.event("status", { machine, state: "stopped" });
+    const readings = sub.all("message").filter(({ topic }) => topic === `Binil/${machine}/SensorData`);
+    assert.deepEqual(
+      readings.map(({ seq }) => seq),
+      [1, 2, 3],
+    );
+    assert.equal(new Set(readings.map(({ run }) => run)).size, 1);
+  }
+  const runs = sub.all("message").flatMap(({ run }) => run ?? []);
+  assert.equal(new Set(runs).size, 60);
+});
+
+test("all vanish at once, and it is seen that each will comes; or with graceful, that none does", async t => {
+  const broker = await lwtBroker(t);
+  const fail = (cause: string) =>
+    command(t, "pub-lwt", ["-b", broker.url, "--machines", "40", "--after", "1", "--fail", cause]);
+  const network = fail("network");
+  assert.equal(await network.exit(), 0);
+  const [seen] = network.all("wills-witnessed");
+  assert.deepEqual([seen?.due, seen?.came], [40, 40]);
+  assert.ok(seen?.p50 && seen.p99 && seen.last && seen.p50 <= seen.p99 && seen.p99 <= seen.last);
+  const published = broker.process.all("will-published");
+  assert.deepEqual(published.map(({ clientId }) => clientId).toSorted(), names(40).toSorted());
+
+  const graceful = fail("graceful");
+  assert.equal(await graceful.exit(), 0);
+  const [none] = graceful.all("wills-witnessed");
+  assert.deepEqual([none?.came, none?.last], [0, null]);
+
+  const crash = fail("crash");
+  assert.equal(await crash.exit(), process.platform === "win32" ? 1 : "SIGKILL");
+  const wills = () => broker.process.all("will-published").length;
+  await broker.process.until("the wills of the crashed", () => wills() === 80 || undefined);
+});
+
+test("Enter makes all of them fail", async t => {
+  const { url } = await lwtBroker(t);
+  const args = ["-b", url, "--machines", "5", "--fail", "no-disconnect", "--interval", "0.1"];
+  const pub = command(t, "pub-lwt", args);
+  await pub.event("fleet", { connected: 5 });
+  pub.child.stdin?.write("\n");
+  assert.equal(await pub.exit(), 0);
+  await pub.event("wills-witnessed", { due: 5, came: 5 });
+});
+
+test("the trouble of many is told of the first few, and counted", async t => {
+  const broker = await lwtBroker(t);
+  const args = ["-b", broker.url, "--machines", "30", "--interval", "0.1", "--reconnect-timeout", "0"];
+  const pub = command(t, "pub-lwt", args);
+  await pub.event("fleet", { connected: 30 });
+  broker.process.child.kill("SIGKILL");
+  assert.equal(await pub.exit(), 1);
+  const told = pub.all("warning");
+  assert.equal(told.length, 5);
+  for (const { message, hint } of told) {
+    assert.match(message, /^Machine\d+: /);
+    assert.ok(hint);
+  }
+  const { failed, untold } = pub.all("fleet").at(-1) ?? {};
+  assert.deepEqual([failed, untold], [30, 25]);
+});
+
+test("Ctrl-C stops all gracefully", async t => {
+  const broker = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", broker.url, "--machines", "50"], { json: false });
+  await pub.outputHas(/50 of 50 connected/);
+  pub.child.send("stop");
+  assert.equal(await pub.exit(), 0);
+  assert.match(pub.stderr, /50 machines: 50 sent, 50 acknowledged/);
+  for (const machine of names(50))
+    await broker.process.event("client-disconnected", { clientId: machine, cause: "graceful" });
+  assert.deepEqual(broker.process.all("will-published"), []);
+});
+
+test("--forget ends the sessions of all", async t => {
+  const broker = await lwtBroker(t);
+  const args = ["-b", broker.url, "--machines", "10"];
+  assert.equal(await command(t, "pub-lwt", [...args, "--count", "1"]).exit(), 0);
+  const pub = command(t, "pub-lwt", [...args, "--forget"]);
+  assert.equal(await pub.exit(), 0);
+  assert.equal(pub.all("forgotten").length, 10);
+  for (const machine of names(10)) await broker.process.event("session-ended", { clientId: machine });
+});
+
+test("no broker: said once", async t => {
+  const args = ["-p", String(await freePort()), "--machines", "3", "--connect-timeout", "0.3"];
+  const pub = command(t, "pub-lwt", args, { json: false });
+  assert.equal(await pub.exit(), 1);
+  assert.match(pub.stderr, /no broker answers[^]*npx lwt-broker/);
+});
