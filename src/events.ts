@@ -141,6 +141,9 @@ interface ClientEvents {
     untold: number;
     /** Readings acknowledged, at QoS 0 sent, in the last second. */
     perSecond: number;
+    /** Milliseconds within which half of the acknowledgments came, and 99 of 100; null: none has come. */
+    p50: number | null;
+    p99: number | null;
   };
   failing: {
     cause: FailCause;

@@ -170,6 +170,8 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     failed: number,
     untold: number,
     perSecond: number,
+    p50: orNull(number),
+    p99: orNull(number),
   },
   "wills-witnessed": {
     cause: failCause,

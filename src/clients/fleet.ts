@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { createHistogram } from "node:perf_hooks";
 import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
 import type { ClientEvent, SentSummary, Sink } from "../events.js";
 import { machineOfFleet } from "../settings/fleet.js";
@@ -43,6 +44,8 @@ class Fleet {
   #running = 0;
   /** The topics of their wills, by machine. */
   readonly #connected = new Map<string, string>();
+  /** Of acknowledgments, in microseconds. */
+  readonly #waited = createHistogram();
   #sent = 0;
   #acknowledged = 0;
   #failed = 0;
@@ -136,8 +139,10 @@ class Fleet {
     published: ({ topic }, { readingsTopic }) => {
       if (topic === readingsTopic) this.#sent += 1;
     },
-    acknowledged: ({ topic }, { readingsTopic }) => {
-      if (topic === readingsTopic) this.#acknowledged += 1;
+    acknowledged: ({ topic, milliseconds }, { readingsTopic }) => {
+      if (topic !== readingsTopic) return;
+      this.#acknowledged += 1;
+      this.#waited.record(Math.max(1, Math.round(milliseconds * 1000)));
     },
     summary: ({ machines }) => this.#summaries.push(...(machines as SentSummary[])),
     error: (event, { machine }) => {
@@ -164,6 +169,8 @@ class Fleet {
     const now = performance.now();
     const { qos, machines } = this.settings;
     const reached = qos === 0 ? this.#sent : this.#acknowledged;
+    const within = (percent: number) =>
+      this.#acknowledged > 0 ? Math.round(this.#waited.percentile(percent) / 100) / 10 : null;
     this.sink({
       event: "fleet",
       machines,
@@ -173,6 +180,8 @@ class Fleet {
       failed: this.#failed,
       untold: Math.max(0, this.#troubles - TOLD),
       perSecond: Math.round((1000 * (reached - this.#looked.reached)) / (now - this.#looked.at)),
+      p50: within(50),
+      p99: within(99),
     });
     this.#looked = { at: now, reached };
   }

@@ -19,6 +19,7 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
   let introduced = false;
   let wereAllConnected = false;
   let looks = 0;
+  let last: Fleet | null = null;
 
   const heading = () => {
     const { connection, machines, machine } = settings;
@@ -30,6 +31,7 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
   return renderBy({
     fleet: event => {
       const line = fleetLine(event, settings);
+      last = event;
       const areAllConnected = event.connected === event.machines;
       const isNews = (areAllConnected && !wereAllConnected) || looks % KEPT_EVERY === KEPT_EVERY - 1;
       wereAllConnected = areAllConnected;
@@ -47,16 +49,14 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
     }),
     "wills-witnessed": event => ({ out: willsText(event, screen), live: null }),
     forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
-    summary: ({ machines }) => summaryText(machines as SentSummary[], settings, screen),
+    summary: ({ machines }) => summaryText(machines as SentSummary[], last, settings, screen),
     warning,
     error,
   });
 }
 
-function fleetLine(
-  { connected, machines, sent, acknowledged, failed, perSecond }: Fleet,
-  settings: PubSettings,
-) {
+function fleetLine(event: Fleet, settings: PubSettings): string {
+  const { connected, machines, sent, acknowledged, failed, perSecond } = event;
   const gaveUp = failed > 0 ? `, ${failed} gave up` : "";
   const counts = settings.qos === 0 ? `${sent} sent` : `${sent} sent, ${acknowledged} acknowledged`;
   return `${connected} of ${machines} connected, ${counts}${gaveUp}, ${perSecond}/s`;
@@ -72,12 +72,19 @@ function willsText({ time, cause, due, came, p50, p99, last }: Witnessed, { out,
   return out[asItShould ? "good" : "bad"](fold(`${clock(time)}  ${text}`, width, HANGING));
 }
 
-function summaryText(machines: SentSummary[], { qos }: PubSettings, screen: Screen): Rendered {
+function summaryText(
+  machines: SentSummary[],
+  last: Fleet | null,
+  { qos }: PubSettings,
+  screen: Screen,
+): Rendered {
   const total = (field: "sent" | "acknowledged" | "notAcknowledged") =>
     machines.reduce((sum, machine) => sum + machine[field], 0);
   const open = total("notAcknowledged") > 0 ? `, ${total("notAcknowledged")} NOT acknowledged` : "";
   const reached =
     qos === 0 ? " at QoS 0, which nobody acknowledges" : `, ${total("acknowledged")} acknowledged${open}`;
-  const text = `${machines.length} machines: ${total("sent")} sent${reached}`;
+  const when =
+    last?.p50 == null ? "" : `; half of them within ${last.p50} ms, 99 of 100 within ${last.p99} ms`;
+  const text = `${machines.length} machines: ${total("sent")} sent${reached}${when}`;
   return { err: fold(text, foldAt(screen)), live: null };
 }

@@ -1,5 +1,6 @@
 // Runs the benchmark that is named; without a name, says which there are. They measure, and fail nothing.
 import * as broker from "./broker.js";
+import * as fleet from "./fleet.js";
 import * as store from "./store.js";
 import * as startup from "./startup.js";
 
@@ -8,6 +9,7 @@ const benchmarks: Record<string, { about: string; run(rounds?: number, isLong?: 
     startup,
     broker,
     store,
+    fleet,
   };
 
 const [name = "", ...more] = process.argv.slice(2);
