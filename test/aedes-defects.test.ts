@@ -2,8 +2,10 @@ import { Aedes } from "aedes";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { PassThrough } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { type AedesBroker, type AedesClient, registerNoneThatIsOver } from "../src/broker/aedes-parts.js";
 import { startBroker } from "../src/broker/broker.js";
 import type { QoS } from "../src/events.js";
 import { type ConnectOptions, PacketType, RawClient } from "./raw-client.js";
@@ -263,4 +265,15 @@ void describe("stock aedes 1.2.0 breaks it", { concurrency: true }, () => {
       const stock = await stockAedes(t);
       await assert.rejects(holdsAt(stock));
     });
+});
+
+test("a connection that ended while its will was being stored is not registered any more", async t => {
+  const broker = (await Aedes.createBroker()) as AedesBroker;
+  t.after(() => new Promise<void>(resolve => broker.close(resolve)));
+  registerNoneThatIsOver(broker);
+  const clientOf = (id: string) => Object.assign(broker.handle(new PassThrough()), { id }) as AedesClient;
+  const [over, open] = [clientOf("over"), clientOf("open")];
+  over.close();
+  for (const client of [over, open]) broker.registerClient(client);
+  assert.deepEqual(Object.keys(broker.clients), ["open"]);
 });

@@ -38,6 +38,7 @@ export type AedesBroker = Aedes & {
   /** The registered connections by client identifier. */
   clients: Record<string, AedesClient>;
   maxTopicLevels: number;
+  registerClient(client: AedesClient): void;
   /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
   _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -56,6 +57,17 @@ export function takeOverDistribution(broker: AedesBroker): void {
   broker.publish = nowhere;
   broker.maxTopicLevels = MOST_TOPIC_LEVELS;
   clearInterval(broker._clearWillInterval);
+}
+
+/**
+ * A connection that ended while its will was being stored: registered after that it would never be let go of, and who
+ * comes with its client identifier would wait for that.
+ */
+export function registerNoneThatIsOver(broker: AedesBroker): void {
+  const register = broker.registerClient.bind(broker);
+  broker.registerClient = client => {
+    if (!client.closed) register(client);
+  };
 }
 
 const nothing = (_topic: unknown, _listener: unknown, done?: () => void) => done?.();

@@ -10,6 +10,7 @@ import {
   refuseBadStrings,
   refuseFaults,
   refuseLargePackets,
+  registerNoneThatIsOver,
   takeOverDistribution,
   watchPackets,
 } from "./aedes-parts.js";
@@ -54,6 +55,7 @@ export class Connections {
     this.#debug = debug;
     this.#publications = new Publications(store, limit, pace);
     takeOverDistribution(broker);
+    registerNoneThatIsOver(broker);
     this.#hook();
     this.#listen();
   }
