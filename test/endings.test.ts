@@ -8,6 +8,7 @@ import { spawn } from "node:child_process";
 import { connect } from "../src/connection/connect.js";
 import { isUserError } from "../src/errors.js";
 import { binDir, command, lwtBroker, Running, rerouted, temporaryFolder } from "./processes.js";
+import { firstPacket, packet, uint16 } from "./raw-client.js";
 import { tcpServer } from "./servers.js";
 
 /** How runs end where a broker, or what they are given, is not as it should be. */
@@ -26,6 +27,17 @@ const silentBroker = (
       also(socket, data);
     }),
   );
+
+/** The first connection is lost with the first PUBLISH, the second with its CONNACK. By packet type. */
+const restlessAnswers = (connection: number, socket: Socket): Record<number, (body: Buffer) => void> => ({
+  1: () => socket.write(Buffer.from(CONNACK), () => connection === 2 && socket.resetAndDestroy()),
+  3: body => {
+    const packetId = body.readUInt16BE(2 + body.readUInt16BE(0));
+    if (connection === 1) socket.resetAndDestroy();
+    else socket.write(packet(0x40, uint16(packetId)));
+  },
+  14: () => socket.end(),
+});
 
 const waits: [what: string, args: string[]][] = [
   ["nothing is acknowledged", []],
@@ -114,6 +126,25 @@ test("a connection that is lost before SUBACK is made again, and subscribes", as
   const sub = command(t, "sub-lwt", ["-p", String(port), "-t", "x", "-E"]);
   assert.equal(await sub.exit(), 0, sub.stderr);
   await sub.event("subscribed", { topicFilter: "x" });
+});
+
+test("readings that wait for a connection go out, though the next one is lost right after its CONNACK", async t => {
+  let connections = 0;
+  const port = await tcpServer(t, socket => {
+    connections += 1;
+    const answers = restlessAnswers(connections, socket);
+    let unread: Buffer = Buffer.alloc(0);
+    socket.on("data", data => {
+      unread = Buffer.concat([unread, data]);
+      for (let first = firstPacket(unread); first; first = firstPacket(unread)) {
+        unread = unread.subarray(first.length);
+        answers[first.packet.type]?.(first.packet.body);
+      }
+    });
+  });
+  const pub = command(t, "pub-lwt", ["-p", String(port), "--no-status", "--interval", "0.05", "-C", "10"]);
+  assert.equal(await pub.exit(), 0);
+  assert.ok(connections >= 3);
 });
 
 test("--until is about the machines that this run asked for", async t => {

@@ -289,6 +289,7 @@ export class Connection {
     client.on("packetreceive", packet => packet.cmd === "connack" && this.#connack(packet));
     client.on("connect", ({ sessionPresent }) => {
       this.#kept?.opened(sessionPresent);
+      this.#ready.isKept = true;
       this.#ready.resolve();
     });
     client.on("close", () => this.#socketClosed());
@@ -330,7 +331,7 @@ export class Connection {
       return this.#finish(noBroker(this.#address, attempt));
     const next = this.#retries.closed(this.#address, attempt, Date.now());
     if (isUserError(next)) return this.#finish(next);
-    if (attempt.accepted) this.#ready = newReady();
+    if (this.#ready.isKept) this.#ready = newReady(); // else who waits goes on waiting for the same
     const goesOver =
       !this.#everAccepted && this.#otherAddress !== null && !this.#warned.has(this.#otherAddress);
     if (!attempt.accepted) this.#warnOnce(attempt, next.secondsLeft);
@@ -407,7 +408,7 @@ function newReady() {
     reject = onReject;
   });
   promise.catch(() => {}); // whoever waits for it gets the error; nobody has to
-  return { promise, resolve, reject };
+  return { promise, resolve, reject, isKept: false };
 }
 
 /** Waits for the first of these, but no longer than so many milliseconds. */
