@@ -60,7 +60,7 @@ async function startStockAedes(): Promise<BenchBroker> {
   return started("stock aedes", port, child, "listening");
 }
 
-const STOCK_AEDES = `
+export const STOCK_AEDES = `
 import { createServer } from "node:net";
 import { Aedes } from "aedes";
 const { handle } = await Aedes.createBroker();
