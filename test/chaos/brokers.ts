@@ -84,7 +84,7 @@ export class ChaosBroker {
   spawn(): void {
     const [program, args] = this.kind.command(this.port, this.folder);
     const child = spawn(program, args, {
-      cwd: this.folder,
+      cwd: import.meta.dirname, // where no .env is, and aedes is found from
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
     });

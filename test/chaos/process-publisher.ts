@@ -24,9 +24,9 @@ export class ProcessPublisher {
   readonly #machine: string;
   readonly #topic: string;
   #lives = 0;
-  #child!: ChildProcess;
-  #ended!: Promise<unknown>;
-  #will!: WillCount;
+  #child: ChildProcess | null = null;
+  #ended: Promise<unknown> = Promise.resolve();
+  #will: WillCount = { least: 0, most: 0, out: 0 };
   /** The broker's. */
   #bornIn = 0;
 
@@ -53,30 +53,31 @@ export class ProcessPublisher {
     };
     const args = Object.entries(options).map(([name, value]) => `${name}=${value}`);
     const bin = path.join(binDir, "pub-lwt.cjs");
-    this.#child = spawn(process.execPath, [bin, ...args, "--retain", "--no-status", "--json"], {
+    const child = spawn(process.execPath, [bin, ...args, "--retain", "--no-status", "--json"], {
       cwd: broker.folder, // where no .env is
       env: environment,
       stdio: ["ignore", "pipe", "ignore", "ipc"],
     });
-    const lines = createInterface({ input: this.#child.stdout as Readable });
+    this.#child = child;
+    const lines = createInterface({ input: child.stdout as Readable });
     lines.on("line", line => this.#said(JSON.parse(line) as Event));
-    this.#ended = Promise.all([once(this.#child, "exit"), once(lines, "close")]);
+    this.#ended = Promise.all([once(child, "exit"), once(lines, "close")]);
   }
 
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    this.#child?.kill("SIGKILL");
     await this.#ended;
     this.#will.most = this.#lived;
   }
 
   /** As by Ctrl-C: it waits for what is in flight, and leaves with DISCONNECT. @returns whether it ended */
   async stop(): Promise<boolean> {
-    if (this.#child.connected) this.#child.send("stop");
+    if (this.#child?.connected) this.#child.send("stop");
     const hasEnded = await Promise.race([
       this.#ended.then(() => true),
       setTimeout(PATIENCE, false, { ref: false }),
     ]);
-    const isGraceful = this.#child.exitCode === 0;
+    const isGraceful = this.#child?.exitCode === 0;
     if (isGraceful) this.#will.least -= 1;
     this.#will.most = this.#lived - (isGraceful ? 1 : 0);
     return hasEnded;
