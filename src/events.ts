@@ -6,6 +6,9 @@
 
 export type QoS = 0 | 1 | 2;
 
+/** A lesson that kills its broker is not run on another one. */
+export const NOT_ITS_BROKER = "skipped, as its broker has to be its own";
+
 /** A last will as CONNECT carries it (MQTT 3.1.1, 3.1.2.5). */
 export interface Will {
   topic: string;
@@ -284,7 +287,8 @@ interface LessonEvents {
     passed: boolean;
     held: number;
     failed: number;
-    skipped: string | null;
+    /** Why it is not the whole of the lesson, or nothing of it. */
+    skipped: "interrupted" | typeof NOT_ITS_BROKER | null;
     /** Claims that this broker breaks in a known way. */
     deviations: number;
     /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */

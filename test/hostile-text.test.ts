@@ -16,6 +16,7 @@ import type {
   SentSummary,
   Timed,
 } from "../src/events.js";
+import { NOT_ITS_BROKER } from "../src/events.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
@@ -314,7 +315,7 @@ const lessonShapes: Shapes<LessonEvent> = {
     passed: flag,
     held: number,
     failed: number,
-    skipped: orNull(hostile),
+    skipped: orNull(fc.constantFrom<"interrupted" | typeof NOT_ITS_BROKER>("interrupted", NOT_ITS_BROKER)),
     deviations: number,
     notObserved: number,
     next: orNull(hostile),

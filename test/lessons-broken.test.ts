@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { brokenBroker, type DEFECTS } from "./broken-broker.js";
-import { names } from "./every-lesson.js";
-import { command, lwtBroker } from "./processes.js";
+import { names, NEED_THEIR_BROKER } from "./every-lesson.js";
+import { command, lwtBroker, temporaryFolder } from "./processes.js";
 
 /** Milliseconds within which a lesson has to say that it failed. */
 const LIMIT = 30_000;
@@ -60,6 +62,22 @@ test("each lesson fails, and says why, on a broker that breaks its claim", {
   );
 });
 
+test("broker-restart fails, and says why, where the broker does not find what it had", async t => {
+  const file = path.join(import.meta.dirname, "..", "examples", "lessons", "broker-restart.yaml");
+  const [start, again, ...rest] = readFileSync(file, "utf8").split("--data broker-data");
+  const folder = temporaryFolder(t);
+  writeFileSync(
+    path.join(folder, "mine.yaml"),
+    `${start}--data broker-data${again}--data empty${rest.join()}`,
+  );
+  const run = command(t, "lwt-demo", ["./mine.yaml"], { cwd: folder });
+  const failed = await run.event("expected", { held: false }, LIMIT);
+  assert.match(failed.what, /finds the session in its folder/);
+  assert.match(failed.instead ?? "", /sessions/);
+  assert.equal(await run.exit(), 1);
+});
+
 test("no lesson is left out", () => {
-  assert.deepEqual(new Set(broken.map(([lesson]) => lesson)), new Set(names));
+  const withItsOwn = [...NEED_THEIR_BROKER];
+  assert.deepEqual(new Set([...broken.map(([lesson]) => lesson), ...withItsOwn]), new Set(names));
 });

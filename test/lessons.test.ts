@@ -423,11 +423,41 @@ test("the slide's Python lines are run where a Python has paho-mqtt 1.x", { skip
   assert.deepEqual([held, notObserved], [9, 0]);
 });
 
-test("a lesson that ends its broker says that it needs the bundled one", async t => {
-  const { url } = await lwtBroker(t);
-  const run = demo(t, "  - kill: broker\n", { args: ["-b", url] });
-  assert.equal(await run.exit(), 1);
-  assert.match(run.all("expected")[0]?.instead ?? "", /only be run on the bundled one/);
+test("a lesson that ends its broker is skipped on another one, says so, and leaves that alone", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  for (const steps of ["  - kill: broker\n", "  - start: broker\n    run: lwt-broker --port 0\n"]) {
+    const run = demo(t, READY + steps, { args: ["-b", url] });
+    assert.equal(await run.exit(), 1);
+    const { passed, held, failed, skipped } = lastResult(run);
+    assert.deepEqual([passed, held, failed], [false, 0, 0]);
+    assert.match(skipped ?? "", /its broker has to be its own/);
+    assert.match(run.all("warning")[0]?.hint ?? "", /without --broker/);
+    assert.deepEqual(run.all("process"), []);
+  }
+  assert.deepEqual(broker.all("client-connected"), []);
+  const text = demo(t, READY + "  - stop: broker\n", { args: ["-b", url], json: false });
+  assert.equal(await text.exit(), 1);
+  assert.match(text.stdout, /^mine: skipped, as its broker has to be its own; 0 claims held$/m);
+});
+
+test("a lesson can start its own broker, end it, and start it again", async t => {
+  const start = (data: string) =>
+    `  - start: broker\n    run: lwt-broker --port 0 --data ${data}\n` +
+    "  - expect: listening\n    from: broker\n    within: 10\n";
+  const known = (sessionPresent: boolean) =>
+    `  - expect: connected\n    from: Sub\n    where: { sessionPresent: ${sessionPresent} }\n    what: it is known\n`;
+  const restarted = (data: string) =>
+    `${start("one")}${READY}  - stop: Sub\n  - kill: broker\n${start(data)}${SUBSCRIBER}${known(true)}`;
+  const run = demo(t, restarted("one"));
+  assert.equal(await run.exit(), 0, run.stderr);
+  const brokers = run.all("process").filter(({ name }) => name === "broker");
+  assert.deepEqual(
+    brokers.map(({ command: typed }) => typed),
+    ["lwt-broker --port 0 --data one", "lwt-broker --port 0 --data one"],
+  );
+  const forgetful = demo(t, restarted("another"));
+  assert.equal(await forgetful.exit(), 1);
+  assert.match(forgetful.all("expected")[0]?.instead ?? "", /sessionPresent/);
 });
 
 test("user name and password reach the clients, and no output", {

@@ -96,7 +96,8 @@ async function play(
   const { runLesson } = await import("../lessons/lessons.js");
   const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), ...settings }, sink);
   if (passed) return ExitCode.done;
-  return skipped === null ? ExitCode.failed : ExitCode.leftEarly;
+  // Of a lesson that can't be run there nothing has held.
+  return skipped === "interrupted" ? ExitCode.leftEarly : ExitCode.failed;
 }
 
 /** Writes a transcript of what passes to the file, also of a lesson that fails or is left. */

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
+import { type LessonEvent, NOT_ITS_BROKER, type ProcessEvent, type Sink } from "../events.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
 import { cleanUp } from "./cleanup.js";
@@ -79,6 +79,7 @@ class Run {
   /** Processes that can't be run here. */
   readonly #absent = new Set<string>();
   #python: string | null = null;
+  #isSkipped = false;
   #brokerUrl = "";
   #begun = false;
   #number = 0;
@@ -101,21 +102,28 @@ class Run {
   }
 
   async play(): Promise<void> {
-    const { signal } = this.#settings;
+    const { signal, outside } = this.#settings;
+    if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip();
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
-    const { outside } = this.#settings;
     const forget = ["--forget", "--client-id", `Probe${this.#names.x}`];
     if (outside) await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
-    for (const step of [...(outside ? [] : BROKER_FIRST), ...this.#lesson.steps]) {
+    const first = outside || startsBrokerItself(this.#lesson) ? [] : BROKER_FIRST;
+    for (const step of [...first, ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
     if (this.#failed === 0 && !signal.aborted) await this.#predictions.reveal();
     signal.removeEventListener("abort", leave);
+  }
+
+  async #skip(): Promise<void> {
+    this.#isSkipped = true;
+    await this.#sink(lessonEvent(this.#lesson, this.#brokerUrl));
+    await this.#sink({ event: "warning", ...NOT_OURS });
   }
 
   /** For the slide's lines, if the lesson has them; where there is none, they are left out, and that is said. */
@@ -142,14 +150,15 @@ class Run {
   result(): LessonResult {
     const left = this.#settings.signal.aborted;
     const [held, failed] = [this.#held, this.#failed];
-    const passed = failed === 0 && !left;
+    const skipped = left ? "interrupted" : this.#isSkipped ? NOT_ITS_BROKER : null;
+    const passed = failed === 0 && skipped === null;
     return {
       event: "result",
       lesson: this.#lesson.name,
       passed,
       held,
       failed,
-      skipped: left ? "interrupted" : null,
+      skipped,
       deviations: this.#deviations,
       notObserved: this.#notObserved,
       next: passed ? this.#settings.next : null,
@@ -182,8 +191,8 @@ class Run {
     const act: { [Each in Step["kind"]]: (step: Steps[Each]) => Promise<void> } = {
       say: ({ say }) => this.#say(say),
       start: ({ start, run, exit }) => this.#cast.start(this.#processSettings(run, start), exit),
-      stop: ({ stop }) => this.#cast.stop(this.#ours(stop)),
-      kill: ({ kill }) => this.#cast.kill(this.#ours(kill)),
+      stop: ({ stop }) => this.#cast.stop(stop),
+      kill: ({ kill }) => this.#cast.kill(kill),
       expect: expected => this.#expect(expected),
       predict: question => this.#predictions.ask(question),
     };
@@ -192,11 +201,6 @@ class Run {
 
   async #leaveOut(step: Step): Promise<void> {
     if (step.kind === "expect" && step.what !== undefined) this.#notObserved++;
-  }
-
-  #ours(name: string): string {
-    if (name !== BROKER || this.#settings.outside === null) return name;
-    throw new Error("this lesson ends its broker, so it can only be run on the bundled one");
   }
 
   async #say(say: string): Promise<void> {
@@ -265,6 +269,12 @@ const NO_PAHO = {
   hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
 };
 
+const NOT_OURS = {
+  code: "not-our-broker",
+  message: "the broker is not the lesson's own to end and start again.",
+  hint: "Run the lesson without --broker.",
+};
+
 /** The processes that a step is about. */
 function namesIn(step: Step): string[] {
   const names: { [Kind in Step["kind"]]: (step: Steps[Kind]) => (string | undefined)[] } = {
@@ -287,6 +297,14 @@ const BROKER_FIRST: Step[] = [
   { kind: "start", start: BROKER, run: { command: "lwt-broker", args: ["--port", "0"] }, exit: 0 },
   { kind: "expect", expect: "listening", from: BROKER, where: {}, within: BROKER_START, times: 1 },
 ];
+
+/** Before any other process. */
+const startsBrokerItself = ({ steps }: Lesson): boolean => {
+  const first = steps.find(step => step.kind === "start");
+  return first?.start === BROKER;
+};
+
+const endsOrStartsBroker = (step: Step): boolean => step.kind !== "expect" && namesIn(step).includes(BROKER);
 
 /** What a lesson is, and who takes part in it: the broker, by its address where it isn't bundled, and each process once. */
 export function lessonEvent(

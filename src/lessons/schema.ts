@@ -197,7 +197,9 @@ type Problem = { path: PropertyKey[]; message: string } | null;
 function nameProblem(one: Step, { processes }: Known): Problem {
   if (one.kind === "say" || one.kind === "predict") return null;
   if (one.kind === "start")
-    return one.start === BROKER ? { path: ["start"], message: `${BROKER} is the lesson's own broker` } : null;
+    return one.start === BROKER && COMMANDS[one.run.command] !== "broker"
+      ? { path: ["start"], message: `${BROKER} is the lesson's own broker: run lwt-broker` }
+      : null;
   const key = one.kind === "expect" ? "from" : one.kind;
   const name = one.kind === "expect" ? one.from : one.kind === "stop" ? one.stop : one.kill;
   return processes.has(name) ? null : { path: [key], message: `no step before this one starts ${name}` };

@@ -165,7 +165,8 @@ class Story {
     const name = escapeText(lesson);
     const claims = `${held} ${held === 1 ? "claim" : "claims"} held`;
     const inLines = (text: string) => fold(text, this.#width);
-    if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)} before its end; ${claims}`));
+    const early = skipped === "interrupted" ? " before its end" : "";
+    if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)}${early}; ${claims}`));
     const more = [
       deviations > 0 ? `, ${deviations} broken by this broker in a known way` : "",
       notObserved > 0 ? `, ${notObserved} not observed here` : "",
