@@ -33,8 +33,8 @@ class MortalBroker {
     return broker;
   }
 
-  async again(): Promise<void> {
-    this.#running = await lwtBroker(this.#t, "--data", this.folder, ...this.#args);
+  async again(...more: string[]): Promise<void> {
+    this.#running = await lwtBroker(this.#t, "--data", this.folder, ...this.#args, ...more);
   }
 
   /** What nobody waits for, such as acknowledgments of subscribers, is on disk too: it goes there in order. */
@@ -390,6 +390,134 @@ test("a damaged store is refused with the place, and nothing in it is changed", 
   assert.equal(code, "store-damaged");
   assert.match(message, /journal-00000001 is damaged at byte \d+/);
   assert.deepEqual(readFileSync(journalOf(broker)), bytes);
+});
+
+/** Changes what is in the broker's journal. */
+function damage(broker: MortalBroker, change: (bytes: Buffer) => Buffer | void): Buffer {
+  const bytes = readFileSync(journalOf(broker));
+  const before = Buffer.from(bytes);
+  writeFileSync(journalOf(broker), change(bytes) ?? bytes);
+  return before;
+}
+
+const flip = (bytes: Buffer, at: number) => void bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+
+/** Ten messages for an absent session, a batch each; the broker is dead then. */
+async function withTen(t: TestContext): Promise<MortalBroker> {
+  const broker = await MortalBroker.start(t);
+  await broker.absent("subscriber", "a", 1);
+  const publisher = await broker.connect("publisher");
+  for (const payload of numbered(10)) await publisher.publish("a", payload, 1);
+  await broker.kill();
+  return broker;
+}
+
+const damages: [what: string, change: (bytes: Buffer) => Buffer | void, lost: number[]][] = [
+  ["a payload", bytes => flip(bytes, bytes.indexOf("message 4")), [4]],
+  ["a header", bytes => flip(bytes, bytes.lastIndexOf("LWTb", bytes.indexOf("message 4"))), [4]],
+  ["a length", bytes => flip(bytes, bytes.lastIndexOf("LWTb", bytes.indexOf("message 4")) + 6), [4]],
+  ["the last payload", bytes => flip(bytes, bytes.indexOf("message 9")), [9]],
+  [
+    "two payloads",
+    bytes => {
+      for (const payload of ["message 2", "message 7"]) flip(bytes, bytes.indexOf(payload));
+    },
+    [2, 7],
+  ],
+  [
+    "a missing batch",
+    bytes => {
+      const start = (payload: string) => bytes.lastIndexOf("LWTb", bytes.indexOf(payload));
+      return Buffer.concat([bytes.subarray(0, start("message 4")), bytes.subarray(start("message 5"))]);
+    },
+    [4],
+  ],
+];
+for (const [what, change, lost] of damages)
+  test(`--salvage keeps all but what is damaged, and names that: ${what}`, async t => {
+    const broker = await withTen(t);
+    const sound = damage(broker, change);
+    const damaged = readFileSync(journalOf(broker));
+    const refused = command(t, "lwt-broker", ["--port", "0", "--data", broker.folder]);
+    assert.equal(await refused.exit(), 1);
+    assert.match((await refused.event("error")).hint, /--salvage/);
+    await broker.again("--salvage");
+    assert.equal((await broker.process.event("store-opened")).messages, 10 - lost.length);
+    assert.match(
+      (await broker.process.event("warning", { code: "store-salvaged" })).message,
+      /to subscriber\./,
+    );
+    const leftOut = broker.process.all("warning").filter(({ code }) => code === "store-left-out");
+    assert.equal(leftOut.length, lost.length);
+    for (const [i, { message }] of leftOut.entries()) {
+      const [, from, to] = /journal-00000001, bytes (\d+) to (\d+):/.exec(message) ?? [];
+      const at = sound.indexOf(`message ${lost[i]}`);
+      if (damaged.length === sound.length) assert.ok(Number(from) < at && at < Number(to), message);
+      else assert.match(message, /before byte \d+: batch \d+ is not there/);
+    }
+    assert.deepEqual(readFileSync(path.join(broker.folder, "damaged-1-journal-00000001")), damaged);
+    await broker.killed();
+    assert.deepEqual(broker.process.all("warning"), []);
+    const subscriber = await broker.resume("subscriber", true);
+    assert.deepEqual(
+      (await drained(broker, subscriber, "a")).map(({ payload }) => payload),
+      numbered(10).filter((_, i) => !lost.includes(i)),
+    );
+  });
+
+test("--salvage says so where it is a session's own record that is damaged", async t => {
+  const broker = await withTen(t);
+  damage(broker, bytes => flip(bytes, bytes.indexOf("subscriber")));
+  await broker.again("--salvage");
+  const { message } = await broker.process.event("warning", { code: "store-salvaged" });
+  assert.match(message, /no session with a subscription is left\. Gone: 1 of the sessions/);
+  await broker.killed();
+  await broker.resume("subscriber", false);
+});
+
+test("--salvage changes nothing of a folder that is whole, or only torn at its end", async t => {
+  const broker = await withTen(t);
+  truncateSync(journalOf(broker), statSync(journalOf(broker)).size - 3);
+  await broker.again("--salvage");
+  assert.equal((await broker.process.event("store-opened")).messages, 9);
+  await broker.process.event("warning", { code: "store-cut" });
+  assert.deepEqual(
+    broker.process.all("warning").map(({ code }) => code),
+    ["store-cut"],
+  );
+  await broker.kill();
+  await broker.again("--salvage");
+  assert.equal((await broker.process.event("store-opened")).messages, 9);
+  assert.deepEqual(broker.process.all("warning"), []);
+  assert.deepEqual(
+    readdirSync(broker.folder).filter(name => name.startsWith("damaged")),
+    [],
+  );
+});
+
+test("--salvage: what lost records took back is not done twice, and no packet identifier is taken for another's", async t => {
+  const broker = await MortalBroker.start(t);
+  const holding = await broker.resume("subscriber", false, { hold: true });
+  await holding.subscribe("a", 1);
+  const publisher = await broker.resume("publisher", false, { holdPubrel: true });
+  const qos2 = (payload: string) => packet(0x34, field("a"), uint16(7), Buffer.from(payload));
+  publisher.socket.write(qos2("one"));
+  await publisher.packet("PUBREC", PacketType.pubrec, 7);
+  await holding.message("one");
+  publisher.acknowledge(PacketType.pubrel, 7);
+  await publisher.packet("PUBCOMP", PacketType.pubcomp, 7);
+  await broker.kill();
+  // PUBCOMP is out, and what says so is damaged.
+  damage(broker, bytes => flip(bytes, bytes.length - 2));
+  await broker.again("--salvage");
+  const again = await broker.resume("publisher", true);
+  again.socket.write(qos2("two"));
+  await again.packet("PUBCOMP", PacketType.pubcomp, 7);
+  const subscriber = await broker.resume("subscriber", true);
+  assert.deepEqual(
+    (await drained(broker, subscriber, "a")).map(({ payload }) => payload),
+    ["one", "two"],
+  );
 });
 
 test("a torn end is told and dropped; all before it is there", async t => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { crc32 } from "../src/journal/checksum.js";
 import { FieldReader, FieldWriter } from "../src/journal/fields.js";
 import { type Cut, Journal } from "../src/journal/journal.js";
+import { salvage } from "../src/journal/salvage.js";
 import { isUserError } from "../src/errors.js";
 import { temporaryFolder } from "./processes.js";
 
@@ -188,6 +189,7 @@ test("a newer format is refused, and says what to do", async t => {
   const { folder, file } = await written(t, BATCHES);
   writeFileSync(file, readFileSync(file, "latin1").replace("format 1", "format 2"), "latin1");
   assert.match(await refusal(folder), /written in format 2 .* knows format 1/);
+  await assert.rejects(salvage(folder, "--data"), /written in format 2 .* knows format 1/);
 });
 
 test("a full file is followed by the next; the oldest is taken away when it is not needed any more", async t => {
@@ -206,4 +208,27 @@ test("a full file is followed by the next; the oldest is taken away when it is n
   const { texts, journal: again } = await opened(folder);
   await again.close();
   assert.equal(texts.length, 2);
+});
+
+test("where a file is missing, salvage keeps all others' batches in order, and says which are not there", async t => {
+  const folder = temporaryFolder(t);
+  const { journal } = await opened(folder);
+  const megabyte = (i: number) => `${i} `.repeat(512 * 1024);
+  for (let i = 0; i < 20; i++) await write(journal, megabyte(i % 10));
+  await journal.close();
+  assert.deepEqual(await salvage(folder, "--data"), []);
+  rmSync(path.join(folder, "journal-00000002"));
+  assert.match(await refusal(folder), /after batch 8 comes batch 17/);
+  const last = path.join(folder, "journal-00000003");
+  const leftOut = await salvage(folder, "--data");
+  assert.deepEqual(
+    leftOut.map(({ file, from, to, what }) => ({ file, isPlace: from === to, what })),
+    [{ file: last, isPlace: true, what: "batches 9 to 16 are not there" }],
+  );
+  const found = await reading(folder);
+  assert.ok(typeof found === "object");
+  assert.deepEqual(
+    found.texts.map(text => Number(text[0])),
+    [0, 1, 2, 3, 4, 5, 6, 7, 6, 7, 8, 9],
+  );
 });

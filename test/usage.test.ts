@@ -84,6 +84,7 @@ const wrong: Record<string, Wrong[]> = {
   ],
   "lwt-broker": [
     [["--sync", "write"], /--sync is about what --data keeps/],
+    [["--salvage"], /--salvage is about what --data keeps/],
     [["--port", "70000"], /0 to 65535/],
     [["--host", ""], /--host wants a value/],
     [["--prot", "1"], /Did you mean --port\?/],

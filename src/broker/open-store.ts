@@ -2,6 +2,7 @@ import path from "node:path";
 import { errorEvent, isUserError, UserError } from "../errors.js";
 import type { BrokerEvent } from "../events.js";
 import { makeFolder } from "../journal/folder.js";
+import type { LeftOut } from "../journal/salvage.js";
 import { type DataSettings, DurableStore } from "./durable/durable-store.js";
 import type { Pace } from "./pace.js";
 import type { Store } from "./store.js";
@@ -11,26 +12,39 @@ import type { Store } from "./store.js";
  * @throws UserError when it can't be used, is in use, or is damaged
  */
 export async function openStore(
-  { folder: given, sync }: DataSettings,
+  { folder: given, ...settings }: DataSettings,
   pace: Pace,
 ): Promise<{ store: Store; found: BrokerEvent[] }> {
   const folder = path.resolve(given);
   try {
     await makeFolder(folder);
     const { store, recovered } = await DurableStore.open(
-      { folder, sync },
+      { folder, ...settings },
       {
         trouble: error => pace.emit(error ? noRoom(folder, error) : roomAgain(folder)),
         damaged: error => pace.emit(errorEvent(error)),
       },
     );
-    const { cut, ...counts } = recovered;
+    const { cut, leftOut, mayMiss, nameless, ...counts } = recovered;
     const opened: BrokerEvent = { event: "store-opened", folder, ...counts };
-    return { store, found: cut ? [opened, cutOff(cut.file, cut.bytes)] : [opened] };
+    const found = [
+      opened,
+      ...leftOut.map(leftOutOf),
+      ...(leftOut.length > 0 ? [salvaged(mayMiss, nameless)] : []),
+    ];
+    return { store, found: cut ? [...found, cutOff(cut.file, cut.bytes)] : found };
   } catch (error) {
-    throw isUserError(error) ? error : cantUse(folder, error as Error);
+    if (!isUserError(error)) throw cantUse(folder, error as Error);
+    throw error.code === "store-damaged" ? canBeSalvaged(error) : error;
   }
 }
+
+const canBeSalvaged = ({ code, message }: UserError) =>
+  new UserError(
+    code,
+    message,
+    "Put back a copy of the folder, or start with --salvage: it keeps what can be read, and names the rest.",
+  );
 
 const cantUse = (folder: string, error: Error) =>
   new UserError(
@@ -59,3 +73,27 @@ const cutOff = (file: string, bytes: number): BrokerEvent => ({
   message: `the last ${bytes} bytes of ${file} are a write that was cut short when the broker died, and are dropped.`,
   hint: "Nothing of it had been acknowledged: those who published it send it again.",
 });
+
+const leftOutOf = ({ file, from, to, what }: LeftOut): BrokerEvent => ({
+  event: "warning",
+  code: "store-left-out",
+  message: `left out of ${file}, ${from === to ? `before byte ${from}` : `bytes ${from} to ${to - 1}`}: ${what}.`,
+  hint: `The file as it was is kept beside it, as damaged-N-${path.basename(file)}.`,
+});
+
+/** Clients that are named at most. */
+const MOST_NAMED = 10;
+
+function salvaged(mayMiss: string[], nameless: number): BrokerEvent {
+  const more = mayMiss.length > MOST_NAMED ? ` and ${mayMiss.length - MOST_NAMED} more` : "";
+  const who = mayMiss.slice(0, MOST_NAMED).join(", ") + more;
+  const whom = who ? `to ${who}` : "though no session with a subscription is left";
+  const gone =
+    nameless > 0 ? ` Gone: ${nameless} of the sessions, whose clients are not known any more.` : "";
+  return {
+    event: "warning",
+    code: "store-salvaged",
+    message: `messages that were acknowledged may be missing, ${whom}.${gone}`,
+    hint: "What had been acknowledged by a subscriber may come again, also at QoS 2.",
+  };
+}

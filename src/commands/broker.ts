@@ -32,6 +32,8 @@ void run({
       throw contradiction("--broker is for status", "To listen elsewhere: --host and --port.");
     if (values.sync !== null && values.data === null)
       throw contradiction("--sync is about what --data keeps", "Name the folder too: --data DIR.");
+    if (values.salvage && values.data === null)
+      throw contradiction("--salvage is about what --data keeps", "Name the folder too: --data DIR.");
     return {
       output: { json: values.json, quiet: values.quiet },
       timeout: null,
@@ -46,13 +48,11 @@ type BrokerValues = Values<typeof brokerOptions>;
 type Start = Awaited<ReturnType<Parameters<typeof run<typeof brokerOptions>>[0]["prepare"]>>["start"];
 
 const serve =
-  ({ host, port, debug, data: folder, sync, "max-queued": maxQueued }: BrokerValues): Start =>
+  ({ host, port, debug, data: folder, sync, salvage, "max-queued": maxQueued }: BrokerValues): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
-    const broker = await startBroker(
-      { host, port, debug, maxQueued, data: folder === null ? null : { folder, sync: sync ?? "disk" } },
-      sink,
-    );
+    const data = folder === null ? null : { folder, sync: sync ?? "disk", salvage };
+    const broker = await startBroker({ host, port, debug, maxQueued, data }, sink);
     await aborted(stop);
     await broker.close();
     return ExitCode.done;

@@ -14,7 +14,7 @@ import { crc32 } from "./checksum.js";
  * was cut off there.
  */
 export const HEADER_BYTES = 24;
-const MAGIC = Buffer.from("LWTb");
+export const MAGIC = Buffer.from("LWTb");
 /** Is not 0, so that a last byte of 0 was never written. */
 export const END_MARK = 0xff;
 /** What a disk writes or does not, in bytes. */
@@ -36,7 +36,8 @@ export type Found =
   | { kind: "end" }
   /** A write that never came to its end. */
   | { kind: "cut" }
-  | { kind: "damage"; what: string };
+  /** `next`: where the one behind it is, if its header says so. */
+  | { kind: "damage"; what: string; next: number | null };
 
 /** What is at that offset of a file. */
 export function batchAt(file: Buffer, at: number): Found {
@@ -44,11 +45,11 @@ export function batchAt(file: Buffer, at: number): Found {
   const start = at + HEADER_BYTES;
   if (start > file.length) return CUT;
   const header = headerAt(file, at);
-  if (!header) return brokenAt(file, at, start, "a batch's header is not what was written");
+  if (!header) return brokenAt(file, at, start, "a batch's header is not what was written", null);
   const next = start + header.length;
   if (next > file.length) return CUT;
   if (crc32(file, start, next) !== header.checksum)
-    return brokenAt(file, start, next, "records are not what was written");
+    return brokenAt(file, start, next, "records are not what was written", next);
   return { kind: "batch", number: header.number, start, end: next - 1, next };
 }
 
@@ -68,8 +69,8 @@ function headerAt(file: Buffer, at: number): { length: number; number: number; c
  * After a power cut a file may have its length before it has its content: then the last that was written has sectors of
  * zeros. What is all there and wrong was written otherwise.
  */
-const brokenAt = (file: Buffer, start: number, end: number, what: string): Found =>
-  hasUnwrittenSector(file, start, end) && !hasBatchBehind(file, start) ? CUT : { kind: "damage", what };
+const brokenAt = (file: Buffer, start: number, end: number, what: string, next: number | null): Found =>
+  hasUnwrittenSector(file, start, end) && !hasBatchBehind(file, start) ? CUT : { kind: "damage", what, next };
 
 function hasBatchBehind(file: Buffer, at: number): boolean {
   for (let found = file.indexOf(MAGIC, at + 1); found !== -1; found = file.indexOf(MAGIC, found + 1))

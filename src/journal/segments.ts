@@ -92,6 +92,12 @@ async function bytesOf(file: string): Promise<Buffer> {
   }
 }
 
+/** @throws UserError `store-format` */
+export function refuseOtherFormat(bytes: Buffer, folder: string, option: string): void {
+  const fault = headerFault(bytes, folder, option);
+  if (fault instanceof UserError) throw fault;
+}
+
 /** "cut": less of the header than there should be, or zeros in its place. */
 function headerFault(bytes: Buffer, folder: string, option: string): "cut" | "damage" | UserError | null {
   const start = bytes.subarray(0, FILE_HEADER.length);

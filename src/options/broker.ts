@@ -1,6 +1,6 @@
 import { debugOptions, helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
-import { number, oneOf, text } from "./values.js";
+import { flag, number, oneOf, text } from "./values.js";
 
 export const brokerOptions = {
   port: {
@@ -35,6 +35,12 @@ export const brokerOptions = {
     derived: "disk",
     read: oneOf("disk", "write"),
     help: "with --data, acknowledge what survives a power cut (disk), or the death of the process (write)",
+  },
+  salvage: {
+    value: null,
+    default: "false",
+    read: flag,
+    help: "of a damaged --data folder keep what can be read, and name the rest",
   },
   broker: {
     alias: "b",

@@ -38,7 +38,7 @@ persistence true
 `;
 
 export const mosquitto = (): BrokerKind => ({
-  setUp: "Mosquitto, persistence true, autosave 1800 s, max_queued_messages 0",
+  setUp: "Mosquitto: persistence true, autosave 1800 s, unlimited queues",
   command: (port, folder) => {
     const file = path.join(folder, "mosquitto.conf");
     writeFileSync(file, `${MOSQUITTO}persistence_location ${folder}/\nlistener ${port} 127.0.0.1\n`);

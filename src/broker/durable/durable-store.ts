@@ -1,6 +1,7 @@
 import type { UserError } from "../../errors.js";
 import { lockFolder } from "../../journal/folder-lock.js";
 import { Journal, type Sync } from "../../journal/journal.js";
+import { type LeftOut, salvage } from "../../journal/salvage.js";
 import { MemoryStore, type Taken } from "../memory-store.js";
 import type { Message } from "../message.js";
 import type { Session, StoredSubscription } from "../session.js";
@@ -17,6 +18,8 @@ export interface DataSettings {
   folder: string;
   /** What is acknowledged survives with `disk` a power cut, with `write` the death of this process. */
   sync: Sync;
+  /** Of a damaged folder, keep what can be read; else it is refused. Default false. */
+  salvage?: boolean;
 }
 
 /** Told what goes wrong while the store is in use. */
@@ -36,6 +39,12 @@ export interface Recovered {
   wills: number;
   /** Of the write that never came to its end: the file, and how many bytes. */
   cut: { file: string; bytes: number } | null;
+  /** With `salvage`. */
+  leftOut: LeftOut[];
+  /** Clients whose sessions may miss something of that. */
+  mayMiss: string[];
+  /** Sessions of which only that says whose they were. */
+  nameless: number;
 }
 
 type RecordOf<Kind extends RecordKind> = Extract<StoreRecord, { kind: Kind }>;
@@ -90,13 +99,20 @@ export class DurableStore extends MemoryStore {
   ): Promise<{ store: DurableStore; recovered: Recovered }> {
     const unlock = await lockFolder(settings.folder, USER);
     try {
+      const leftOut = settings.salvage ? await salvage(settings.folder, USER.option) : [];
       const replay = new Replay();
       const { journal, cut } = await Journal.open(
         { ...settings, option: USER.option, trouble: error => witness.trouble(error) },
         records => replay.read(records),
       );
+      const { nameless } = replay;
+      const mended = leftOut.length > 0 ? replay.mend() : [];
       const store = new DurableStore(settings.folder, journal, witness, unlock);
-      return { store, recovered: { ...store.#restore(replay), cut } };
+      const counts = store.#restore(replay);
+      for (const record of mended) store.#keep(record);
+      await new Promise<void>(resolve => journal.whenKept(resolve));
+      const mayMiss = leftOut.length > 0 ? store.#subscribers() : [];
+      return { store, recovered: { ...counts, cut, leftOut, mayMiss, nameless } };
     } catch (error) {
       unlock();
       throw error;
@@ -322,7 +338,12 @@ export class DurableStore extends MemoryStore {
     return session;
   }
 
-  #restore(replay: Replay): Omit<Recovered, "cut"> {
+  #subscribers(): string[] {
+    const subscribed = [...this.storedSessions()].filter(({ subscriptions }) => subscriptions.size > 0);
+    return subscribed.map(({ clientId }) => clientId);
+  }
+
+  #restore(replay: Replay): Pick<Recovered, "sessions" | "messages" | "retained" | "wills"> {
     for (const [number, { clientId, ...kept }] of replay.sessions)
       if (clientId !== null) this.#restoreSession(this.#open(clientId, number), kept);
     this.#lastSession = replay.lastSession;

@@ -22,11 +22,38 @@ export class Replay {
   lastIdentity = 0;
 
   read(records: FieldReader): void {
-    while (!records.isAtEnd) {
-      const record = readRecord(records);
-      // The table pairs each kind with its own fields.
-      (this.#effects[record.kind] as (record: StoreRecord) => void)(record);
-    }
+    while (!records.isAtEnd) this.#apply(readRecord(records));
+  }
+
+  /** How many sessions there are of which no record says whose they are. */
+  get nameless(): number {
+    return [...this.sessions.values()].filter(({ clientId }) => clientId === null).length;
+  }
+
+  /**
+   * Where records are missing, what they took back is still there: it goes, as far as later ones tell. Which QoS 2
+   * messages are under way is forgotten: one that comes twice is better than one that is taken for another.
+   * @returns the records that say so
+   */
+  mend(): StoreRecord[] {
+    const records = [...this.#replaced(), ...[...this.sessions].flatMap(outdated)];
+    for (const record of records) this.#apply(record);
+    return records;
+  }
+
+  /** Sessions whose client has a newer one, and those whose client nobody knows. */
+  #replaced(): StoreRecord[] {
+    const newest = new Map<string | null, number>();
+    for (const [session, { clientId }] of this.sessions)
+      newest.set(clientId, Math.max(session, newest.get(clientId) ?? 0));
+    return [...this.sessions]
+      .filter(([session, { clientId }]) => clientId === null || newest.get(clientId) !== session)
+      .map(([session]) => ({ kind: "ended", session }));
+  }
+
+  #apply(record: StoreRecord): void {
+    // The table pairs each kind with its own fields.
+    (this.#effects[record.kind] as (record: StoreRecord) => void)(record);
   }
 
   readonly #effects: { [Kind in RecordKind]: (record: Extract<StoreRecord, { kind: Kind }>) => void } = {
@@ -92,4 +119,18 @@ export class Replay {
     this.sessions.set(number, session);
     return session;
   }
+}
+
+/** A packet identifier that was given to a later message was free: the earlier one had been acknowledged. */
+function outdated([session, { owed, received }]: [number, ReplayedSession]): StoreRecord[] {
+  const holders = new Map<number, number>();
+  const done: StoreRecord[] = [];
+  for (const { identity, packetId } of [...owed.values()].toSorted((a, b) => a.identity - b.identity)) {
+    if (packetId === null) continue;
+    const earlier = holders.get(packetId);
+    if (earlier !== undefined) done.push({ kind: "done", session, identity: earlier });
+    holders.set(packetId, identity);
+  }
+  const completed = [...received].map((packetId): StoreRecord => ({ kind: "completed", session, packetId }));
+  return [...done, ...completed];
 }
