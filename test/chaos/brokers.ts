@@ -15,6 +15,8 @@ const LOOK = 10;
 export interface BrokerKind {
   /** What is said of it. */
   setUp: string;
+  /** It keeps a journal, and tidies that. */
+  tidies: boolean;
   /** What starts it, again and again on the same folder. */
   command(port: number, folder: string): [program: string, args: string[]];
 }
@@ -23,6 +25,7 @@ export const lwtBroker =
   (sync: string) =>
   (bin: string): BrokerKind => ({
     setUp: `lwt-broker --sync ${sync}`,
+    tidies: true,
     command: (port, folder) => {
       const options = ["--port", String(port), "--data", folder, "--sync", sync, "--quiet"];
       return [process.execPath, [path.join(bin, "lwt-broker.cjs"), ...options]];
@@ -39,6 +42,7 @@ persistence true
 
 export const mosquitto = (): BrokerKind => ({
   setUp: "Mosquitto: persistence true, autosave 1800 s, unlimited queues",
+  tidies: false,
   command: (port, folder) => {
     const file = path.join(folder, "mosquitto.conf");
     writeFileSync(file, `${MOSQUITTO}persistence_location ${folder}/\nlistener ${port} 127.0.0.1\n`);
@@ -48,6 +52,7 @@ export const mosquitto = (): BrokerKind => ({
 
 export const aedes = (): BrokerKind => ({
   setUp: "stock aedes, all in memory",
+  tidies: false,
   command: port => [process.execPath, ["--input-type=module", "-e", STOCK_AEDES, String(port)]],
 });
 

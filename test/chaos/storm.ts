@@ -224,8 +224,9 @@ class Weather {
 
   /** While a file comes or goes, which takes many bytes. */
   async #killAtTidying(): Promise<void> {
-    for (const publisher of this.#cast.publishers) publisher.payloadBytes = FLOOD;
     const { broker } = this.#cast.scene;
+    if (!broker.kind.tidies) return this.#killBroker("broker");
+    for (const publisher of this.#cast.publishers) publisher.payloadBytes = FLOOD;
     const isTidying = await fileChanges(broker.folder, this.#random.chance(0.7));
     await passes(this.#random.between(0, 10));
     for (const publisher of this.#cast.publishers) publisher.payloadBytes = TRICKLE;
