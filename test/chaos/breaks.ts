@@ -92,7 +92,8 @@ function brokenBin(folder: string, replacements: [there: string, broken: string]
   const built = path.join(binDir, "..", "dist");
   cpSync(binDir, path.join(folder, "bin"), { recursive: true });
   mkdirSync(path.join(folder, "dist"));
-  cpSync(path.join(built, "lwt-broker.cjs"), path.join(folder, "dist", "lwt-broker.cjs"));
+  for (const bundle of ["lwt-broker.cjs", "parse.cjs"])
+    cpSync(path.join(built, bundle), path.join(folder, "dist", bundle));
   let code = readFileSync(path.join(built, "broker.cjs"), "utf8");
   for (const [there, broken] of replacements) {
     if (code.split(there).length !== 2) throw new Error(`once in the built broker there should be: ${there}`);
