@@ -36,6 +36,10 @@ export const startContestants = (absent: string[]): Promise<BenchBroker[]> =>
     ...(absent.includes("mosquitto") ? [] : [startMosquitto(UNLIMITED)]),
   ]);
 
+/** The same without aedes. */
+export const startUnlimited = (): Promise<BenchBroker[]> =>
+  Promise.all([startMosquitto(UNLIMITED), startLwtBroker()]);
+
 /** In memory, on disk in both ways, aedes as it comes, and Mosquitto with its database. @param folder for what they keep */
 export const startStores = (folder: string): Promise<BenchBroker[]> =>
   Promise.all([

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Event, Timed } from "../../src/events.js";
 import { binDir, missing } from "../processes.js";
 import { type BenchBroker, startBrokers } from "./brokers.js";
 import { environment } from "./contest.js";
+import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
 
 export const about =
@@ -142,22 +142,6 @@ async function fleet(broker: BenchBroker, machines: number, args: string[]): Pro
   await Promise.all([ended, once(lines, "close")]);
   return { events, lasted: performance.now() - since, memory, cpu };
 }
-
-/** Where the system has /proc. */
-const procOf = (pid: number, file: string) => {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, "utf8");
-  } catch {
-    return "";
-  }
-};
-const memoryOf = (pid: number) => Number(/VmHWM:\s*(\d+)/.exec(procOf(pid, "status"))?.[1]) / 1024;
-/** Milliseconds; /proc counts in hundredths of a second. */
-const cpuOf = (pid: number) => {
-  const [, fields = ""] = procOf(pid, "stat").split(") ");
-  const [user, system] = fields.split(" ").slice(11, 13);
-  return 10 * (Number(user) + Number(system));
-};
 
 const row = (...[machines, broker, connects, acked, mb, cpu, brokerCpu, p50, p99]: string[]) =>
   `${machines?.padEnd(9)}${broker?.padEnd(11)}${connects?.padStart(10)}${acked?.padStart(16)}${mb?.padStart(5)}` +

@@ -3,12 +3,14 @@ import * as broker from "./broker.js";
 import * as fleet from "./fleet.js";
 import * as store from "./store.js";
 import * as startup from "./startup.js";
+import * as throughput from "./throughput.js";
 
 const benchmarks: Record<string, { about: string; run(rounds?: number, isLong?: boolean): Promise<string> }> =
   {
     startup,
     broker,
     store,
+    throughput,
     fleet,
   };
 

@@ -1,0 +1,21 @@
+import { readFileSync } from "node:fs";
+
+/** Where the system has /proc; elsewhere these figures are NaN. */
+const procOf = (pid: number, file: string) => {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
+};
+
+/** The most memory that a process has had, in MB. */
+export const memoryOf = (pid: number): number =>
+  Number(/VmHWM:\s*(\d+)/.exec(procOf(pid, "status"))?.[1]) / 1024;
+
+/** Milliseconds of processor time that a process has taken; /proc counts in hundredths of a second. */
+export const cpuOf = (pid: number): number => {
+  const [, fields = ""] = procOf(pid, "stat").split(") ");
+  const [user, system] = fields.split(" ").slice(11, 13);
+  return 10 * (Number(user) + Number(system));
+};
