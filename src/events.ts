@@ -129,6 +129,8 @@ interface ClientEvents {
     payload: string;
     delivery: Delivery;
   };
+  /** With --outbox: it is safe there, while there is no connection to send it in. `published` comes when there is. */
+  kept: { topic: string; payload: string; qos: QoS; run: string | null; seq: number | null };
   /** With --outbox: how many messages an earlier run has left in that folder. They are sent first. */
   "outbox-opened": { folder: string; messages: number };
   /** With --machines, every second: how many are connected now, of all that were asked for, and what came of them. */
@@ -353,6 +355,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   witnessed: true,
   fleet: true,
   "wills-witnessed": true,
+  kept: true,
   "outbox-opened": true,
   forgotten: true,
   warning: true,

@@ -216,6 +216,7 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     seq: orNull(number),
   },
   status: { machine: orNull(hostile), state, topic, payload, delivery },
+  kept: { topic, payload, qos, run: orNull(hostile), seq: orNull(number) },
   "outbox-opened": { folder: hostile, messages: number },
   failing: { cause: failCause, keepAliveDeadline: orNull(hostile) },
   witnessed: { cause: failCause, will: flag, milliseconds: number },

@@ -93,7 +93,7 @@ async function kill({ child, ended }: Running): Promise<void> {
 
 const summaryOf = (run: Running) => run.all("summary")[0]?.machines[0] as SentSummary | undefined;
 
-const marks = (run: Running, event: "published" | "acknowledged") =>
+const marks = (run: Running, event: "published" | "acknowledged" | "kept") =>
   run
     .all(event)
     .filter(({ seq }) => seq !== null)
@@ -282,21 +282,37 @@ test("a broker that is away: readings are made all the same, kept, and sent when
   const away = publisher(t, port, folder, "--interval", "0.01");
   await away.event("warning", { code: "no-broker" });
   await away.event("reconnecting", { attempt: 2 });
+  await away.event("kept", { seq: 4 });
   away.child.send("stop");
   assert.equal(await away.exit(), 1);
   assert.deepEqual(marks(away, "published"), []);
   const kept = summaryOf(away)?.kept ?? 0;
-  assert.ok(kept > 3, `${kept} kept`);
+  // What was being written when it was stopped is kept too.
+  const told = away.all("kept").map(({ seq, qos }) => ({ seq, qos }));
+  assert.ok(told.length <= kept);
+  assert.deepEqual(
+    told,
+    told.map((_, i) => ({ seq: i + 1, qos: 1 })),
+  );
 
   const next = publisher(t, port, folder, ...QUICK, "-C", "2");
   await next.event("warning", { code: "no-broker" });
   await lwtBroker(t, "--port", String(port));
   assert.equal(await next.exit(), 0);
   const acknowledged = marks(next, "acknowledged");
+  // Those that it had found there were told before.
+  assert.ok(marks(next, "kept").every(({ run }) => run !== acknowledged[0]?.run));
   assert.deepEqual(
     acknowledged.map(({ seq }) => seq),
     [...Array.from({ length: kept }, (_, i) => i + 1), 1, 2],
   );
+});
+
+test("a reading that is safe without a connection is shown as kept, in 80 columns", async t => {
+  const args = ["-p", String(await freePort()), "--outbox", outbox(t), "--interval", "0.01"];
+  const run = command(t, "pub-lwt", args, { json: false });
+  await run.outputHas(/^\d\d:\d\d:\d\d {4}2 {2}Temperature [^]*? kept$/m);
+  for (const line of run.stdout.split("\n").slice(0, -1)) assert.equal(line.length, 80, line);
 });
 
 test("a broker that is killed: readings go on into the outbox, and none is missing at its subscriber", async t => {

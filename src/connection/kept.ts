@@ -164,8 +164,15 @@ export class KeptInFlight extends InFlightStore {
     const publication = this.#publications.get(message.packetId);
     if (publication?.message !== message) return; // the connection is over for good
     publication.isSafe = true;
+    if (!this.#unsent && publication.sentAt === null) this.#tellKept(message);
     if (this.#incomplete.has(publication)) this.#send(publication);
     else this.#sendMore();
+  }
+
+  #tellKept({ topic, payload: bytes, qos }: KeptMessage): void {
+    const payload = bytes.toString();
+    const { run, seq } = readingMarks(payload);
+    this.sink({ event: "kept", topic, payload, qos, run, seq });
   }
 
   #sendMore(): void {

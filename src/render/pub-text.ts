@@ -8,6 +8,7 @@ import type { Rendered, Renderer } from "./rendered.js";
 import { foldAt, type Screen } from "./screen.js";
 
 type Published = Extract<ClientEvent, { event: "published" }>;
+type Sent = Pick<Published, "seq" | "topic" | "payload" | "qos">;
 
 export const failures: Record<FailCause, string> = {
   network: "resetting the connection, as a failing network does",
@@ -28,7 +29,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
   let introduced = false;
   let stopping = false;
 
-  const line = (time: string, { seq, topic, payload, qos }: Published, right: string): Rendered => {
+  const line = (time: string, { seq, topic, payload, qos }: Sent, right: string): Rendered => {
     const number = seq === null ? "   " : String(seq).padStart(3);
     const shownRight = right || `QoS ${qos}`;
     const room = screen.width - 8 - 2 - number.length - 2 - 2 - shownRight.length;
@@ -83,6 +84,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         unacknowledged.set(event.packetId, event);
         return undefined;
       },
+      kept: event => line(event.time, event, "kept"),
       acknowledged: ({ time, packetId, milliseconds }) => {
         const published = unacknowledged.get(packetId);
         unacknowledged.delete(packetId);
