@@ -96,6 +96,8 @@ interface ClientEvents {
     payload: string;
     qos: QoS;
     retain: boolean;
+    /** A process before this one may have sent it already. */
+    dup: boolean;
     packetId: number | null;
     run: string | null;
     seq: number | null;

@@ -196,6 +196,7 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     payload,
     qos,
     retain: flag,
+    dup: flag,
     packetId,
     run: orNull(hostile),
     seq: orNull(number),

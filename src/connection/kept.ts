@@ -191,19 +191,19 @@ export class KeptInFlight extends InFlightStore {
       (this.client()["_sendPacket"] as SendPacket)(packet, undefined, undefined, DO_NOT_STORE);
     if (released) send({ cmd: "pubrel", messageId });
     else send({ cmd: "publish", topic, payload, qos, retain, messageId, dup });
-    message.dup = true;
     publication.sentAt = sentAt ?? performance.now();
     if (sentAt === null) this.#tellSent(publication);
+    message.dup = true;
   }
 
   /** For the first time in this process. */
   #tellSent({ message, sent }: Publication): void {
     sent();
-    const { packetId, topic, qos, retain, released } = message;
+    const { packetId, topic, qos, retain, dup, released } = message;
     if (released) return; // an earlier one has published it
     const payload = message.payload.toString();
     const { run, seq } = readingMarks(payload);
-    this.sink({ event: "published", topic, payload, qos, retain, packetId, run, seq });
+    this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
   }
 
   async #tellAcknowledged({ message: { packetId, topic, payload }, sentAt }: Publication): Promise<void> {

@@ -66,7 +66,7 @@ export class Publications {
       if (qos > 0) packetId = this.client.getLastMessageId();
       message.sent?.();
       const text = payload.toString();
-      this.sink({ event: "published", topic, payload: text, qos, retain, packetId, run, seq });
+      this.sink({ event: "published", topic, payload: text, qos, retain, dup: false, packetId, run, seq });
     });
   }
 }

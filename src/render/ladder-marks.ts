@@ -78,7 +78,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
   subscribed: (event, { broker }) =>
     "grantedQos" in event ? [arrowFrom(event.process, broker, [`SUB ${event.topicFilter}`])] : [],
   published: ({ process, ...publish }, { broker }) => [
-    arrowFrom(process, broker, publishLabels({ ...publish, dup: false })),
+    arrowFrom(process, broker, publishLabels(publish)),
   ],
   acknowledged: ({ process, packetId }, { broker, qosOf }) => {
     if (packetId === null) return [];
