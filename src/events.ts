@@ -8,6 +8,8 @@ export type QoS = 0 | 1 | 2;
 
 /** A lesson that kills its broker is not run on another one. */
 export const NOT_ITS_BROKER = "skipped, as its broker has to be its own";
+/** A lesson that cuts a cable is not run over TLS: the relay that is the cable has another host's name. */
+export const NO_CABLE = "skipped, as it can't cut a cable on the way to a broker over TLS";
 
 /** A last will as CONNECT carries it (MQTT 3.1.1, 3.1.2.5). */
 export interface Will {
@@ -260,6 +262,8 @@ interface LessonEvents {
   lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
   step: { number: number; say: string };
   process: { name: string; pid: number; command: string };
+  /** Between that process and the broker nothing passes any more, or again. */
+  cable: { process: string; state: "cut" | "mended" };
   /** Something waited for that claims nothing by itself. */
   observed: { what: string; held: boolean; clause: string | null };
   /** A claim; `instead` says what came where it did not hold. */
@@ -292,7 +296,7 @@ interface LessonEvents {
     held: number;
     failed: number;
     /** Why it is not the whole of the lesson, or nothing of it. */
-    skipped: "interrupted" | typeof NOT_ITS_BROKER | null;
+    skipped: "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | null;
     /** Claims that this broker breaks in a known way. */
     deviations: number;
     /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */
@@ -325,8 +329,10 @@ export type BrokerEvent =
 export type LessonEvent = Named<LessonEvents> | SharedEvent;
 type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;
 export type Event = ClientEvent | BrokerEvent | LessonEvent;
-/** What a process of a lesson said, with that process's name. */
-export type ProcessEvent = Timed<ClientEvent | BrokerEvent> & { process: string };
+/** What a process of a lesson said, with that process's name; or what became of its cable. */
+export type ProcessEvent =
+  | (Timed<ClientEvent | BrokerEvent> & { process: string })
+  | Timed<Extract<LessonEvent, { event: "cable" }>>;
 
 /** An event with the moment it happened, as JSON lines carry it. */
 export type Timed<E extends Event = Event> = { time: string } & E;

@@ -16,7 +16,7 @@ import type {
   SentSummary,
   Timed,
 } from "../src/events.js";
-import { NOT_ITS_BROKER } from "../src/events.js";
+import { NO_CABLE, NOT_ITS_BROKER } from "../src/events.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
@@ -300,6 +300,7 @@ const lessonShapes: Shapes<LessonEvent> = {
   },
   step: { number, say: hostile },
   process: { name: hostile, pid: number, command: hostile },
+  cable: { process: name, state: fc.constantFrom<"cut" | "mended">("cut", "mended") },
   observed: { what: hostile, held: flag, clause: orNull(hostile) },
   expected: {
     what: hostile,
@@ -317,7 +318,12 @@ const lessonShapes: Shapes<LessonEvent> = {
     passed: flag,
     held: number,
     failed: number,
-    skipped: orNull(fc.constantFrom<"interrupted" | typeof NOT_ITS_BROKER>("interrupted", NOT_ITS_BROKER)),
+    skipped: fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
+      "interrupted",
+      NOT_ITS_BROKER,
+      NO_CABLE,
+      null,
+    ),
     deviations: number,
     notObserved: number,
     next: orNull(hostile),

@@ -91,6 +91,25 @@ test("a message's way, and a connection that dies, are drawn between the lifelin
   ]);
 });
 
+test("nothing arrives through a cut cable", () => {
+  const sent = { event: "published", process: "Machine1", ...reading };
+  const events = [
+    connecting("Machine1"),
+    { event: "cable", process: "Machine1", state: "cut" },
+    sent,
+    { event: "cable", process: "Machine1", state: "mended" },
+    { ...sent, dup: true },
+    { event: "cable", process: "Nobody", state: "cut" },
+  ];
+  assert.deepEqual(draw(events).slice(3), [
+    "    │── CONNECT ────────────────▶│",
+    "    │        ╳ cable cut         │",
+    "    │── PUBLISH 3 #7, QoS 1 ────╳│",
+    "    │        cable mended        │",
+    "    │─ PUBLISH 3 #7, QoS 1, DUP ▶│",
+  ]);
+});
+
 test("without Unicode the same ladder is drawn in ASCII", () => {
   const lines = draw(vanishing).map(toAscii);
   // oxlint-disable-next-line no-control-regex -- ASCII is what this is about

@@ -18,6 +18,7 @@ import {
   type Running,
   temporaryFolder,
 } from "./processes.js";
+import { certificate, tlsRelay } from "./servers.js";
 
 /** Milliseconds for a lesson that takes nine seconds, on a machine that has much to do. */
 const LONG = 60_000;
@@ -65,7 +66,7 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "a step of no kind",
     `${HEAD}  - shout: hey\n`,
     "4:5",
-    /one of the keys say, start, stop, kill, expect, predict/,
+    /one of the keys say, start, stop, kill, cut, mend, expect, predict/,
   ],
   [
     "a misspelt key",
@@ -87,6 +88,13 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
   [
     "a process not started",
     `${HEAD}  - kill: Sub\n${SUBSCRIBER}`,
+    "4:11",
+    /no step before this one starts Sub/,
+  ],
+  ["a broker's cable", `${HEAD}  - cut: broker\n`, "4:10", /the client at its end/],
+  [
+    "the cable of a process not started",
+    `${HEAD}  - mend: Sub\n`,
     "4:11",
     /no step before this one starts Sub/,
   ],
@@ -458,6 +466,56 @@ test("a lesson can start its own broker, end it, and start it again", async t =>
   const forgetful = demo(t, restarted("another"));
   assert.equal(await forgetful.exit(), 1);
   assert.match(forgetful.all("expected")[0]?.instead ?? "", /sessionPresent/);
+});
+
+const CUT =
+  "  - start: M\n    run: pub-lwt --interval 0.1\n  - expect: acknowledged\n    from: M\n  - cut: M\n";
+const MARKER = "  - start: N\n    run: pub-lwt -m marker -i N{x}\n  - expect: message\n    from: Sub\n";
+
+test("a cable that is cut lets nothing pass, and when it is mended what the process has sent meanwhile", async t => {
+  const isOut = "    where: { payload: marker }\n    what: the marker comes\n";
+  const passes =
+    "  - mend: M\n  - expect: message\n    from: Sub\n    where: { seq: { same: sent.seq }, dup: false }\n";
+  const sent = "  - expect: published\n    from: M\n    where: { seq: { above: 3 } }\n    as: sent\n";
+  const none =
+    "  - expect: acknowledged\n    from: M\n    where: { seq: { same: sent.seq } }\n    what: acknowledged\n";
+  const run = demo(t, READY + CUT + sent + MARKER + isOut + passes + none);
+  assert.equal(await run.exit(), 0, run.stdout);
+  assert.deepEqual(
+    run.all("cable").map(({ process, state }) => ({ process, state })),
+    ["cut", "mended"].map(state => ({ process: "M", state })),
+  );
+  const at = (event: string, state: string) =>
+    run.events.findIndex(each => each.event === event && Reflect.get(each, "state") === state);
+  const during = run.events.slice(at("cable", "cut") + 1, at("cable", "mended"));
+  const said = during.filter(event => Reflect.get(event, "process") === "M").map(({ event }) => event);
+  assert.deepEqual(new Set(said), new Set(["published"]));
+  assert.equal(run.all("connected").filter(event => Reflect.get(event, "process") === "M").length, 1);
+});
+
+test("Ctrl-C with a cable cut: it is mended, and what the lesson started ends as usual", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const run = demo(t, READY + CUT + FOREVER + CLEANUP, { args: ["-b", url] });
+  await run.event("cable", { state: "cut" });
+  run.child.send("stop");
+  assert.equal(await run.exit(), 130);
+  assertAllGone(run);
+  assert.deepEqual(
+    broker.all("client-disconnected").filter(({ cause }) => cause !== "graceful"),
+    [],
+  );
+});
+
+test("a lesson that cuts a cable is skipped on a broker over TLS, and says so", async t => {
+  const { port } = await lwtBroker(t);
+  const url = `mqtts://localhost:${await tlsRelay(t, port)}`;
+  const run = demo(t, READY + CUT, { args: ["-b", url], env: { LWT_CAFILE: certificate("ca") } });
+  assert.equal(await run.exit(), 1);
+  const { passed, held, failed, skipped } = lastResult(run);
+  assert.deepEqual([passed, held, failed], [false, 0, 0]);
+  assert.match(skipped ?? "", /over TLS/);
+  assert.match((await run.event("warning", { code: "no-cable" })).hint, /without --broker/);
+  assert.deepEqual(run.all("process"), []);
 });
 
 test("user name and password reach the clients, and no output", {

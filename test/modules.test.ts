@@ -111,7 +111,7 @@ const holders: Record<string, string[]> = {
   "src/broker": ["broker"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
-  "src/connection": ["clients", "websocket", ...COMMANDS], // the commands look at addresses
+  "src/connection": ["clients", "lessons", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": COMMANDS,
   "node_modules/aedes": ["broker"],

@@ -25,9 +25,9 @@ export class Chronology {
     while (this.#held.length > MOST_HELD) await this.#round;
   }
 
-  /** Kept when all that this process said has been passed on. */
-  async passed(process: string): Promise<void> {
-    while (this.#held.some(({ event }) => event.process === process)) await this.#round;
+  /** Kept when all such events that there are have been passed on. */
+  async passed(isOne: (event: ProcessEvent) => boolean): Promise<void> {
+    while (this.#held.some(({ event }) => isOne(event))) await this.#round;
   }
 
   async #rounds(): Promise<void> {

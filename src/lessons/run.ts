@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type LessonEvent, NOT_ITS_BROKER, type ProcessEvent, type Sink } from "../events.js";
+import { type LessonEvent, NO_CABLE, NOT_ITS_BROKER, type ProcessEvent, type Sink } from "../events.js";
+import { type Address, addressOf } from "../connection/address.js";
+import { Cable } from "./cable.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
 import { cleanUp } from "./cleanup.js";
@@ -79,8 +81,12 @@ class Run {
   /** Processes that can't be run here. */
   readonly #absent = new Set<string>();
   #python: string | null = null;
-  #isSkipped = false;
+  #skipped: typeof NOT_ITS_BROKER | typeof NO_CABLE | null = null;
+  /** By the processes at their ends, which the lesson cuts off. */
+  readonly #cables = new Map<string, Cable>();
   #brokerUrl = "";
+  /** The same, where that is only a name. */
+  #reached = "";
   #begun = false;
   #number = 0;
   #held = 0;
@@ -103,12 +109,15 @@ class Run {
 
   async play(): Promise<void> {
     const { signal, outside } = this.#settings;
-    if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip();
+    if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip(NOT_ITS_BROKER);
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
     const forget = ["--forget", "--client-id", `Probe${this.#names.x}`];
-    if (outside) await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
+    if (outside)
+      this.#reached = await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
+    if (/^(mqtts|wss):/.test(this.#reached) && this.#lesson.steps.some(({ kind }) => kind === "cut"))
+      return this.#skip(NO_CABLE);
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
@@ -120,10 +129,10 @@ class Run {
     signal.removeEventListener("abort", leave);
   }
 
-  async #skip(): Promise<void> {
-    this.#isSkipped = true;
+  async #skip(why: keyof typeof SKIPPED): Promise<void> {
+    this.#skipped = why;
     await this.#sink(lessonEvent(this.#lesson, this.#brokerUrl));
-    await this.#sink({ event: "warning", ...NOT_OURS });
+    await this.#sink({ event: "warning", ...SKIPPED[why] });
   }
 
   /** For the slide's lines, if the lesson has them; where there is none, they are left out, and that is said. */
@@ -141,7 +150,9 @@ class Run {
 
   /** Ends its processes, and where the broker goes on, what it left there. */
   async end(): Promise<void> {
+    for (const [process, cable] of this.#cables) if (cable.isCut) await this.#turn(process, "mended");
     await this.#cast.dismiss();
+    for (const cable of this.#cables.values()) cable.close();
     if (this.#settings.outside === null || !this.#begun) return;
     const commands = this.#lesson.cleanup.map(line => this.#processSettings(line, null));
     await cleanUp(commands, this.#sink);
@@ -150,7 +161,7 @@ class Run {
   result(): LessonResult {
     const left = this.#settings.signal.aborted;
     const [held, failed] = [this.#held, this.#failed];
-    const skipped = left ? "interrupted" : this.#isSkipped ? NOT_ITS_BROKER : null;
+    const skipped = left ? "interrupted" : this.#skipped;
     const passed = failed === 0 && skipped === null;
     return {
       event: "result",
@@ -190,9 +201,11 @@ class Run {
     if (namesIn(step).some(name => this.#absent.has(name))) return this.#leaveOut(step);
     const act: { [Each in Step["kind"]]: (step: Steps[Each]) => Promise<void> } = {
       say: ({ say }) => this.#say(say),
-      start: ({ start, run, exit }) => this.#cast.start(this.#processSettings(run, start), exit),
+      start: started => this.#start(started),
       stop: ({ stop }) => this.#cast.stop(stop),
       kill: ({ kill }) => this.#cast.kill(kill),
+      cut: ({ cut }) => this.#turn(cut, "cut"),
+      mend: ({ mend }) => this.#turn(mend, "mended"),
       expect: expected => this.#expect(expected),
       predict: question => this.#predictions.ask(question),
     };
@@ -201,6 +214,24 @@ class Run {
 
   async #leaveOut(step: Step): Promise<void> {
     if (step.kind === "expect" && step.what !== undefined) this.#notObserved++;
+  }
+
+  async #start({ start, run, exit }: Steps["start"]): Promise<void> {
+    const isCutOff = this.#lesson.steps.some(step => step.kind === "cut" && step.cut === start);
+    if (isCutOff && !this.#cables.has(start))
+      this.#cables.set(start, await Cable.to(() => addressOf(this.#reached) as Address));
+    await this.#cast.start(this.#processSettings(run, start), exit);
+  }
+
+  /** Told before all that the processes say of it. */
+  async #turn(process: string, state: "cut" | "mended"): Promise<void> {
+    const cable = this.#cables.get(process);
+    const told = { time: new Date().toISOString(), event: "cable", process, state } as const;
+    const taken = this.#chronology.take(told);
+    if (state === "cut") cable?.cut();
+    else cable?.mend();
+    await taken;
+    await this.#chronology.passed(event => event === told);
   }
 
   async #say(say: string): Promise<void> {
@@ -216,7 +247,8 @@ class Run {
     const { outside, binDir } = this.#settings;
     const isClient = COMMANDS[command] === "client";
     const own = isClient && outside ? ownNames(args, this.#names, name) : [];
-    const all = [...args, ...own, ...(isClient ? ["--broker", this.#brokerUrl] : [])];
+    const cable = this.#cables.get(name ?? "");
+    const all = [...args, ...own, ...(isClient ? ["--broker", cable?.url ?? this.#brokerUrl] : [])];
     const shown = name ?? command;
     return {
       name: shown,
@@ -231,13 +263,16 @@ class Run {
           ? undefined
           : this.#sink({ event: "process", name, pid, command: [command, ...all].map(asTyped).join(" ") }),
       onEvent: event => (name === null ? undefined : this.#chronology.take(event)),
-      onSilence: () => this.#chronology.passed(shown),
+      onSilence: () => {
+        cable?.processEnded();
+        return this.#chronology.passed(event => event.process === shown);
+      },
     };
   }
 
   /** Shown before it is judged, so that a verdict never comes ahead of its evidence. */
   async #tell(event: ProcessEvent): Promise<void> {
-    if (event.process === BROKER && event.event === "listening") this.#brokerUrl = event.url;
+    if (event.process === BROKER && event.event === "listening") this.#brokerUrl = this.#reached = event.url;
     // What a process minds that was cut off is nobody's trouble.
     if (this.#settings.signal.aborted && event.event === "error") return;
     await this.#sink(event);
@@ -269,10 +304,18 @@ const NO_PAHO = {
   hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
 };
 
-const NOT_OURS = {
-  code: "not-our-broker",
-  message: "the broker is not the lesson's own to end and start again.",
-  hint: "Run the lesson without --broker.",
+const WITHOUT = "Run the lesson without --broker.";
+const SKIPPED = {
+  [NOT_ITS_BROKER]: {
+    code: "not-our-broker",
+    message: "the broker is not the lesson's own to end and start again.",
+    hint: WITHOUT,
+  },
+  [NO_CABLE]: {
+    code: "no-cable",
+    message: "what plays the cable has not the name that is in the certificate of a broker over TLS.",
+    hint: WITHOUT,
+  },
 };
 
 /** The processes that a step is about. */
@@ -283,6 +326,8 @@ function namesIn(step: Step): string[] {
     start: ({ start }) => [start],
     stop: ({ stop }) => [stop],
     kill: ({ kill }) => [kill],
+    cut: ({ cut }) => [cut],
+    mend: ({ mend }) => [mend],
     expect: ({ from, needs }) => [from, needs],
   };
   const named = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => names[kind](one);

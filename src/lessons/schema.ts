@@ -101,6 +101,9 @@ const steps = {
   stop: z.strictObject({ kind: z.literal("stop"), stop: processName }),
   /** SIGKILL, and its end awaited. */
   kill: z.strictObject({ kind: z.literal("kill"), kill: processName }),
+  /** The cable between that process and the broker: nothing passes any more, and neither side is told. */
+  cut: z.strictObject({ kind: z.literal("cut"), cut: processName }),
+  mend: z.strictObject({ kind: z.literal("mend"), mend: processName }),
   /**
    * The next such event of that process, after the one that its last expectation found, or the next `times` of them;
    * with `never`, none of those in between. So absence is proved by something that did come.
@@ -141,7 +144,7 @@ const step = z.preprocess(
   raw => (isMapping(raw) ? { ...raw, kind: KINDS.find(kind => Object.hasOwn(raw, kind)) } : raw),
   z.discriminatedUnion(
     "kind",
-    [steps.say, steps.start, steps.stop, steps.kill, steps.expect, steps.predict],
+    [steps.say, steps.start, steps.stop, steps.kill, steps.cut, steps.mend, steps.expect, steps.predict],
     { error: `a step has one of the keys ${KINDS.join(", ")}` },
   ),
 );
@@ -157,12 +160,12 @@ export const lessonSchema = z
     cleanup: z.array(commandLine).default([]),
   })
   .superRefine(({ steps: all }, context) => {
-    const known: Known = { processes: new Set([BROKER]), remembered: new Map() };
+    const known: Known = { processes: new Map([[BROKER, "broker"]]), remembered: new Map() };
     for (const [i, one] of all.entries()) {
       const problem = nameProblem(one, known) ?? referenceProblem(one, known) ?? answerProblem(one);
       if (problem)
         context.addIssue({ code: "custom", path: ["steps", i, ...problem.path], message: problem.message });
-      if (one.kind === "start") known.processes.add(one.start);
+      if (one.kind === "start") known.processes.set(one.start, COMMANDS[one.run.command]);
       if (one.kind === "expect" && one.as !== undefined) known.remembered.set(one.as, one.from);
     }
   });
@@ -186,7 +189,7 @@ export type Steps = { [Kind in Step["kind"]]: Extract<Step, { kind: Kind }> };
 
 /** What the steps before have named. */
 interface Known {
-  processes: Set<string>;
+  processes: Map<string, "client" | "broker">;
   /** Events by their `as`, and which process said each. */
   remembered: Map<string, string>;
 }
@@ -201,8 +204,12 @@ function nameProblem(one: Step, { processes }: Known): Problem {
       ? { path: ["start"], message: `${BROKER} is the lesson's own broker: run lwt-broker` }
       : null;
   const key = one.kind === "expect" ? "from" : one.kind;
-  const name = one.kind === "expect" ? one.from : one.kind === "stop" ? one.stop : one.kill;
-  return processes.has(name) ? null : { path: [key], message: `no step before this one starts ${name}` };
+  const name = Reflect.get(one, key) as string;
+  const role = processes.get(name);
+  if (role === undefined) return { path: [key], message: `no step before this one starts ${name}` };
+  return role === "broker" && (one.kind === "cut" || one.kind === "mend")
+    ? { path: [key], message: "a cable goes by the name of the client at its end" }
+    : null;
 }
 
 /** An event is remembered before it is spoken of; one of the broker's only for the broker's own, for elsewhere there is none. */

@@ -13,6 +13,8 @@ export function purposeOf(step: Step): string {
     start: ({ start, run }) => `${start} starts as ${run.command}`,
     stop: ({ stop }) => `${stop} stops`,
     kill: ({ kill }) => `${kill} is killed`,
+    cut: ({ cut }) => `the cable of ${cut} is cut`,
+    mend: ({ mend }) => `the cable of ${mend} is mended`,
     predict: ({ predict }) => predict,
     expect: ({ what, from, expect, where }) => what ?? `${from}: ${patternText({ event: expect, where })}`,
   };

@@ -14,6 +14,8 @@ export type Mark =
   | { draw: "note"; at: string; text: string; tone?: Tone }
   /** The connection dies, and the lifeline is broken from here on. */
   | { draw: "break"; at: string; text: string }
+  /** Between it and the broker nothing passes any more, or again. */
+  | { draw: "cable"; at: string; state: "cut" | "mended" }
   /** The connection ends as it should. */
   | { draw: "close"; at: string };
 
@@ -77,9 +79,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
   // The broker's own event of that name tells the same from the other side.
   subscribed: (event, { broker }) =>
     "grantedQos" in event ? [arrowFrom(event.process, broker, [`SUB ${event.topicFilter}`])] : [],
-  published: ({ process, ...publish }, { broker }) => [
-    arrowFrom(process, broker, publishLabels(publish)),
-  ],
+  published: ({ process, ...publish }, { broker }) => [arrowFrom(process, broker, publishLabels(publish))],
   acknowledged: ({ process, packetId }, { broker, qosOf }) => {
     if (packetId === null) return [];
     const name = ACKNOWLEDGMENT[qosOf(process, packetId) ?? 1];
@@ -108,6 +108,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
     if (isOpen(at)) return [{ draw: "break", at, text: ENDS[cause] }];
     return [{ draw: "note", at: broker, text: ENDS[cause] }];
   },
+  cable: ({ process, state }) => [{ draw: "cable", at: process, state }],
   "will-stored": ({ clientId }, scene) => ofClient(clientId, scene, "keeps the will"),
   "will-published": ({ clientId }, scene) => ofClient(clientId, scene, "will SENT", "bad"),
   "will-discarded": ({ clientId }, scene) => ofClient(clientId, scene, "will thrown away", "good"),

@@ -9,6 +9,7 @@ interface Column extends Participant {
   /** Up to where there is room for notes: the next lifeline, or the edge. */
   until: number;
   lifeline: "none" | "open" | "broken";
+  cable: "cut" | "mended";
 }
 
 type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
@@ -87,6 +88,7 @@ export class Ladder {
       break: ({ at, text }) => this.#break(at, text),
       note: ({ at, text, tone }) => this.#note(this.#row(), at, text, tone),
       arrow: arrow => this.#arrow(arrow),
+      cable: ({ at, state }) => this.#cable(at, state),
     };
     return drawings[draw](mark);
   }
@@ -106,17 +108,39 @@ export class Ladder {
     return this.#note(row, at, text, "bad");
   }
 
+  /** In the middle of the way to the broker. */
+  #cable(at: string, state: Column["cable"]): string[] {
+    const column = this.#column(at);
+    const broker = this.#column(this.#scene.broker);
+    if (!column || !broker) return [];
+    column.cable = state;
+    const text = state === "cut" ? `${pen.cross} cable cut` : "cable mended";
+    const row = this.#row();
+    const middle = Math.round((column.x + broker.x - columnsOf(text)) / 2);
+    row.write(Math.max(0, middle), text, this.#styles[state === "cut" ? "bad" : "good"]);
+    return [row.toString()];
+  }
+
   #arrow({ from, to, labels, note, tone = "plain" }: MarkOf<"arrow">): string[] {
     const source = this.#column(from);
     const target = this.#column(to);
     if (!source || !target) return [];
     const row = this.#row();
-    this.#shaft(row, source.x, target.x, labels.map(escapeText), this.#styles[tone]);
+    const arrives = source.cable !== "cut";
+    this.#shaft(
+      row,
+      source.x,
+      target.x,
+      arrives,
+      labels.map(escapeText),
+      this.#styles[arrives ? tone : "bad"],
+    );
     return note === undefined ? [row.toString()] : this.#note(row, to, note, tone);
   }
 
-  #shaft(row: Row, source: number, target: number, labels: string[], style: Style): void {
-    const { dash, left, right } = pen;
+  #shaft(row: Row, source: number, target: number, arrives: boolean, labels: string[], style: Style): void {
+    const { dash, cross } = pen;
+    const { left, right } = arrives ? pen : { left: cross, right: cross };
     const inner = Math.abs(target - source) - 1;
     const room = inner - SHAFT;
     const label = labels.find(text => columnsOf(text) <= room) ?? cut(labels.at(-1) ?? "", room);
@@ -163,5 +187,6 @@ function columnsFor(participants: Participant[], width: number): Column[] {
     x: xs[i] ?? 0,
     until: xs[i + 1] ?? width + 1,
     lifeline: placeOf(participant) === BROKER_PLACE ? "open" : "none",
+    cable: "mended",
   }));
 }

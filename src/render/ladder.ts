@@ -10,7 +10,7 @@ import { trouble } from "./trouble-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
-type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" }>;
+type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" | "cable" }>;
 type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
 
 /** Columns before a claim: its verdict. */
