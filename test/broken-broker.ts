@@ -97,6 +97,9 @@ export const DEFECTS = {
   "queues nothing": forgetful,
   "keeps clean sessions": () => ({ fromClient: connecting(flags => flags & ~CLEAN) }),
   "forgets DUP": () => ({ fromBroker: only(PUBLISH, one => withFlags(one, flags => flags & ~DUP)) }),
+  "takes DUP for already had": () => ({
+    fromClient: only(PUBLISH, one => (one.flags & DUP ? null : one)),
+  }),
   "ignores acknowledgments": () => ({ fromClient: only(PUBACK, () => null) }),
   "ignores retain": () => ({
     fromClient: (one, wire) =>

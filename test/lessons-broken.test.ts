@@ -24,6 +24,7 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
   ["acknowledged", "forgets DUP", /the same three packet identifiers/],
   ["acknowledged", "queues nothing", /the same three packet identifiers/],
   ["acknowledged", "ignores acknowledgments", /what was acknowledged does not come again/],
+  ["publisher-outbox", "takes DUP for already had", /the same run and numbers come/],
   ["qos-matters", "queues nothing", /QoS 1 on both sides is kept/],
   ["the-slide-code", "drops wills", /without disconnect\(\) the broker|and then the same will/],
   ["client-id", "lets two clients have one ID", /closed the first connection/],
