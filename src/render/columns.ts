@@ -15,7 +15,10 @@ const ASCII = /^[ -~]*$/;
 export function cut(text: string, width: number, ellipsis = "…"): string {
   const room = width - columnsOf(ellipsis);
   const short = (kept: string) => (room < 0 ? "" : kept + ellipsis);
-  if (ASCII.test(text)) return text.length <= width ? text : short(text.slice(0, Math.max(0, room)));
+  // What is further on is not shown; to part graphemes would take five times as long as all the rest of a line.
+  const beginning = text.slice(0, width + 1);
+  if (ASCII.test(beginning))
+    return text.length <= width ? text : short(beginning.slice(0, Math.max(0, room)));
   let kept = "";
   let taken = 0;
   // Not further than needed: a topic may have 65,535 bytes.

@@ -19,8 +19,10 @@ const FAN_OUT = 50;
 const PEERS = ["mosquitto", "mosquitto_pub", "mosquitto_sub"];
 
 /** A 100-byte payload a line. */
-export const line = (i: number) =>
-  `${JSON.stringify({ seq: i, pad: "" }).slice(0, -2)}${"x".repeat(80)}"}`.slice(0, 100);
+export const line = (i: number) => {
+  const pad = "x".repeat(100 - JSON.stringify({ seq: i, pad: "" }).length);
+  return JSON.stringify({ seq: i, pad });
+};
 
 interface Job {
   name: string;
