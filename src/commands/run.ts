@@ -101,7 +101,10 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   });
   const interrupted = (signal: NodeJS.Signals) => {
     output.interrupted(signal === "SIGINT");
-    if (stop.signal.aborted) leaveAtOnce(name);
+    if (stop.signal.aborted) {
+      output.flush();
+      leaveAtOnce(name);
+    }
     stopFor("interrupted");
   };
   const parentSays = (message: unknown) => message === "stop" && stopFor("interrupted");
@@ -122,6 +125,10 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   process.on("message", parentSays).on("disconnect", parentGone);
   for (const warning of job.warnings) void output.sink({ event: "warning", ...warning });
   try {
+    const crash = () => {
+      output.flush();
+      return crashNow();
+    };
     const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, key, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
     if (outputError) throw cantWrite(outputError);
@@ -157,7 +164,7 @@ const enter = () =>
   });
 const input = (): AsyncIterable<Buffer> => stdin();
 
-async function crash(): Promise<never> {
+async function crashNow(): Promise<never> {
   for (const stream of [process.stdout, process.stderr])
     await new Promise(resolve => stream.write("", resolve));
   process.kill(process.pid, "SIGKILL");
