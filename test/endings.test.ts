@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, openSync } from "node:fs";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
@@ -165,6 +165,31 @@ test("--until that --count comes before is not reached: exit 1", async t => {
   await sub.event("subscribed", { topicFilter: "sensors/lastwill" });
   assert.equal(await command(t, "pub-lwt", ["-b", url, "-C", "1"]).exit(), 0);
   assert.equal(await sub.exit(), 1);
+});
+
+test("stdout and stderr in one file keep the order in which things were said", async t => {
+  const { url } = await lwtBroker(t);
+  assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);
+  const readings = ["aaaaaaaa 1", "bbbbbbbb 1", "aaaaaaaa 2"].map(reading => {
+    const [run, seq] = reading.split(" ");
+    return JSON.stringify({ run, seq: Number(seq) });
+  });
+  const pub = command(t, "pub-lwt", ["-b", url, "-l"], { input: readings.join("\n") });
+  assert.equal(await pub.exit(), 0);
+  const file = path.join(temporaryFolder(t), "both");
+  const both = openSync(file, "w");
+  const args = [path.join(binDir, "sub-lwt.cjs"), "-b", url, "--count", "3", "-t", "Binil/+/SensorData"];
+  const sub = new Running(t, spawn(process.execPath, args, { stdio: ["ignore", both, both] }));
+  assert.equal(await sub.exit(), 0);
+  const said = readFileSync(file, "utf8");
+  // The third shows that two runs take turns, and the warning comes in the same turn of the event loop.
+  const at = [...readings, "two runs of pub-lwt take turns"].map(part => said.indexOf(part));
+  assert.ok(!at.includes(-1), said);
+  assert.deepEqual(
+    at,
+    at.toSorted((a, b) => a - b),
+    said,
+  );
 });
 
 test("an output that can't be written: exit 1, not a closed pipe's 0", {
