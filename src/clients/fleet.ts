@@ -66,6 +66,7 @@ class Fleet {
   }
 
   async run(): Promise<ExitCode> {
+    this.#look();
     const looking = setInterval(() => this.#look(), LOOK);
     const machines = await this.#startAll();
     this.#allStarted = true;
@@ -131,7 +132,10 @@ class Fleet {
 
   /** What is heard of one machine among thousands; the rest is between it and its broker. */
   readonly #ears: Ears = {
-    connected: (_, { machine, willTopic }) => this.#connected.set(machine, willTopic),
+    connected: (_, { machine, willTopic }) => {
+      this.#connected.set(machine, willTopic);
+      if (this.#connected.size === this.settings.machines) this.#look();
+    },
     disconnected: (_, { machine }) => {
       this.#connected.delete(machine);
       if (this.#connected.size === 0) this.vanishing?.allAreGone();
@@ -179,7 +183,7 @@ class Fleet {
       acknowledged: this.#acknowledged,
       failed: this.#failed,
       untold: Math.max(0, this.#troubles - TOLD),
-      perSecond: Math.round((1000 * (reached - this.#looked.reached)) / (now - this.#looked.at)),
+      perSecond: Math.round((1000 * (reached - this.#looked.reached)) / Math.max(1, now - this.#looked.at)),
       p50: within(50),
       p99: within(99),
     });

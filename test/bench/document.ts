@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import path from "node:path";
 
@@ -12,22 +12,29 @@ export interface Measured {
 }
 
 const FILE = path.join(import.meta.dirname, "..", "..", "docs", "performance.md");
+const titleOf = (name: string) => `## npm run bench -- ${name}\n`;
 
-/** Writes docs/performance.md from one run of all benchmarks. */
-export function writeDocument(all: Measured[], loadBefore: number): void {
-  const parts = all.map(
-    ({ name, about, limits, table }) =>
-      `## npm run bench -- ${name}\n\n${sentence(about)}\n\n\`\`\`text\n${table}\n\`\`\`\n\n${limits}\n`,
-  );
-  writeFileSync(FILE, `${introduction(loadBefore)}\n${parts.join("\n")}`);
-}
+const INTRODUCTION = `# Performance
 
-const introduction = (loadBefore: number) => `# Performance
-
-\`npm run bench -- all\` has measured this and written it here, in one run, on ${new Date().toISOString().slice(0, 10)}:
-${cpus().length} processors (${cpus()[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB, ${platform()} ${arch()}, Node ${process.versions.node}; load ${loadBefore.toFixed(1)}
-before it, ${loadavg()[0]?.toFixed(1)} after. Contestants take turns within a round. The figures of such a machine drift by a third from hour to
-hour, so compare the ratios within a table, which are what is aimed at; in brackets, or as "to reach", stands the aim.
+Measured and written by the benchmarks themselves: \`npm run bench -- all --long\`, or one of them with \`--write\`.
+Contestants take turns within a round. The figures of such a machine drift by a third from hour to hour, so compare the
+ratios within a table, which are what is aimed at; in brackets, or as "to reach", stands the aim.
 `;
 
-const sentence = (about: string) => `${about[0]?.toUpperCase()}${about.slice(1)}.`;
+/** Puts what one run has measured in its place in docs/performance.md, and leaves the other benchmarks' sections. */
+export function writeSection({ name, about, limits, table }: Measured, loadBefore: number): void {
+  const before = existsSync(FILE) ? readFileSync(FILE, "utf8") : "";
+  const [, ...sections] = before.split(/^(?=## npm run bench -- )/m);
+  const others = sections.filter(section => !section.startsWith(titleOf(name)));
+  const what = `${about[0]?.toUpperCase()}${about.slice(1)}.`;
+  const own = `${titleOf(name)}\n${what}\n\n\`\`\`text\n${table}\n\n${machine(loadBefore)}\n\`\`\`\n\n${limits}\n`;
+  const all = [...others.map(section => `${section.trimEnd()}\n`), own];
+  writeFileSync(FILE, [INTRODUCTION, ...all].join("\n"));
+}
+
+function machine(loadBefore: number): string {
+  const { model = "" } = cpus()[0] ?? {};
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const load = `load ${loadBefore.toFixed(1)} before, ${loadavg()[0]?.toFixed(1)} after`;
+  return `${new Date().toISOString().slice(0, 10)}, ${cpus().length} x ${model.trim()}, ${memory}, ${platform()} ${arch()}; ${load}`;
+}

@@ -70,14 +70,10 @@ async function readings(broker: BenchBroker, machines: number): Promise<string> 
     String(READINGS),
   ]);
   const looks = events.filter((event): event is Named<"fleet"> => event.event === "fleet");
-  const connectsPerSecond = Math.max(
-    0,
-    ...looks.map((look, i) => {
-      const previous = looks[i - 1];
-      const seconds = (Date.parse(look.time) - Date.parse(previous?.time ?? look.time)) / 1000;
-      return seconds > 0 ? (look.connected - (previous?.connected ?? 0)) / seconds : 0;
-    }),
-  );
+  const [first] = looks;
+  const allConnected = looks.find(({ connected }) => connected === machines);
+  const seconds = (Date.parse(allConnected?.time ?? "") - Date.parse(first?.time ?? "")) / 1000;
+  const connectsPerSecond = machines / seconds;
   const last = looks.at(-1);
   const acked = `${last?.acknowledged} of ${machines * READINGS}`;
   return row(
