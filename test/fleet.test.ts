@@ -72,6 +72,11 @@ test("all vanish at once, and it is seen that each will comes; or with graceful,
 test("Enter makes all of them fail", async t => {
   const { url } = await lwtBroker(t);
   const args = ["-b", url, "--machines", "5", "--fail", "no-disconnect", "--interval", "0.1"];
+  const asked = command(t, "pub-lwt", args, { json: false });
+  await asked.outputHas("to fail    press Enter: no-disconnect");
+  asked.child.stdin?.write("\n");
+  assert.equal(await asked.exit(), 0);
+  assert.match(asked.stdout, /5 of 5 wills came/);
   const pub = command(t, "pub-lwt", args);
   await pub.event("fleet", { connected: 5 });
   pub.child.stdin?.write("\n");

@@ -22,10 +22,11 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
   let last: Fleet | null = null;
 
   const heading = () => {
-    const { connection, machines, machine } = settings;
+    const { connection, machines, machine, fail } = settings;
     const last = machine.replace(/^Machine1/, `Machine${machines}`);
     const left = `${escapeText(machine)} to ${escapeText(last)} → ${escapeText(connection.broker)}`;
-    return err.bold(left) + edges(left, "Ctrl-C stops gracefully", width).slice(left.length);
+    const title = err.bold(left) + edges(left, "Ctrl-C stops gracefully", width).slice(left.length);
+    return fail && fail.after === null ? `${title}\n  to fail    press Enter: ${fail.cause}` : title;
   };
 
   return renderBy({
