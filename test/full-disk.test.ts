@@ -166,6 +166,9 @@ test("an outbox on a full disk: the run ends, what is kept is sent by the next o
   const next = publisher(port, "-l");
   assert.equal(await next.exit(), 0);
   assert.deepEqual([summaryOf(next)?.sent, summaryOf(next)?.kept], [kept, 0]);
-  const last = publisher(port, "-m", payload(0), "-C", "100");
-  assert.equal(await last.exit(), 0);
+  // Acknowledgments for which there was no room any more are not on disk: what they are of is sent once more.
+  for (let round = 0; (await publisher(port, "-m", payload(0), "-C", "100").exit()) !== 0; round++) {
+    assert.ok(round < 2, "there is no room again");
+    assert.equal(await publisher(port, "-l").exit(), 0);
+  }
 });
