@@ -167,6 +167,14 @@ test("--until that --count comes before is not reached: exit 1", async t => {
   assert.equal(await sub.exit(), 1);
 });
 
+test("a connection that is ended twice is ended once, with its DISCONNECT", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const connection = await connect({ broker: url, clientId: "Twice" });
+  await Promise.all([connection.end(), connection.end()]);
+  const { cause } = await broker.event("client-disconnected", { clientId: "Twice" });
+  assert.equal(cause, "graceful");
+});
+
 test("stdout and stderr in one file keep the order in which things were said", async t => {
   const { url } = await lwtBroker(t);
   assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);

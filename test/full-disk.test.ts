@@ -38,10 +38,17 @@ const pubacks = (client: RawClient) =>
 
 const publishPacket = (i: number, text: string) => packet(0x32, field("a"), uint16(i), Buffer.from(text));
 
+/** Messages that wait for their acknowledgment at once. */
+const WINDOW = 20;
+
 /** Publishes until the connection is closed. @returns how many were acknowledged */
 async function fill(t: TestContext, port: number): Promise<number> {
   const publisher = await RawClient.connect(t, port, { clientId: "publisher" });
-  for (let i = 1; i <= MOST; i++) publisher.socket.write(publishPacket(i, payload(i)));
+  for (let i = 1; i <= MOST && !publisher.socket.destroyed; i++) {
+    publisher.socket.write(publishPacket(i, payload(i)));
+    const acknowledged = i % WINDOW === 0 && publisher.packet("PUBACK", PacketType.puback, i).catch(() => {});
+    if (acknowledged) await Promise.race([publisher.closed, acknowledged]);
+  }
   await publisher.closed;
   return pubacks(publisher);
 }
@@ -76,7 +83,7 @@ test("a full disk: the publisher is disconnected without an acknowledgment, the 
   await resumed.message(payload(acknowledged));
   const expected = Array.from({ length: acknowledged }, (_, i) => payload(i + 1));
   assert.deepEqual(
-    resumed.publishes.items.map(({ payload }) => payload),
+    resumed.publishes.items.slice(0, acknowledged).map(({ payload }) => payload),
     expected,
   );
   await resumed.ping();
@@ -103,7 +110,8 @@ test("a disk that is full at a kill keeps all that was acknowledged", async t =>
   broker.process.child.kill("SIGKILL");
   await broker.process.ended;
   const next = await lwtBroker(t, "--data", folder);
-  assert.equal((await next.process.event("store-opened")).messages, acknowledged);
+  // An acknowledgment may be on its way when the connection is closed.
+  assert.ok((await next.process.event("store-opened")).messages >= acknowledged);
 });
 
 /** A stored session that is away. */

@@ -57,6 +57,7 @@ export class Connection {
   /** Those whose failure has been told. */
   readonly #warned = new Set<Address>();
   #retry: NodeJS.Timeout | undefined;
+  #ended: Promise<void> | null = null;
   /** Private to the runtime too: it holds the password. */
   readonly #settings: Required<ConnectionSettings>;
   readonly #client: MqttClient;
@@ -220,7 +221,11 @@ export class Connection {
    * will away [MQTT-3.14.4-3], and waits for the connection to close.
    * @param patience milliseconds that the acknowledgments may take
    */
-  async end(patience = ACKNOWLEDGE_LIMIT): Promise<void> {
+  end(patience = ACKNOWLEDGE_LIMIT): Promise<void> {
+    return (this.#ended ??= this.#end(patience)); // once more, it would cut off what the first one waits for
+  }
+
+  async #end(patience: number): Promise<void> {
     this.#inbox.stopAccepting();
     if (this.#is("connected")) {
       const settled = Promise.all([this.#publications.settled(), this.#inbox.idle()]);
