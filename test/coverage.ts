@@ -38,16 +38,23 @@ async function measured(): Promise<CoverageFile[]> {
     sourceFilter: file => file.startsWith("src/"),
   });
   for (const file of readdirSync(folder)) {
-    const { result } = JSON.parse(readFileSync(path.join(folder, file), "utf8")) as {
-      result: V8CoverageEntry[];
-    };
-    const ours = result.flatMap(entry => {
+    const ours = entriesIn(path.join(folder, file)).flatMap(entry => {
       const source = sourceOf(entry.url);
       return source ? [{ ...entry, ...source }] : [];
     });
     if (ours.length > 0) await report.add(ours);
   }
   return (await report.generate())?.files ?? [];
+}
+
+/** A process that was killed while it wrote its own has left it cut off: what it ran does not count. */
+function entriesIn(file: string): V8CoverageEntry[] {
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as { result: V8CoverageEntry[] }).result;
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
 }
 
 /** What has run, and where it comes from: a bundle, or what coverage-hooks.ts made of a source. */
