@@ -9,7 +9,7 @@ import { type BenchBroker, startContestants } from "./brokers.js";
 import { environment } from "./contest.js";
 import { CountingSubscriber } from "./counting-subscriber.js";
 
-export const about = "messages a second and time to drain, beside stock aedes and Mosquitto";
+export const about = "messages a second and time to drain, beside aedes and Mosquitto";
 
 export const limits = `At QoS 1 nearly half of the broker's time are the socket writes, one for each acknowledgment and each delivery. Into an
 absent session mosquitto_pub keeps 20 messages in flight: in a profile the broker was idle for more than half of it.`;

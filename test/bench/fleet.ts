@@ -9,8 +9,7 @@ import { environment } from "./contest.js";
 import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
 
-export const about =
-  "pub-lwt --machines: connections, readings, memory, and all wills at once; --long: 10 000";
+export const about = "pub-lwt --machines, and all wills at once; --long: 10 000";
 
 export const limits = `A machine takes about 35 kB, the difference between the two sizes. When a thousand vanish, the broker takes a quarter
 to a third of a millisecond for each, one after the other, so that the last will waits for all before it; in a profile

@@ -37,7 +37,8 @@ if (chosen.length === 0) {
   const list = [
     "npm run bench -- NAME [ROUNDS] [--long] [--write]",
     ...names,
-    "  all         all of these, a quarter of an hour; written to docs/performance.md, as with --write",
+    "  all         all of these, in a quarter of an hour",
+    "--write puts the table into docs/performance.md, as all does",
   ];
   process.stdout.write(`${list.join("\n")}\n`);
   if (name) process.exitCode = 2;

@@ -8,7 +8,7 @@ import { progress } from "./progress.js";
 import { measureSizes } from "./store-sizes.js";
 import { WindowedPublisher } from "./windowed-publisher.js";
 
-export const about = "what --data costs, beside memory, stock aedes and Mosquitto; --long: a million queued";
+export const about = "what --data costs, beside memory; --long: a million queued";
 
 export const limits = `With 20 in flight a publisher waits for each fdatasync, one for each batch: 62 % of the time in a profile. With 1000 in
 flight one fdatasync serves hundreds of messages. Start-up with a million queued (--long) is replay: in a profile a third

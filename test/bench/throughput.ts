@@ -12,7 +12,7 @@ import { environment } from "./contest.js";
 import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
 
-export const about = "messages a second of the clients, beside Mosquitto's and a bare mqtt.js program";
+export const about = "the clients, beside Mosquitto's and a bare mqtt.js program";
 
 export const limits = `Most of the processor time of pub-lwt and sub-lwt is that of a bare mqtt.js program; what is added are two events a
 message, and for a subscriber the reading of the payload. A subscriber writes one acknowledgment a message to its socket,
@@ -109,10 +109,7 @@ export async function run(rounds = ROUNDS): Promise<string> {
   const brokers = await startUnlimited();
   try {
     const head = `Node ${process.versions.node}, ${MESSAGES / 1000} k messages of 100 bytes, medians of ${rounds} rounds in turn`;
-    const parts = [
-      head,
-      "Mosquitto with no delay, 1000 in flight, an endless queue; x NAME: as a ratio to it",
-    ];
+    const parts = [head, "Mosquitto: no delay, 1000 in flight, endless queue; x NAME: as a ratio to it"];
     for (const qos of [0, 1, 2] as const)
       for (const broker of brokers) {
         parts.push("", title(`QoS ${qos}, through ${broker.name}`));
