@@ -5,8 +5,6 @@ import type { TestContext } from "node:test";
 import { lessonNames } from "../src/lessons/catalogue.js";
 import { command } from "./processes.js";
 
-/** Milliseconds that the longest lesson may take while others run beside it. */
-const PATIENCE = 60_000;
 /** Lessons wait more than they work. */
 const SIDE_BY_SIDE = 4;
 
@@ -23,7 +21,7 @@ export async function passes(
   deviations = 0,
 ): Promise<void> {
   const run = command(t, "lwt-demo", [name, ...args]);
-  const result = await run.event("result", {}, PATIENCE);
+  const result = await run.event("result");
   assert.equal(await run.exit(), 0, JSON.stringify(run.all("expected").at(-1)));
   assert.deepEqual([result.lesson, result.passed, result.failed], [name, true, 0]);
   assert.equal(result.deviations, deviations);
@@ -36,7 +34,7 @@ export async function passes(
 
 async function isSkipped(t: TestContext, name: string, args: string[]): Promise<void> {
   const run = command(t, "lwt-demo", [name, ...args]);
-  assert.equal(await run.exit(PATIENCE), 1);
+  assert.equal(await run.exit(), 1);
   const { passed, held, failed, skipped } = await run.event("result");
   assert.deepEqual([passed, held, failed], [false, 0, 0]);
   assert.ok(skipped);

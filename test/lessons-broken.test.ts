@@ -52,11 +52,11 @@ test("each lesson fails, and says why, on a broker that breaks its claim", {
         const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, defect)}`;
         const started = performance.now();
         const run = command(t, "lwt-demo", [lesson, "--broker", url]);
-        const failed = await run.event("expected", { held: false, deviation: false }, LIMIT);
+        const failed = await run.event("expected", { held: false, deviation: false });
         assert.ok(performance.now() - started < LIMIT);
         assert.match(failed.what, claim);
         assert.ok(failed.instead);
-        await run.event("result", { passed: false }, LIMIT);
+        await run.event("result", { passed: false });
         assert.equal(await run.exit(), 1);
       }),
     ),
@@ -72,7 +72,7 @@ test("broker-restart fails, and says why, where the broker does not find what it
     `${start}--data broker-data${again}--data empty${rest.join()}`,
   );
   const run = command(t, "lwt-demo", ["./mine.yaml"], { cwd: folder });
-  const failed = await run.event("expected", { held: false }, LIMIT);
+  const failed = await run.event("expected", { held: false });
   assert.match(failed.what, /finds the session in its folder/);
   assert.match(failed.instead ?? "", /sessions/);
   assert.equal(await run.exit(), 1);

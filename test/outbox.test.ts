@@ -178,7 +178,7 @@ test("PUBLISH and PUBREL are sent when they are on disk, not before", async t =>
 test("what was acknowledged is gone; what was not when the time was up stays, but for the status", async t => {
   const folder = outbox(t);
   const silent = await Scripted.start(t, nothing, false);
-  const run = publisher(t, silent.port, folder, "--interval", "0", "-C", "3", "-W", "1");
+  const run = publisher(t, silent.port, folder, "--interval", "0", "-C", "3", "-W", "3");
   assert.equal(await run.exit(), 27);
   assert.deepEqual(summaryOf(run), {
     machine: "Machine1",

@@ -3,7 +3,7 @@ import type { TestContext } from "node:test";
 import type { QoS, Will } from "../src/events.js";
 
 /** Milliseconds after which something awaited is missing. */
-const DEADLINE = 8000;
+const DEADLINE = 30_000;
 
 /** What ends clients with it: a test, mostly. */
 type Ends = Pick<TestContext, "after">;

@@ -207,7 +207,7 @@ test("a closed pipe ends it gracefully, with exit 0", async t => {
 
 test("--timeout ends with 27, after a DISCONNECT; --count not reached with 1", async t => {
   const { url, process: broker } = await lwtBroker(t);
-  const sub = command(t, "sub-lwt", ["-b", url, "-W", "0.5"]);
+  const sub = command(t, "sub-lwt", ["-b", url, "-W", "2"]);
   assert.equal(await sub.exit(), 27);
   await broker.event("client-disconnected", { clientId: "Subscriber1", cause: "graceful" });
   const counting = command(t, "sub-lwt", ["-b", url, "-C", "5"]);
