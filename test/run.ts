@@ -15,7 +15,7 @@ const hooks = process.env["NODE_V8_COVERAGE"]
 const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
 const { status } = spawnSync(
   process.execPath,
-  ["--import", "tsx", ...hooks, "--test", "--test-concurrency=3", "--test-timeout=180000", ...files],
+  ["--import", "tsx", ...hooks, "--test", "--test-concurrency=3", "--test-timeout=600000", ...files],
   { stdio: "inherit", env: environment },
 );
 process.exitCode = status ?? 1;
