@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { reset } from "../src/connection/reset.js";
 import { Cable } from "../src/lessons/cable.js";
 import { Seen } from "./raw-client.js";
 import { tcpServer } from "./servers.js";
@@ -174,4 +175,13 @@ test("at the end of a lesson no connection is left, cut or not", async t => {
   await aWhile(t);
   cable.close();
   await Promise.all([near.is("close"), far.is("close"), waiting.is("close")]);
+});
+
+test("a connection that is just ending can be reset: Node would keep it (EINVAL), and never exit", async t => {
+  await new Promise<void>((resolve, reject) => {
+    void tcpServer(t, socket => {
+      socket.on("error", reject).on("close", resolve).end();
+      process.nextTick(() => process.nextTick(() => reset(socket))); // by now its shutdown is on its way
+    }).then(port => connect(port, "127.0.0.1").resume());
+  });
 });

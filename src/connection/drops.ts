@@ -1,5 +1,6 @@
 import type { MqttClient } from "mqtt";
 import type { FailCause } from "../events.js";
+import { reset } from "./reset.js";
 import type { Transport } from "./transport.js";
 
 /** The ways to lose a connection on purpose, below MQTT: each leaves the broker with a will to publish. */
@@ -9,7 +10,7 @@ export type DropCause = Exclude<FailCause, "crash" | "graceful">;
 const RESERVED_PACKET = Buffer.from([0x00, 0x00]);
 
 export const drops: Record<DropCause, (transport: Transport, client: MqttClient) => void> = {
-  network: ({ socket }) => socket.resetAndDestroy(),
+  network: ({ socket }) => reset(socket),
   "no-disconnect": ({ socket }) => socket.end(),
   "protocol-error": ({ stream }) => stream.write(RESERVED_PACKET),
   /** The socket stays open, and nothing leaves it: no ping, no acknowledgment. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
 import { type Address, urlOf } from "../connection/address.js";
+import { reset } from "../connection/reset.js";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -99,8 +100,8 @@ class Carried {
   }
 
   reset(): void {
-    this.client.resetAndDestroy();
-    this.#broker?.resetAndDestroy();
+    reset(this.client);
+    if (this.#broker) reset(this.#broker);
     this.over();
   }
 
