@@ -432,7 +432,7 @@ test("MQTT 5: CONNECT is refused with return code 1", t =>
 test("an empty client identifier with clean session 0 is refused with return code 2", t =>
   refused(t, { clientId: "", clean: false }, 2, /return code 2.*\[MQTT-3\.1\.3-8\]/));
 
-test("a sink that is slow holds back clients that would make more events", async t => {
+test("a sink that is slow holds back clients that would make more events, and no message of others", async t => {
   let taken = () => {};
   const sink = (event: BrokerEvent) =>
     event.event === "subscribed" && "clientId" in event && event.clientId === "client"
@@ -441,19 +441,27 @@ test("a sink that is slow holds back clients that would make more events", async
   const broker = await startBroker({ host: "127.0.0.1", port: 0 }, sink);
   t.after(() => broker.close());
   const other = await RawClient.connect(t, broker.port, { clientId: "other" });
+  const free = await RawClient.connect(t, broker.port, { clientId: "free" });
   const client = await RawClient.connect(t, broker.port, { clientId: "client" });
   await client.subscribe(TOPIC, 1);
   const late = RawClient.start(t, broker.port, { clientId: "late" });
   const subscribed = other.subscribe("other", 0);
-  const published = client.publish(TOPIC, "held back", 1);
-  for (let round = 0; round < 20; round++) await client.ping();
-  assert.deepEqual([late.packets.items.length, client.publishes.items.length], [0, 0]);
+  const published = [
+    other.publish(TOPIC, "behind it", 1),
+    client.publish(TOPIC, "retained", 1, true),
+    client.publish(TOPIC, "behind that", 1),
+  ];
+  await free.publish(TOPIC, "free", 1);
+  for (let round = 0; round < 20; round++) await free.ping();
+  const payloads = () => client.publishes.items.map(({ payload }) => payload);
+  assert.deepEqual([late.packets.items.length, payloads()], [0, ["free"]]);
   assert.equal(other.packets.items.at(-1)?.type, PacketType.connack);
   taken();
   await late.connack();
   await subscribed;
-  await published;
-  await client.message("held back");
+  await Promise.all(published);
+  await client.message("behind that");
+  assert.deepEqual(payloads(), ["free", "behind it", "retained", "behind that"]);
 });
 
 test("a port that is taken: an error with what to do", async t => {

@@ -977,11 +977,11 @@ test("retained messages that nobody acknowledges fill no queue past its limit", 
 });
 
 /** A broker whose sink takes the first event of that name only when told to. */
-async function heldAt(t: TestContext, name: BrokerEvent["event"]) {
+async function heldAt(t: TestContext, name: BrokerEvent["event"], maxQueued = 100) {
   const events = new Seen<BrokerEvent>();
   let take = () => {};
   let held = false;
-  const running = await startBroker({ host: "127.0.0.1", port: 0 }, event => {
+  const running = await startBroker({ host: "127.0.0.1", port: 0, maxQueued }, event => {
     events.push(event);
     if (event.event !== name || held) return undefined;
     held = true;
@@ -1040,12 +1040,12 @@ for (const count of [2, 3])
   });
 
 for (const qos of ALL_QOS)
-  test(`while the sink is slow a message at QoS ${qos} waits, and counts though DISCONNECT follows it`, async t => {
+  test(`while the sink is slow a retained message at QoS ${qos} waits, and counts though DISCONNECT follows it`, async t => {
     const { port, events, take } = await heldAt(t, "subscribed");
     const sub = await RawClient.connect(t, port, { clientId: "sub" });
     const publisher = await RawClient.connect(t, port, { clientId: "publisher" });
     await sub.subscribe("a", 1);
-    publisher.socket.write(Buffer.concat([publishPacket("a", "x", qos, 1), DISCONNECT]));
+    publisher.socket.write(Buffer.concat([publishPacket("a", "x", qos, 1, RETAIN), DISCONNECT]));
     await publisher.closed;
     take();
     await events.until("its end", all => all.find(({ event }) => event === "client-disconnected"));
@@ -1053,6 +1053,26 @@ for (const qos of ALL_QOS)
     await other.publish("a", "end", 1);
     assert.deepEqual(await sub.payloadsBefore("end"), ["x"]);
   });
+
+test("while the sink is slow messages are taken, and what there is to tell of them is counted", async t => {
+  const { port, events, take } = await heldAt(t, "subscribed", 3);
+  const publisher = await RawClient.connect(t, port, { clientId: "publisher" });
+  const sub = await RawClient.connect(t, port, { clientId: "sub", clean: false });
+  await sub.subscribe("a", 1);
+  sub.disconnect();
+  await sub.closed;
+  for (let i = 1; i <= 10; i++) await publisher.publish("a", String(i), 1);
+  const names = () => events.items.map(({ event }) => event);
+  assert.equal(names().includes("message-dropped"), false);
+  take();
+  const counted = { event: "events-omitted", count: 10 + 7 } as const; // queued, and dropped
+  assert.deepEqual(
+    await events.until("omitted", all => all.find(({ event }) => event === counted.event)),
+    counted,
+  );
+  await publisher.publish("a", "11", 1);
+  assert.ok(names().includes("message-dropped"), names().join());
+});
 
 // What comes at once, and what is left of a client that is gone.
 

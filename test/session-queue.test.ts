@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { SessionQueue } from "../src/broker/session-queue.js";
 
 const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
@@ -23,6 +26,29 @@ test("what is given up is the oldest that was never sent: the client may know th
       [1, true],
       [3, true],
     ],
+  );
+});
+
+test("of what is given up nothing is kept, while a client takes nothing; the newest stay, in order", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const queue = new SessionQueue();
+  queue.connect();
+  const given: WeakRef<object>[] = [];
+  for (let identity = 1; identity <= 10_000; identity++) {
+    const { message: own } = queue.add(identity, { ...message }, 1, false);
+    if (queue.length <= 10) continue;
+    given.push(new WeakRef(own));
+    assert.equal(queue.dropOldest()?.identity, identity - 10);
+  }
+  await setImmediate(); // a WeakRef keeps what it is given until then
+  collect();
+  const kept = given.filter(each => each.deref() !== undefined);
+  assert.ok(kept.length < 2_000, `${kept.length} of ${given.length}`);
+  const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.number() && queue.next()));
+  assert.deepEqual(
+    left.map(each => each?.owed.identity),
+    Array.from({ length: 10 }, (_, i) => 9_991 + i),
   );
 });
 

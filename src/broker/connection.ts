@@ -37,6 +37,8 @@ export class Connection {
   #session: Session | null = null;
   #delivery: Delivery | null = null;
   #retained: RetainedDelivery | null = null;
+  /** What waits until the sink is free. */
+  #held = 0;
   #resolveGone = () => {};
 
   constructor(client: AedesClient, socket: Socket, store: Store, limit: QueueLimit, pace: Pace) {
@@ -59,6 +61,16 @@ export class Connection {
   /** Since the client was accepted. */
   get session(): Session | null {
     return this.#session;
+  }
+
+  /** What has to be told waits for a slow sink, and so does what the client has sent behind it. */
+  inTurn(isTold: boolean, goOn: () => void): void {
+    if (!isTold && this.#held === 0) return goOn();
+    this.#held += 1;
+    this.#pace.whenFree(() => {
+      this.#held -= 1;
+      goOn();
+    });
   }
 
   /** The client is accepted. */

@@ -149,8 +149,8 @@ export class Connections {
       if (problem) return callback(new Error(problem), null);
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
-      this.#pace.whenFree(() => {
-        if (refused || !connection) return callback(null, null);
+      if (refused || !connection) return callback(null, null);
+      connection.inTurn(true, () => {
         const retained = () => this.#retainedFor(subscription.topic);
         connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
@@ -160,7 +160,7 @@ export class Connections {
       const isWill = connection?.isItsWill(packet) === true;
       if (isWill) connection.willIsDue();
       const tooLate = !isWill && client !== null && hasDisconnected(client as AedesClient);
-      this.#pace.whenFree(() => {
+      const publish = () => {
         if (packet.topic.startsWith("$SYS/"))
           return callback(new Error("topics under $SYS are the broker's own"));
         if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
@@ -171,7 +171,10 @@ export class Connections {
         if (isWill)
           this.#publications.accept(messageOf(packet), { willOf: connection.clientId, will: packet }, taken);
         else this.#take(packet, connection?.session ?? null, taken);
-      });
+      };
+      // Without RETAIN there is nothing that has to be told of it: a log that is read slowly holds no message up.
+      if (connection) connection.inTurn(isWill || packet.retain, publish);
+      else publish();
     };
   }
 

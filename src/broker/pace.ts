@@ -34,24 +34,42 @@ export class Pace {
 
   /** An event that comes with every message: so many a second, and only while the sink is free; the rest is counted. */
   emitOften(event: () => BrokerEvent): void {
-    if (this.#second === null) this.#second = setTimeout(() => this.#endSecond(), SECOND).unref();
-    if (this.#busy || this.#told >= MOST_A_SECOND) {
-      this.#omitted += 1;
-      return;
-    }
+    if (this.#busy || this.#told >= MOST_A_SECOND) return this.#omit();
+    this.#startSecond();
     this.#told += 1;
     this.emit(event());
+  }
+
+  /** An event that may come with every message, and matters: all of them while the sink is free; the rest is counted. */
+  emitWhileFree(event: () => BrokerEvent): void {
+    if (this.#busy) this.#omit();
+    else this.emit(event());
+  }
+
+  #omit(): void {
+    this.#startSecond();
+    this.#omitted += 1;
+  }
+
+  #startSecond(): void {
+    this.#second ??= setTimeout(() => this.#endSecond(), SECOND).unref();
   }
 
   /** What was left out so far is told. */
   end(): void {
     if (this.#second !== null) clearTimeout(this.#second);
-    this.#endSecond();
+    this.#tellOmitted();
   }
 
   #endSecond(): void {
     this.#second = null;
     this.#told = 0;
+    if (this.#busy)
+      this.#startSecond(); // else a sink that takes nothing would be given one event a second
+    else this.#tellOmitted();
+  }
+
+  #tellOmitted(): void {
     const omitted = this.#omitted;
     this.#omitted = 0;
     if (omitted > 0) this.emit({ event: "events-omitted", count: omitted });

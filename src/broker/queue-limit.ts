@@ -18,6 +18,7 @@ export class QueueLimit {
     if (!dropped) return;
     const { topic } = dropped.message;
     const { packetId } = dropped;
-    this.pace.emit({ event: "message-dropped", clientId, topic, packetId, queued: queue.length });
+    const queued = queue.length;
+    this.pace.emitWhileFree(() => ({ event: "message-dropped", clientId, topic, packetId, queued }));
   }
 }

@@ -25,6 +25,8 @@ export interface Owed {
 const MOST_PACKET_ID = 65_535;
 
 const FORGET_FROM = 1024;
+/** Found at once, of those that are given up when there are too many. */
+const MOST_OLDEST = 1024;
 
 /** What the broker still owes one session, in the order in which it is to be sent. */
 export class SessionQueue {
@@ -37,6 +39,8 @@ export class SessionQueue {
   #lastPacketId = 0;
   /** Have no packet identifier yet; those that are not entered yet count too. */
   #unnumbered = 0;
+  /** Identities of what is given up next, the oldest last; some may have been sent since they were found. */
+  #oldest: number[] = [];
 
   get length(): number {
     return this.#owed.size;
@@ -167,12 +171,42 @@ export class SessionQueue {
 
   /** Gives up the oldest that was never sent: the client may know the others. */
   dropOldest(): Owed | null {
-    for (const owed of this.#owed.values()) {
-      if (owed.sent) continue;
-      this.#remove(owed);
-      return owed;
+    const owed = this.#oldestUnsent();
+    if (!owed) return null;
+    this.#remove(owed);
+    this.#forgetDropped();
+    return owed;
+  }
+
+  /**
+   * Many are found at once: each one would pass whatever was sent, and the gaps that others have left in the map. That
+   * took 10 to 20 µs a message; this way 1.
+   */
+  #oldestUnsent(): Owed | null {
+    for (;;) {
+      if (this.#oldest.length === 0) this.#oldest = this.#findOldest();
+      const identity = this.#oldest.pop();
+      if (identity === undefined) return null;
+      const owed = this.#owed.get(identity);
+      if (owed && !owed.sent) return owed;
     }
-    return null;
+  }
+
+  #findOldest(): number[] {
+    const found: number[] = [];
+    for (const { identity, sent } of this.#owed.values()) {
+      if (!sent) found.push(identity);
+      if (found.length === MOST_OLDEST) break;
+    }
+    return found.toReversed();
+  }
+
+  /** What has been given up would else stay until a client that does not read or acknowledge is sent the next. */
+  #forgetDropped(): void {
+    const unsent = this.#unsent;
+    if (!unsent || unsent.length - this.#next < 2 * this.#owed.size + FORGET_FROM) return;
+    this.#unsent = unsent.slice(this.#next).filter(owed => this.#owed.get(owed.identity) === owed);
+    this.#next = 0;
   }
 
   #restoreNumbered(owed: Owed, packetId: number): void {
