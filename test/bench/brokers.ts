@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
 import { binDir, freePort } from "../processes.js";
 import { environment } from "./contest.js";
+import { rawConnection } from "./raw-connection.js";
 
 export interface BenchBroker {
   name: string;
@@ -14,8 +16,15 @@ export interface BenchBroker {
   stop(): Promise<void>;
 }
 
+/** One whose log somebody reads. */
+export interface LoggingBroker extends BenchBroker {
+  /** Null where it goes into a file. */
+  log: Readable | null;
+}
+
 /** Milliseconds that a broker may take to listen. */
 const DEADLINE = 60_000;
+const POLL = 20;
 
 /** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
 const CONFIGURATION = "set_tcp_nodelay true\nallow_anonymous true\nlog_type information\n";
@@ -61,7 +70,7 @@ async function startStockAedes(): Promise<BenchBroker> {
   const port = await freePort();
   const args = ["--input-type=module", "-e", STOCK_AEDES, String(port)];
   const child = spawn(process.execPath, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
-  return started("stock aedes", port, child, "listening");
+  return started("stock aedes", port, child, "listening\n");
 }
 
 export const STOCK_AEDES = `
@@ -85,6 +94,54 @@ export async function startLwtBroker(name = "lwt-broker", ...more: string[]): Pr
   const args = [path.join(binDir, "lwt-broker.cjs"), "--port", String(port), "--json", ...more];
   const child = spawn(process.execPath, args, { env: environment, stdio: ["ignore", "pipe", "pipe"] });
   return started(name, port, child, '"listening"');
+}
+
+/** lwt-broker, whose log nobody reads yet. @param how where that goes, and Node's own arguments */
+export async function startLogging(
+  name: string,
+  args: string[],
+  { stdout = "pipe", node = [] }: { stdout?: "pipe" | number; node?: string[] } = {},
+): Promise<LoggingBroker> {
+  const port = await freePort();
+  const all = [...node, path.join(binDir, "lwt-broker.cjs"), "--port", String(port), ...args];
+  const child = spawn(process.execPath, all, { env: environment, stdio: ["ignore", stdout, "ignore"] });
+  const ended = once(child, "exit");
+  const kill = () => child.kill();
+  process.once("exit", kill);
+  await takesConnections(port);
+  const stop = async () => {
+    process.off("exit", kill);
+    kill();
+    child.stdout?.resume();
+    await ended;
+  };
+  return { name, port, pid: child.pid ?? 0, stop, log: child.stdout };
+}
+
+/** Kept when that stands in the log, which is read on. */
+export const logSays = ({ log }: LoggingBroker, text: string): Promise<void> =>
+  new Promise(resolve => {
+    let all = "";
+    const look = (bytes: Buffer) => {
+      all += bytes.toString();
+      if (!all.includes(text)) return;
+      log?.off("data", look).resume();
+      resolve();
+    };
+    log?.on("data", look);
+  });
+
+/** With --quiet it does not say when it listens. */
+async function takesConnections(port: number): Promise<void> {
+  const until = performance.now() + DEADLINE;
+  while (performance.now() < until) {
+    const socket = rawConnection(port, "Knock");
+    const answer = await once(socket, "data").catch(() => null);
+    socket.destroy();
+    if (answer) return;
+    await setTimeout(POLL);
+  }
+  throw new Error(`nobody listens on port ${port}`);
 }
 
 async function started(name: string, port: number, child: ChildProcess, sign: string): Promise<BenchBroker> {

@@ -26,6 +26,11 @@ export class CountingSubscriber {
     return subscriber;
   }
 
+  /** How many have come. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Kept when so many have come. */
   reaches(count: number): Promise<void> {
     this.#wanted = count;

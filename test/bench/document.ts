@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg, platform, totalmem } from "node:os";
 import path from "node:path";
+import { UPSTREAM } from "./upstream.js";
 
 /** A benchmark's printed table, and what is known of it. */
 export interface Measured {
@@ -12,7 +13,7 @@ export interface Measured {
 }
 
 const FILE = path.join(import.meta.dirname, "..", "..", "docs", "performance.md");
-const titleOf = (name: string) => `## npm run bench -- ${name}\n`;
+const titleOf = (name: string) => `## npm run bench -- ${name}`;
 
 const INTRODUCTION = `# Performance
 
@@ -24,12 +25,13 @@ ratios within a table, which are what is aimed at; in brackets, or as "to reach"
 /** Puts what one run has measured in its place in docs/performance.md, and leaves the other benchmarks' sections. */
 export function writeSection({ name, about, limits, table }: Measured, loadBefore: number): void {
   const before = existsSync(FILE) ? readFileSync(FILE, "utf8") : "";
-  const [, ...sections] = before.split(/^(?=## npm run bench -- )/m);
-  const others = sections.filter(section => !section.startsWith(titleOf(name)));
+  const sections = before.split(/^(?=## )/m);
+  const measured = sections.filter(section => section.startsWith(titleOf("")));
+  const others = measured.filter(section => !section.startsWith(`${titleOf(name)}\n`));
   const what = `${about[0]?.toUpperCase()}${about.slice(1)}.`;
-  const own = `${titleOf(name)}\n${what}\n\n\`\`\`text\n${table}\n\n${machine(loadBefore)}\n\`\`\`\n\n${limits}\n`;
+  const own = `${titleOf(name)}\n\n${what}\n\n\`\`\`text\n${table}\n\n${machine(loadBefore)}\n\`\`\`\n\n${limits}\n`;
   const all = [...others.map(section => `${section.trimEnd()}\n`), own];
-  writeFileSync(FILE, [INTRODUCTION, ...all].join("\n"));
+  writeFileSync(FILE, [INTRODUCTION, ...all, UPSTREAM].join("\n"));
 }
 
 function machine(loadBefore: number): string {

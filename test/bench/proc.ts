@@ -13,6 +13,10 @@ const procOf = (pid: number, file: string) => {
 export const memoryOf = (pid: number): number =>
   Number(/VmHWM:\s*(\d+)/.exec(procOf(pid, "status"))?.[1]) / 1024;
 
+/** The memory that a process has now, in MB. */
+export const residentOf = (pid: number): number =>
+  Number(/VmRSS:\s*(\d+)/.exec(procOf(pid, "status"))?.[1]) / 1024;
+
 /** Milliseconds of processor time that a process has taken; /proc counts in hundredths of a second. */
 export const cpuOf = (pid: number): number => {
   const [, fields = ""] = procOf(pid, "stat").split(") ");

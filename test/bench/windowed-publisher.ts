@@ -24,15 +24,21 @@ export class WindowedPublisher {
   #unread: Buffer = Buffer.alloc(0);
   #resolve: () => void = () => {};
 
-  private constructor(port: number, topics: string[], count: number, window: number) {
-    this.#socket = rawConnection(port, "Windowed");
+  private constructor(port: number, topics: string[], count: number, window: number, clientId: string) {
+    this.#socket = rawConnection(port, clientId);
     this.#packets = topics.map(publishPacket);
     this.#count = count;
     this.#window = window;
   }
 
-  static async publish(port: number, topics: string[], count: number, window: number): Promise<Published> {
-    const publisher = new WindowedPublisher(port, topics, count, window);
+  static async publish(
+    port: number,
+    topics: string[],
+    count: number,
+    window: number,
+    clientId = "Windowed",
+  ): Promise<Published> {
+    const publisher = new WindowedPublisher(port, topics, count, window, clientId);
     await publisher.#run();
     const all = performance.now() - (publisher.#sentAt[0] ?? 0);
     return { all, acknowledged: publisher.#taken.toSorted((a, b) => a - b) };
