@@ -58,7 +58,7 @@ export async function run(_rounds?: number, isLong = false): Promise<string> {
   const alone = seen.get("nobody")?.milliseconds ?? Number.NaN;
   return [
     `Node ${process.versions.node}, ${messages / 1000} k of 100 bytes at QoS 1 through lwt-broker in memory, which`,
-    `keeps ${MOST_QUEUED / 1000} k a session; ${BYTES / 1000} kB a second are read of one stdout. All of them reached the`,
+    `keeps ${MOST_QUEUED / 1000} k a session; ${BYTES / 1000} kB a second are read of one stdout. All reached the`,
     "subscriber beside it. MB of memory: before the first message, and at most",
     row("read slowly", "ms", "x nobody", "sub-lwt MB", "lwt-broker MB"),
     ...[...seen].map(([name, { milliseconds, client, broker }]) =>
