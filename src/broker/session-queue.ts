@@ -180,7 +180,7 @@ export class SessionQueue {
 
   /**
    * Many are found at once: each one would pass whatever was sent, and the gaps that others have left in the map. That
-   * took 10 to 20 µs a message; this way 1.
+   * took 9 to 21 µs a message, this way 2 to 4.
    */
   #oldestUnsent(): Owed | null {
     for (;;) {
