@@ -20,50 +20,44 @@ const bundles = {
   lessons: "src/lessons/lessons.ts",
 };
 
-/** `await import()` of a room that has a bundle of its own stays a load at run time, from beside this file. */
-const roomsOnDemand = {
-  name: "rooms-on-demand",
+/** Packages that few runs need: read by each run that has them in its bundle, they cost it 2 ms in 95. */
+const packagesOnDemand = ["chalk", "dotenv", "lru-cache", "string-width"];
+
+/** `await import()` of what has a bundle of its own stays a load at run time, from beside this file. */
+const loadedOnDemand = {
+  name: "loaded-on-demand",
   setup(build) {
     const nameOf = new Map(Object.entries(bundles).map(([name, file]) => [path.resolve(file), name]));
-    build.onResolve({ filter: /^\./ }, ({ kind, path: specifier, resolveDir }) => {
+    build.onResolve({ filter: /.*/ }, ({ kind, path: specifier, resolveDir }) => {
       if (kind !== "dynamic-import") return undefined;
-      const name = nameOf.get(path.resolve(resolveDir, specifier).replace(/\.js$/, ".ts"));
+      const name = packagesOnDemand.includes(specifier)
+        ? specifier
+        : nameOf.get(path.resolve(resolveDir, specifier).replace(/\.js$/, ".ts"));
       return name && { path: `./${name}.cjs`, external: true };
     });
   },
 };
 
-/**
- * string-width, which yargs imports too, takes 22 ms to load, most of it for emoji. In the bundles it answers for plain
- * text by its length, and loads the real one for the rest.
- */
-const lazyStringWidth = {
-  name: "lazy-string-width",
+/** Loaded at their first call, which few runs make: string-width takes 22 ms, lru-cache 2 (for MQTT 5's topic aliases). */
+const lazyFunctions = {
+  name: "lazy-functions",
   setup(build) {
-    const real = "string-width/real";
-    build.onResolve({ filter: /^string-width$/ }, () => ({ path: "wrapper", namespace: "string-width" }));
-    build.onResolve({ filter: /^string-width\/real$/ }, ({ resolveDir }) =>
-      build.resolve("./node_modules/string-width/index.js", { kind: "require-call", resolveDir }),
+    build.onResolve({ filter: /^string-width$/ }, ({ kind }) =>
+      kind === "entry-point" ? undefined : { path: "string-width", namespace: "lazy" },
     );
-    build.onLoad({ filter: /.*/, namespace: "string-width" }, () => ({
-      resolveDir: import.meta.dirname,
+    build.onLoad({ filter: /.*/, namespace: "lazy" }, () => ({
       contents: `
-        const plain = /^[ -~\u00a1-\u00ac\u00ae-\u02ff→←…│┆╳─◀▶]*$/;
         let width;
-        export default (text, options) =>
-          plain.test(text) ? text.length : (width ??= require("${real}").default)(text, options);`,
+        export default (...texts) => (width ??= require("./string-width.cjs").default)(...texts);`,
     }));
-  },
-};
-
-/** Loaded for MQTT 5's topic aliases only; 2 ms. */
-const lazyCache = {
-  name: "lazy-cache",
-  setup(build) {
     build.onLoad({ filter: /mqtt[\\/]build[\\/]lib[\\/]topic-alias-send\.js$/ }, ({ path: file }) => ({
       contents: readFileSync(file, "utf8")
         .replace('const lru_cache_1 = require("lru-cache");', "")
-        .replace("new lru_cache_1.LRUCache", 'new (require("lru-cache").LRUCache)'),
+        .replace("new lru_cache_1.LRUCache", 'new (require("./lru-cache.cjs").LRUCache)'),
+    }));
+    build.onResolve({ filter: /^\.\/(string-width|lru-cache)\.cjs$/ }, ({ path: file }) => ({
+      path: file,
+      external: true,
     }));
   },
 };
@@ -130,6 +124,9 @@ if (ready || !process.argv.includes("--if-possible")) await buildAll();
 async function buildAll() {
   const { build } = await import("esbuild");
   rmSync("dist", { recursive: true, force: true });
+  // Each as the package sees it that uses it: there are two lru-caches.
+  const { resolve: resolveOfMqtt } = createRequire(resolve("mqtt"));
+  const packages = Object.fromEntries(packagesOnDemand.map(name => [name, resolveOfMqtt(name)]));
   const shared = {
     bundle: true,
     platform: "node",
@@ -141,15 +138,14 @@ async function buildAll() {
   const [{ metafile }] = await Promise.all([
     build({
       ...shared,
-      entryPoints: bundles,
+      entryPoints: { ...bundles, ...packages },
       format: "cjs",
       outExtension: { ".js": ".cjs" },
-      plugins: [roomsOnDemand, lazyStringWidth, lazyCache, nodesOwn, onlyWhatIsUsed, noTableOfNumbers],
+      plugins: [loadedOnDemand, lazyFunctions, nodesOwn, onlyWhatIsUsed, noTableOfNumbers],
       // Loads rooms with require(): import() of a CommonJS file costs 39 ms in Node's export scanner.
       supported: { "dynamic-import": false },
-      define: { "import.meta.url": "bundleUrl" },
+      define: { "import.meta.dirname": "__dirname", "import.meta.url": "__filename" },
       metafile: true,
-      banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
     }),
     build({ ...shared, entryPoints: { index: "src/index.ts" }, format: "esm", packages: "external" }),
   ]);

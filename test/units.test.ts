@@ -7,7 +7,7 @@ import { Retries } from "../src/connection/retries.js";
 import { type Arrival, label } from "../src/delivery.js";
 import { isUserError } from "../src/errors.js";
 import { readingMarks } from "../src/reading.js";
-import { wrap } from "../src/render/columns.js";
+import { columnsOf, cut, wrap } from "../src/render/columns.js";
 import { escapeText, jsonLine } from "../src/render/escape.js";
 import { rawText } from "../src/render/sub-text.js";
 import { statusOf } from "../src/status.js";
@@ -53,6 +53,15 @@ test("a machine and its status are told by the topic", () => {
   });
   assert.equal(statusOf("Binil/M/SensorData", "Sensor Offline", "Binil"), null);
   assert.equal(statusOf("Binil/M/Status", "sensor offline", "Binil"), null);
+});
+
+test("a character takes as many columns as string-width says, also where it is not asked", () => {
+  for (let code = 0x20; code < 0x3000; code++) {
+    const character = String.fromCodePoint(code);
+    assert.equal(columnsOf(character), stringWidth(character), `U+${code.toString(16)}`);
+  }
+  assert.equal(cut("Müller → Straße", 10), "Müller → …");
+  assert.equal(cut("Mu\u0308ller", 4), "Mu\u0308l…");
 });
 
 test("a payload from anyone never breaks the reader", () => {

@@ -1,5 +1,5 @@
 import { access, constants, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import path from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { ExitCode, UserError, usageError } from "../errors.js";
 import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
@@ -14,7 +14,7 @@ import { nearestName } from "./nearest.js";
 import { run } from "./run.js";
 
 /** Beside dist/, where this is built to. */
-const folder = (name: string) => fileURLToPath(new URL(`../${name}/`, import.meta.url));
+const folder = (name: string) => path.join(import.meta.dirname, "..", name);
 const LESSONS = folder("examples/lessons");
 
 void run({

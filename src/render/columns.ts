@@ -7,9 +7,13 @@ export const HANGING = " ".repeat(10);
 export const clock = (time: string): string => new Date(time).toTimeString().slice(0, 8);
 
 /** How many columns of a terminal a text takes: East Asian characters and emoji two, combining marks none. */
-export const columnsOf = (text: string): number => (ASCII.test(text) ? text.length : stringWidth(text));
+export const columnsOf = (text: string): number => (PLAIN.test(text) ? text.length : stringWidth(text));
 
-const ASCII = /^[ -~]*$/;
+/**
+ * Latin letters, their signs, and what the screens draw with: each is a character by itself and takes one column. Parting
+ * them into graphemes, for an arrow in the heading, took an eighth of the time for one message: ICU reads its rules.
+ */
+const PLAIN = /^[ -~\u00a1-\u00ac\u00ae-\u02ff→←…│┆╳─◀▶]*$/;
 
 /** Cut to so many columns, with an ellipsis in the place of what is missing. */
 export function cut(text: string, width: number, ellipsis = "…"): string {
@@ -17,7 +21,7 @@ export function cut(text: string, width: number, ellipsis = "…"): string {
   const short = (kept: string) => (room < 0 ? "" : kept + ellipsis);
   // What is further on is not shown; to part graphemes would take five times as long as all the rest of a line.
   const beginning = text.slice(0, width + 1);
-  if (ASCII.test(beginning))
+  if (PLAIN.test(beginning))
     return text.length <= width ? text : short(beginning.slice(0, Math.max(0, room)));
   let kept = "";
   let taken = 0;
