@@ -64,7 +64,20 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
     process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
   } catch (error) {
     fail(program.name, error, argv, screen);
+  } finally {
+    await leave();
   }
+}
+
+/** Ended by itself, Node takes its heap apart first: 7 % of the processor time for one message. */
+async function leave(): Promise<never> {
+  await written();
+  process.exit(); // oxlint-disable-line no-process-exit -- with process.exitCode, and nothing left to do
+}
+
+/** Kept when stdout and stderr have taken all. */
+async function written(): Promise<void> {
+  for (const stream of Object.values(streams)) await new Promise(resolve => stream.write("", resolve));
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
@@ -165,8 +178,7 @@ const enter = () =>
 const input = (): AsyncIterable<Buffer> => stdin();
 
 async function crashNow(): Promise<never> {
-  for (const stream of [process.stdout, process.stderr])
-    await new Promise(resolve => stream.write("", resolve));
+  await written();
   process.kill(process.pid, "SIGKILL");
   return new Promise(() => {});
 }
