@@ -6,15 +6,23 @@ const LINE_FEED = 0x0a;
  * too.
  */
 export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const lines of linesTogether(stream)) yield* lines;
+}
+
+/** The same, all at once that end in one piece of what comes: to wait for each costs more than to publish it. */
+export async function* linesTogether(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = [];
   for await (const bytes of stream) {
+    const lines: Buffer[] = [];
     let from = 0;
     for (let to = bytes.indexOf(LINE_FEED); to >= 0; to = bytes.indexOf(LINE_FEED, from)) {
-      yield Buffer.concat([...rest, bytes.subarray(from, to)]);
+      const end = bytes.subarray(from, to);
+      lines.push(rest.length === 0 ? end : Buffer.concat([...rest, end]));
       rest = [];
       from = to + 1;
     }
     if (from < bytes.length) rest.push(bytes.subarray(from));
+    yield lines;
   }
-  if (rest.length > 0) yield Buffer.concat(rest);
+  if (rest.length > 0) yield [Buffer.concat(rest)];
 }

@@ -1,4 +1,4 @@
-import { linesOf } from "../lines.js";
+import { linesTogether } from "../lines.js";
 import { makeReading, newRun } from "../reading.js";
 import type { PubSettings } from "../settings/pub.js";
 
@@ -29,11 +29,22 @@ function readings(): Payloads {
 }
 
 function linesFrom(input: AsyncIterable<Buffer>): Payloads {
-  const lines = linesOf(input);
-  return async () => {
-    const line = await lines.next();
-    return line.done ? null : { payload: withoutCarriageReturn(line.value) };
+  const pieces = linesTogether(input);
+  let lines: Buffer[] = [];
+  let taken = 0;
+  const take = (): ReturnType<Payloads> => {
+    const line = lines[taken];
+    taken += 1;
+    return line === undefined ? takeFromNext() : { payload: withoutCarriageReturn(line) };
   };
+  const takeFromNext = async () => {
+    const piece = await pieces.next();
+    if (piece.done) return null;
+    lines = piece.value;
+    taken = 0;
+    return take();
+  };
+  return take;
 }
 
 /** Windows ends lines with both. */
