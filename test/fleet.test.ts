@@ -84,7 +84,7 @@ test("Enter makes all of them fail", async t => {
   await pub.event("wills-witnessed", { due: 5, came: 5 });
 });
 
-test("the trouble of many is told of the first few, and counted", async t => {
+test("the trouble of many is told once, and counted", async t => {
   const broker = await lwtBroker(t);
   const args = ["-b", broker.url, "--machines", "30", "--interval", "0.1", "--reconnect-timeout", "0"];
   const pub = command(t, "pub-lwt", args);
@@ -92,13 +92,15 @@ test("the trouble of many is told of the first few, and counted", async t => {
   broker.process.child.kill("SIGKILL");
   assert.equal(await pub.exit(), 1);
   const told = pub.all("warning");
-  assert.equal(told.length, 5);
+  assert.ok(told.length > 0);
   for (const { message, hint } of told) {
     assert.match(message, /^Machine\d+: /);
     assert.ok(hint);
   }
-  const { failed, untold } = pub.all("fleet").at(-1) ?? {};
-  assert.deepEqual([failed, untold], [30, 25]);
+  const sentences = told.map(({ message }) => message.replace(/^Machine\d+/, ""));
+  assert.deepEqual(sentences, [...new Set(sentences)]);
+  const { failed, untold = 0 } = pub.all("fleet").at(-1) ?? {};
+  assert.deepEqual([failed, untold + told.length], [30, 30]);
 });
 
 test("Ctrl-C stops all gracefully", async t => {
@@ -127,5 +129,6 @@ test("no broker: said once", async t => {
   const args = ["-p", String(await freePort()), "--machines", "3", "--connect-timeout", "0.3"];
   const pub = command(t, "pub-lwt", args, { json: false });
   assert.equal(await pub.exit(), 1);
-  assert.match(pub.stderr, /no broker answers[^]*npx lwt-broker/);
+  assert.equal(pub.stderr.match(/no broker answers/g)?.length, 1, pub.stderr);
+  assert.match(pub.stderr, /npx lwt-broker/);
 });

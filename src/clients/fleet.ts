@@ -12,7 +12,7 @@ import { Vanishing } from "./vanishing.js";
 const ON_THEIR_WAY = 50;
 /** Milliseconds between two looks at the whole fleet. */
 const LOOK = 1000;
-/** Of what went wrong, told in full: the rest is counted. */
+/** Sentences on what went wrong, each told of the first machine that it befell: the rest is counted. */
 const TOLD = 5;
 
 type Named<Name> = Extract<ClientEvent, { event: Name }>;
@@ -50,6 +50,7 @@ class Fleet {
   #acknowledged = 0;
   #failed = 0;
   #troubles = 0;
+  readonly #told = new Set<string>();
   readonly #summaries: SentSummary[] = [];
   /** When the last look was, in performance.now()'s milliseconds, and what had been reached then. */
   #looked = { at: performance.now(), reached: 0 };
@@ -165,8 +166,9 @@ class Fleet {
 
   #tell(machine: string, { code, message, hint }: Trouble): void {
     this.#troubles += 1;
-    if (this.#troubles <= TOLD)
-      this.sink({ event: "warning", code, message: `${machine}: ${message}`, hint });
+    if (this.#told.size >= TOLD || this.#told.has(message)) return;
+    this.#told.add(message);
+    this.sink({ event: "warning", code, message: `${machine}: ${message}`, hint });
   }
 
   #look(): void {
@@ -182,7 +184,7 @@ class Fleet {
       sent: this.#sent,
       acknowledged: this.#acknowledged,
       failed: this.#failed,
-      untold: Math.max(0, this.#troubles - TOLD),
+      untold: this.#troubles - this.#told.size,
       perSecond: Math.round((1000 * (reached - this.#looked.reached)) / Math.max(1, now - this.#looked.at)),
       p50: within(50),
       p99: within(99),
