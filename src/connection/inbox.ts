@@ -16,6 +16,12 @@ interface Arrived {
 /** mqtt.js' own, which its types leave open. */
 export type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
 
+/**
+ * They leave together. Without Nagle's algorithm a write each wakes the broker each time, which then sends one message
+ * for it: 50 000 through Mosquitto took 50 000 writes, and now 10 000 to 21 000, for 6 to 16 % less processor time.
+ */
+const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubcomp"]);
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -34,6 +40,7 @@ export class Inbox {
   readonly #awaitingRelease = new Map<number, Arrived>();
   readonly #notAcknowledged = new Set<number>();
   #taking = 0;
+  #gathering = false;
   #whenIdle: (() => void) | null = null;
 
   constructor(
@@ -45,11 +52,25 @@ export class Inbox {
     this.#drain = new DrainWatch(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
     const send = (client["_sendPacket"] as SendPacket).bind(client);
-    this.#send = (packet, done, ...more) =>
-      this.#withholds(packet) ? done?.() : send(packet, done, ...more);
+    this.#send = (packet, done, ...more) => {
+      if (this.#withholds(packet)) return done?.();
+      if (ACKNOWLEDGMENTS.has(packet.cmd ?? "")) this.#gather(client.stream);
+      return send(packet, done, ...more);
+    };
     client["_sendPacket"] = this.#send;
     client.on("packetsend", packet => packet.cmd === "pingreq" && this.#drain.pingSent());
     client.on("packetreceive", packet => this.#received(packet));
+  }
+
+  /** What is sent in this turn of the event loop leaves in one write. */
+  #gather(stream: MqttClient["stream"]): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    stream.cork();
+    setImmediate(() => {
+      this.#gathering = false;
+      stream.uncork();
+    });
   }
 
   /** A connection was accepted; to be called before anything that comes after CONNACK is handled. */
