@@ -8,12 +8,12 @@ export const about = "process start to exit, as multiples of `node -e 0`";
 
 export const limits = `As multiples of the processor time of \`node -e 0\`, on a busy machine: a program that writes its packets to node:net by
 hand took 1.3, mqtt.js bundled in the same way and with nothing else 1.6, pub-lwt 2.0. What pub-lwt adds is in a profile
-the parser of yargs (0.13), the compilation of its bundles (0.1), and settings, text and events, each function of which
+the parser of yargs (0.13), the compilation of its bundles (0.15), and settings, text and events, each function of which
 runs for the first time. Taken out so far: bundling gave 95 ms; mqtt-packet's table of numbers 32 ms; string-width at
 load 22 ms; an arrow in the heading, for which ICU read its rules for graphemes, an eighth of one message's time; taking
 the heap apart at the exit 7 %; and together 30 ms of processor time all but the parser of yargs, SOCKS and WebSocket
 code where plain TCP is used, node:crypto, chalk, dotenv, standard input where nobody reads it, lru-cache and debug.
-Tried, and no more than 2 %: minifying, with names or without; V8's options for its heap and its compilers. No wait is
+Tried, and hard to tell from noise: minifying, 0 to 4 %; V8's options for its heap and its compilers, nothing. No wait is
 left but those for CONNACK, PUBACK and the broker's end of the connection: the time is the processor's.`;
 
 /** Medians of fewer tell little. */
