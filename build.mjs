@@ -17,6 +17,7 @@ const bundles = {
   websocket: "src/connection/websocket.ts",
   broker: "src/broker/broker.ts",
   outbox: "src/outbox/outbox.ts",
+  mqtt5: "src/connection/mqtt5.ts",
   lessons: "src/lessons/lessons.ts",
 };
 

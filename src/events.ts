@@ -11,6 +11,26 @@ export const NOT_ITS_BROKER = "skipped, as its broker has to be its own";
 /** A lesson that cuts a cable is not run over TLS: the relay that is the cable has another host's name. */
 export const NO_CABLE = "skipped, as it can't cut a cable on the way to a broker over TLS";
 
+/** What the clients speak; MQTT 5 only where it is asked for. */
+export type ProtocolVersion = "3.1.1" | "5";
+
+/** What a broker that speaks MQTT 5 grants in CONNACK (MQTT 5, 3.2.2.3): where it says nothing, the standard's value. */
+export interface Granted {
+  /** Seconds for which it keeps the session without a connection; 0: not at all, 4 294 967 295: for ever. */
+  sessionExpiry: number;
+  /** Messages at QoS 1 and 2 that may be sent to it without being acknowledged; 1 to 65 535. */
+  receiveMaximum: number;
+  /** Of what is published to it. */
+  maximumQos: QoS;
+  retainAvailable: boolean;
+  /** Bytes of a packet to it; null: no limit. */
+  maximumPacketSize: number | null;
+  /** The client identifier, where it has chosen that. */
+  assignedClientId: string | null;
+  /** Seconds, where it has set them; null: what was asked for holds. */
+  keepAlive: number | null;
+}
+
 /** A last will as CONNECT carries it (MQTT 3.1.1, 3.1.2.5). */
 export interface Will {
   topic: string;
@@ -26,7 +46,14 @@ export type Delivery = "live" | "retained" | "queued" | "redelivered";
 export type MachineState = "online" | "offline" | "stopped";
 
 /** How `pub-lwt --fail` ends a connection. */
-export type FailCause = "network" | "keep-alive" | "no-disconnect" | "protocol-error" | "crash" | "graceful";
+export type FailCause =
+  | "network"
+  | "keep-alive"
+  | "no-disconnect"
+  | "protocol-error"
+  | "disconnect-with-will"
+  | "crash"
+  | "graceful";
 
 /** Why a connection ended, as the broker saw it. */
 export type EndCause =
@@ -83,15 +110,21 @@ interface ClientEvents {
     clientId: string;
     cleanSession: boolean;
     sessionPresent: boolean;
-    /** Seconds. */
+    /** Seconds; with MQTT 5 the broker may have set another one than was asked for. */
     keepAlive: number;
-    protocolVersion: string;
+    protocolVersion: ProtocolVersion;
     will: Will | null;
+    /** With MQTT 5, seconds that the broker is asked to wait before it sends the will; else null. */
+    willDelay: number | null;
+    /** With MQTT 5; else null. */
+    granted: Granted | null;
   };
+  /** `returnCode`: with MQTT 5 the reason code, 0x80 or more. */
   refused: { returnCode: number; reason: string };
   /** `secondsLeft`: how long it will go on trying, from now. */
   reconnecting: { attempt: number; inSeconds: number; secondsLeft: number; reason: string };
-  disconnected: { graceful: boolean; reason: string };
+  /** `reasonCode`: of the broker's DISCONNECT, which is part of MQTT 5; null: none came. */
+  disconnected: { graceful: boolean; reason: string; reasonCode: number | null };
   subscribed: { topicFilter: string; qos: QoS; grantedQos: QoS };
   published: {
     topic: string;

@@ -42,6 +42,12 @@ const kinds: Record<string, Kind[]> = {
       builtins: ["crypto", ...LISTENING],
     },
     { args: ["-m", "x", "--no-status"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
+    {
+      args: ["-V", "5"],
+      bundles: ["clients", "mqtt5", "parse", "pub-lwt"],
+      builtins: [],
+      exit: 1, // lwt-broker does not speak it
+    },
   ],
   "sub-lwt": [
     ...texts("sub-lwt"),
@@ -111,7 +117,7 @@ const holders: Record<string, string[]> = {
   "src/broker": ["broker"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
-  "src/connection": ["clients", "lessons", "websocket", ...COMMANDS], // lessons and commands look at addresses
+  "src/connection": ["clients", "lessons", "mqtt5", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": COMMANDS,
   "node_modules/aedes": ["broker"],

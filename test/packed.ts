@@ -13,8 +13,8 @@ const COMMANDS = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
 const NEEDED = [
   /^(package\.json|README\.md|LICENSE|dist\/THIRD-PARTY-LICENSES\.txt)$/,
   /^bin\/[a-z-]+\.cjs$/,
-  /^dist\/[a-z-]+\.c?js$/,
-  /^dist\/types\/([a-z-]+\/)*[a-z-]+\.d\.ts$/,
+  /^dist\/[a-z0-9-]+\.c?js$/,
+  /^dist\/types\/([a-z-]+\/)*[a-z0-9-]+\.d\.ts$/,
   /^examples\/(lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|[a-z-]+\.(ts|py))$/,
 ];
 

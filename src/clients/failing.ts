@@ -39,12 +39,12 @@ export async function failOnPurpose(
   const { will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
-  sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, settings) });
+  sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, connection.keepAlive) });
   if (cause === "crash") {
     tellWhatStays(settings, sink);
     return control.crash();
   }
-  const watching = witness?.watch(cause, connection.closed, [settings.willTopic]);
+  const watching = witness?.watch(cause, connection.closed, [settings.willTopic], connection.keepAlive);
   if (cause === "graceful") {
     announceStop();
     await connection.end();
@@ -62,9 +62,9 @@ export async function failOnPurpose(
   return asItShould ? ExitCode.done : ExitCode.failed;
 }
 
-/** When 1.5 × keep alive will have passed; null where nothing waits for that. */
-export const keepAliveDeadline = (cause: FailCause, { connection }: PubSettings): string | null =>
-  cause === "keep-alive" ? new Date(Date.now() + connection.keepAlive * 1500).toISOString() : null;
+/** When 1.5 × keep alive (in seconds) will have passed; null where nothing waits for that. */
+export const keepAliveDeadline = (cause: FailCause, keepAlive: number): string | null =>
+  cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
 
 /** Ends the connection by the cause, together with the others'; what becomes of the wills is seen from elsewhere. */
 export async function failTogether(

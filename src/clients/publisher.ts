@@ -1,6 +1,6 @@
 import { type Connection, connectionTo, MOST_INCOMPLETE } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../errors.js";
-import type { ClientEvent, FailCause, SentSummary, Sink } from "../events.js";
+import type { ClientEvent, FailCause, QoS, SentSummary, Sink } from "../events.js";
 import type { DurableOutbox } from "../outbox/outbox.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
@@ -173,6 +173,8 @@ class Publisher {
     if (event.event === "connected") {
       this.#wasConnected = true;
       this.#isAway = false;
+      const { maximumQos = this.settings.qos } = event.granted ?? {};
+      if (maximumQos < this.settings.qos) this.#refuse(qosNotSupported(this.settings.qos, maximumQos));
       this.#announce();
     } else if (event.event === "reconnecting") {
       this.#isAway = true;
@@ -285,6 +287,14 @@ class Publisher {
     this.sink({ event: "summary", machines: [summary] });
   }
 }
+
+/** With less than was asked for, what "acknowledged" means would not hold. */
+const qosNotSupported = (asked: QoS, most: QoS) =>
+  new UserError(
+    "qos-not-supported",
+    `this broker takes QoS ${most} at most, and --qos ${asked} was asked for [MQTT-3.2.2-11].`,
+    `Use --qos ${most}${most === 0 ? ", at which nothing is acknowledged" : ""}.`,
+  );
 
 const outboxFull = ({ folder, waiting }: DurableOutbox) =>
   new UserError(

@@ -60,10 +60,11 @@ export class Vanishing implements Crowd {
   async #fail(willTopics: string[]): Promise<void> {
     const { cause, sink, control } = this;
     const { stop } = control;
-    sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, this.settings) });
+    const { keepAlive } = this.settings.connection;
+    sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, keepAlive) });
     if (cause === "crash") return control.crash();
     const gone = new Promise<void>(resolve => (this.#whenAllGone = resolve));
-    const watching = this.#witness?.watch(cause, gone, willTopics);
+    const watching = this.#witness?.watch(cause, gone, willTopics, keepAlive);
     this.#failAll();
     // A Ctrl-C may have been what made them fail; a further one ends the waiting.
     const leaving = stop.aborted ? [] : [aborted(stop).then(() => null)];

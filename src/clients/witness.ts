@@ -1,4 +1,5 @@
 import { type Connection, connect } from "../connection/connect.js";
+import { willDelayOf } from "../connection/settings.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { machineTopics } from "../topics.js";
@@ -6,8 +7,10 @@ import { aborted } from "./control.js";
 
 /** Milliseconds between the end of the connection and the marker, for a will that should not come to come after all. */
 const MARKER_AFTER = 500;
-/** Milliseconds past 1.5 × keep alive until a will is given up; Mosquitto sweeps up to 6 s late. */
+/** Milliseconds past 1.5 × keep alive and the will's delay until a will is given up; Mosquitto sweeps up to 6 s late. */
 const PATIENCE = 10_000;
+/** What setTimeout takes: 24 days. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What is told of the witness's own connection: that it can't be made. What comes later, the machine's own tells. */
 const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
@@ -29,8 +32,14 @@ export interface Witness {
   /**
    * Waits for the wills from now on; with `graceful`, for the marker that is published once `closed` is kept.
    * @param willTopics of each will that is due its topic, several times where they share one
+   * @param keepAlive seconds, of the connections that are to end
    */
-  watch(cause: FailCause, closed: Promise<unknown>, willTopics: string[]): Promise<Verdict>;
+  watch(
+    cause: FailCause,
+    closed: Promise<unknown>,
+    willTopics: string[],
+    keepAlive: number,
+  ): Promise<Verdict>;
   end(): Promise<void>;
 }
 
@@ -82,8 +91,15 @@ class WillWitness implements Witness {
     }
   }
 
-  watch(cause: FailCause, closed: Promise<unknown>, willTopics: string[]): Promise<Verdict> {
-    const { will, keepAlive } = this.#settings.connection;
+  watch(
+    cause: FailCause,
+    closed: Promise<unknown>,
+    willTopics: string[],
+    keepAlive: number,
+  ): Promise<Verdict> {
+    const { connection } = this.#settings;
+    const { will } = connection;
+    const patience = keepAlive * 1500 + willDelayOf(connection) * 1000 + PATIENCE;
     const since = performance.now();
     this.#interrupted = this.#connection?.isConnected !== true;
     return new Promise(resolve => {
@@ -95,7 +111,7 @@ class WillWitness implements Witness {
         clearTimeout(this.#patience);
         resolve({ will: all, came, marker, milliseconds: elapsed(), interrupted: this.#interrupted });
       };
-      this.#patience = setTimeout(() => decide(false, false), keepAlive * 1500 + PATIENCE);
+      this.#patience = setTimeout(() => decide(false, false), Math.min(patience, LONGEST_TIMER));
       this.#saw = ({ topic, payload, retain }) => {
         const left = due.get(topic) ?? 0;
         if (left > 0 && payload === will?.payload && !retain) {

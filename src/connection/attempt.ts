@@ -1,13 +1,16 @@
-import type { Failure } from "./reasons.js";
+import type { Failure, Said } from "./reasons.js";
 import type { Transport } from "./transport.js";
 
 /** One attempt to connect, and the network connection that came of it. */
 export class Attempt implements Failure {
   error: Error | null = null;
   firstBytes: Buffer | null = null;
-  /** CONNACK's answer; null: none has come. */
+  /** CONNACK's answer, in MQTT 5 its reason code; null: none has come. */
   returnCode: number | null = null;
+  said: Said | null = null;
   disconnectSent = false;
+  /** That DISCONNECT asked for the will. */
+  willAsked = false;
   /** This side closed the socket, without DISCONNECT. */
   closedHere = false;
 

@@ -1,6 +1,6 @@
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
 import { isUserError, UserError } from "../errors.js";
-import type { ClientEvent, QoS, Sink } from "../events.js";
+import type { ClientEvent, Granted, QoS, Sink } from "../events.js";
 import { describePacket } from "../packet-description.js";
 import { topicFilterProblem, topicNameProblem } from "../topics.js";
 import { type Address, urlOf } from "./address.js";
@@ -9,10 +9,12 @@ import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
 import { Inbox } from "./inbox.js";
 import { KeptInFlight } from "./kept.js";
-import { type Message, Publications } from "./publications.js";
-import { reasonFor, startOne } from "./reasons.js";
+import type * as Mqtt5 from "./mqtt5.js";
+import { type Message, Publications, type SaidIn } from "./publications.js";
+import { reasonFor, type Said, startOne } from "./reasons.js";
 import { Retries } from "./retries.js";
-import type { ConnectionHooks, ConnectionSettings } from "./settings.js";
+import { SendLimits } from "./send-limits.js";
+import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "./settings.js";
 import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,
@@ -36,6 +38,9 @@ const CLOSE_LIMIT = 2_000;
 /** Milliseconds of waiting that need no word. */
 const TELL_AFTER = 1_000;
 
+/** A broker that answers for fewer filters than it was asked for has refused the rest. */
+const UNSPECIFIED = 0x80;
+
 type State = "connecting" | "connected" | "ending" | "closed";
 
 /** One client's connection, over all its reconnections; made by `connect`. */
@@ -58,11 +63,16 @@ export class Connection {
   readonly #warned = new Set<Address>();
   #retry: NodeJS.Timeout | undefined;
   #ended: Promise<void> | null = null;
+  /** Null: this connection speaks MQTT 3.1.1. */
+  #mqtt5: typeof Mqtt5 | null = null;
+  /** Seconds; what the broker has set, or what it was asked for. */
+  #keepAlive: number;
   /** Private to the runtime too: it holds the password. */
   readonly #settings: Required<ConnectionSettings>;
   readonly #client: MqttClient;
   readonly #inbox: Inbox;
   readonly #publications: Publications;
+  readonly #limits: SendLimits;
   readonly #retries: Retries;
   readonly #inFlight: InFlightStore;
   /** The same, where there is an outbox. */
@@ -77,6 +87,7 @@ export class Connection {
   ) {
     const { clientId, will } = settings;
     this.#settings = settings;
+    this.#keepAlive = settings.keepAlive;
     this.#address = addresses.main;
     this.#otherAddress = addresses.fallback;
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
@@ -88,13 +99,17 @@ export class Connection {
       },
       Date.now(),
     );
-    this.#kept = hooks.outbox ? new KeptInFlight(hooks.outbox, sink, () => this.#client) : null;
+    this.#limits = new SendLimits(sink);
+    this.#kept = hooks.outbox
+      ? new KeptInFlight(hooks.outbox, sink, () => this.#client, this.#limits, this.#saidIn)
+      : null;
     this.#inFlight = this.#kept ?? new InFlightStore();
     this.#client = new MqttClient(() => this.#begin(), {
       clientId,
       clean: settings.cleanSession,
       keepalive: settings.keepAlive,
       ...(will && { will: { ...will, payload: Buffer.from(will.payload) } }),
+      ...(settings.protocolVersion === "5" && inMqtt5(settings)),
       ...(settings.username !== null && { username: settings.username }),
       ...(settings.password !== null && { password: settings.password }),
       manualConnect: true,
@@ -105,7 +120,7 @@ export class Connection {
       messageIdProvider: new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined),
       writeCache: false, // a table of 65 536 buffers: 18 MB, and nothing gained
     });
-    this.#publications = new Publications(this.#client, sink);
+    this.#publications = new Publications(this.#client, sink, this.#limits, this.#saidIn);
     this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
       accept: topic => hooks.accept?.(topic) ?? true,
       acknowledge: hooks.acknowledge ?? true,
@@ -117,6 +132,7 @@ export class Connection {
   async open(): Promise<void> {
     this.hooks.signal?.addEventListener("abort", () => this.#stopTrying(), { once: true });
     if (this.hooks.signal?.aborted) this.#stopTrying();
+    if (this.#settings.protocolVersion === "5") this.#mqtt5 = await import("./mqtt5.js");
     await this.#connectTo(this.#address, () => this.#client.connect());
     await this.#ready.promise;
   }
@@ -209,8 +225,9 @@ export class Connection {
       );
     });
     return topicFilters.map((topicFilter, i) => {
-      const grantedQos = granted[i];
-      if (grantedQos !== 0 && grantedQos !== 1 && grantedQos !== 2) throw filterRefused(topicFilter);
+      const grantedQos = granted[i] ?? UNSPECIFIED;
+      if (grantedQos !== 0 && grantedQos !== 1 && grantedQos !== 2)
+        throw filterRefused(topicFilter, this.#meaning(grantedQos));
       this.sink({ event: "subscribed", topicFilter, qos, grantedQos });
       return grantedQos;
     });
@@ -257,6 +274,7 @@ export class Connection {
     if (!this.#is("connected") || !this.#attempt) return;
     this.#state = "ending";
     this.#attempt.closedHere = cause === "network" || cause === "no-disconnect";
+    this.#attempt.willAsked = cause === "disconnect-with-will";
     drops[cause](this.#attempt.transport, this.#client);
   }
 
@@ -267,6 +285,11 @@ export class Connection {
     clearTimeout(this.#retry);
     if (this.#attempt?.transport.socket.destroyed !== false) return this.#finish(null);
     this.#attempt.destroy();
+  }
+
+  /** Seconds. */
+  get keepAlive(): number {
+    return this.#keepAlive;
   }
 
   /** Whether messages go out now. */
@@ -292,6 +315,9 @@ export class Connection {
       if (packet.cmd === "disconnect" && this.#attempt) this.#attempt.disconnectSent = true;
     });
     client.on("packetreceive", packet => packet.cmd === "connack" && this.#connack(packet));
+    client.on("disconnect", ({ reasonCode = 0, properties }) => {
+      if (this.#attempt) this.#attempt.said = this.#meaning(reasonCode, properties);
+    });
     client.on("connect", ({ sessionPresent }) => {
       this.#kept?.opened(sessionPresent);
       this.#ready.isKept = true;
@@ -309,20 +335,55 @@ export class Connection {
     this.sink({ event: "packet", direction, description: describePacket(packet) });
   }
 
-  #connack({ returnCode = 0, sessionPresent }: IConnackPacket): void {
-    if (this.#attempt) this.#attempt.returnCode = returnCode;
+  #connack({ returnCode: code311, reasonCode, sessionPresent, properties = {} }: IConnackPacket): void {
+    const returnCode = reasonCode ?? code311 ?? 0;
+    const attempt = this.#attempt;
+    if (attempt) attempt.returnCode = returnCode;
     if (returnCode !== 0) {
-      this.sink({ event: "refused", returnCode, reason: refusalReason(returnCode) });
+      const said = this.#meaning(returnCode, properties);
+      if (attempt) attempt.said = said;
+      this.sink({ event: "refused", returnCode, reason: said?.reason ?? refusalReason(returnCode) });
       return;
     }
-    const { clientId, cleanSession, keepAlive, will } = this.#settings;
+    const granted = this.#grantedIn(properties);
     this.#state = "connected";
     this.#everAccepted = true;
     this.#retries.accepted(Date.now());
+    this.#limits.opened(granted);
     this.#inbox.opened(sessionPresent);
-    const session = { cleanSession, sessionPresent, keepAlive, protocolVersion: "3.1.1" };
-    this.sink({ event: "connected", broker: urlOf(this.#address), clientId, ...session, will });
+    const { cleanSession, protocolVersion, will, willDelay } = this.#settings;
+    this.sink({
+      event: "connected",
+      broker: urlOf(this.#address),
+      clientId: this.#client.options.clientId ?? "",
+      cleanSession,
+      sessionPresent,
+      keepAlive: this.#keepAlive,
+      protocolVersion,
+      will,
+      willDelay: granted && will && Math.min(willDelay, granted.sessionExpiry),
+      granted,
+    });
   }
+
+  #grantedIn(properties: object): Granted | null {
+    if (!this.#mqtt5) return null;
+    this.#mqtt5.clean(properties);
+    const granted = this.#mqtt5.grantedIn(properties, sessionExpiryOf(this.#settings) ?? 0);
+    // With this it comes back to the same session.
+    if (granted.assignedClientId !== null) this.#client.options.clientId = granted.assignedClientId;
+    this.#keepAlive = granted.keepAlive ?? this.#settings.keepAlive;
+    return granted;
+  }
+
+  #meaning(code: number, properties: object = {}): Said | null {
+    return this.#mqtt5?.saidBy(code, properties) ?? null;
+  }
+
+  readonly #saidIn: SaidIn = (error, answer) => {
+    const { code } = error as { code?: unknown };
+    return typeof code === "number" ? this.#meaning(code, propertiesOf(answer)) : null;
+  };
 
   #socketClosed(): void {
     const attempt = this.#attempt;
@@ -330,7 +391,7 @@ export class Connection {
     this.#kept?.closed();
     if (attempt.accepted) this.#tellDisconnected(attempt);
     if (this.#is("ending")) return this.#finish(null);
-    if (attempt.returnCode) return this.#finish(refused(this.#address, attempt.returnCode));
+    if (attempt.returnCode) return this.#finish(refused(this.#address, attempt.returnCode, attempt.said));
     this.#state = "connecting";
     if (!attempt.accepted && isFinal(this.#address, attempt))
       return this.#finish(noBroker(this.#address, attempt));
@@ -345,11 +406,17 @@ export class Connection {
     this.#retry = setTimeout(() => this.#reconnect(), inSeconds * 1000);
   }
 
-  #tellDisconnected({ disconnectSent, closedHere, error, firstBytes }: Attempt): void {
-    const graceful = disconnectSent && error === null;
-    const ours = graceful ? "DISCONNECT sent" : closedHere ? "closed here, without DISCONNECT" : null;
-    const reason = ours ?? reasonFor({ error, firstBytes });
-    this.sink({ event: "disconnected", graceful, reason });
+  #tellDisconnected({ disconnectSent, willAsked, closedHere, error, firstBytes, said }: Attempt): void {
+    const graceful = disconnectSent && !willAsked && error === null;
+    const ours = graceful
+      ? "DISCONNECT sent"
+      : willAsked
+        ? "DISCONNECT sent, which asks for the will (0x04)"
+        : closedHere
+          ? "closed here, without DISCONNECT"
+          : null;
+    const reason = ours ?? reasonFor({ error, firstBytes, said });
+    this.sink({ event: "disconnected", graceful, reason, reasonCode: said?.code ?? null });
   }
 
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
@@ -381,6 +448,7 @@ export class Connection {
 
   /** mqtt.js would wait without limit for these; each publish() that waits for one is told. */
   #forgetInFlight(): void {
+    this.#publications.giveUp();
     this.#kept?.forget(); // before mqtt.js would take it out of the outbox
     for (const identifier of Object.keys(this.#client.outgoing))
       this.#client.removeOutgoingMessage(Number(identifier));
@@ -404,6 +472,20 @@ export class Connection {
     this.#setClosed(error);
   }
 }
+
+/** Clean start 0 alone keeps nothing: a session that is to be kept needs an expiry [MQTT-3.1.2-23]. */
+function inMqtt5(settings: Required<ConnectionSettings>) {
+  const { will, willDelay } = settings;
+  const properties = { willDelayInterval: willDelay };
+  return {
+    protocolVersion: 5 as const,
+    properties: { sessionExpiryInterval: sessionExpiryOf(settings) ?? 0 },
+    ...(will && { will: { ...will, payload: Buffer.from(will.payload), properties } }),
+  };
+}
+
+const propertiesOf = (packet: unknown): object =>
+  (packet as { properties?: object } | undefined)?.properties ?? {};
 
 function newReady() {
   let resolve = () => {};

@@ -3,7 +3,8 @@ import type { ClientEvent, Sink } from "../events.js";
 import { readingMarks } from "../reading.js";
 import type { SendPacket } from "./inbox.js";
 import { InFlightStore } from "./inflight.js";
-import { type Message, MOST_INCOMPLETE } from "./publications.js";
+import { type Message, MOST_INCOMPLETE, type SaidIn } from "./publications.js";
+import type { SendLimits } from "./send-limits.js";
 import { notAcknowledged } from "./trouble.js";
 
 /** A message at QoS 1 or 2 that is kept beyond this process until it is acknowledged. */
@@ -56,6 +57,8 @@ export class KeptInFlight extends InFlightStore {
   #connection: object | null = null;
   /** What has not been sent in it, in order; null: nothing can be sent yet. */
   #unsent: Set<Publication> | null = null;
+  /** What has been sent in it, and is not acknowledged. */
+  readonly #underWay = new Set<Publication>();
   /** At QoS 2, what has been sent in it and is not complete. */
   readonly #incomplete = new Set<Publication>();
 
@@ -63,8 +66,11 @@ export class KeptInFlight extends InFlightStore {
     private readonly outbox: Outbox,
     private readonly sink: Sink<ClientEvent>,
     private readonly client: () => MqttClient,
+    private readonly limits: SendLimits,
+    private readonly saidIn: SaidIn,
   ) {
     super();
+    limits.whenFree(() => this.#sendMore());
   }
 
   /** What an earlier process has left, from now on published like the rest. @param sent called for each that is sent */
@@ -105,6 +111,8 @@ export class KeptInFlight extends InFlightStore {
   closed(): void {
     this.#connection = null;
     this.#unsent = null;
+    this.limits.giveBack(this.#underWay.size);
+    this.#underWay.clear();
     this.#incomplete.clear();
   }
 
@@ -129,10 +137,10 @@ export class KeptInFlight extends InFlightStore {
     const packetId = packet.messageId ?? 0;
     const publication = this.#publications.get(packetId);
     if (!publication) return super.del(packet, done);
-    this.#remove(publication);
+    const wasUnderWay = this.#remove(publication);
     this.outbox.acknowledged(packetId);
     done();
-    this.#sendMore();
+    if (wasUnderWay) this.limits.release();
     return this;
   }
 
@@ -141,7 +149,12 @@ export class KeptInFlight extends InFlightStore {
       const publication = { message, sent, isSafe, sentAt: null, reject };
       this.#publications.set(message.packetId, publication);
       this.#unsent?.add(publication);
-      const cb = () => resolve(this.#tellAcknowledged(publication));
+      // An error is one of MQTT 5's reasons: then it is not to be sent again [MQTT-4.4.0-2].
+      const cb = (error?: Error | null, answer?: unknown) => {
+        const said = error ? this.saidIn(error, answer) : null;
+        if (said) reject(this.limits.refused(message.topic, said));
+        else resolve(this.#tellAcknowledged(publication));
+      };
       this.client().outgoing[message.packetId] = { volatile: false, cmd: "publish", cb };
     });
   }
@@ -154,10 +167,12 @@ export class KeptInFlight extends InFlightStore {
     publication.reject(error);
   }
 
-  #remove(publication: Publication): void {
+  /** @returns whether it was under way */
+  #remove(publication: Publication): boolean {
     this.#publications.delete(publication.message.packetId);
     this.#unsent?.delete(publication);
     this.#incomplete.delete(publication);
+    return this.#underWay.delete(publication);
   }
 
   #isSafe(message: KeptMessage): void {
@@ -178,15 +193,31 @@ export class KeptInFlight extends InFlightStore {
   #sendMore(): void {
     for (const publication of this.#unsent ?? []) {
       if (!publication.isSafe || this.#incomplete.size >= MOST_INCOMPLETE) return;
+      if (!this.limits.takesQos(1)) return; // what would never be acknowledged stays in the outbox
+      if (!this.#fits(publication)) continue;
+      if (!this.limits.take()) return;
       this.#unsent?.delete(publication);
+      this.#underWay.add(publication);
       if (publication.message.qos === 2) this.#incomplete.add(publication);
       this.#send(publication);
     }
   }
 
+  /** What is too large for this broker stays in the outbox, for another one. */
+  #fits({ message }: Publication): boolean {
+    try {
+      if (!message.released) this.limits.fit(message);
+      return true;
+    } catch (error) {
+      this.#giveUp(message, error as Error);
+      return false;
+    }
+  }
+
   #send(publication: Publication): void {
     const { message, sentAt } = publication;
-    const { packetId: messageId, topic, payload, qos, retain, dup, released } = message;
+    const { packetId: messageId, topic, payload, dup, released } = message;
+    const { qos, retain } = released ? message : this.limits.fit(message);
     const send = (packet: Packet) =>
       (this.client()["_sendPacket"] as SendPacket)(packet, undefined, undefined, DO_NOT_STORE);
     if (released) send({ cmd: "pubrel", messageId });
@@ -199,8 +230,9 @@ export class KeptInFlight extends InFlightStore {
   /** For the first time in this process. */
   #tellSent({ message, sent }: Publication): void {
     sent();
-    const { packetId, topic, qos, retain, dup, released } = message;
+    const { packetId, topic, dup, released } = message;
     if (released) return; // an earlier one has published it
+    const { qos, retain } = this.limits.fit(message);
     const payload = message.payload.toString();
     const { run, seq } = readingMarks(payload);
     this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });

@@ -1,5 +1,7 @@
 import type { MqttClient } from "mqtt";
 import type { ClientEvent, QoS, Sink } from "../events.js";
+import type { Said } from "./reasons.js";
+import type { SendLimits } from "./send-limits.js";
 import { notAcknowledged } from "./trouble.js";
 
 export interface Message {
@@ -16,25 +18,43 @@ export interface Message {
   sent?: () => void;
 }
 
+type Fitting = Message & Required<Pick<Message, "qos" | "retain">>;
+
 /**
  * Messages at QoS 2 that may be under way at once. MQTT 3.1.1 has no limit, but Mosquitto has (max_inflight_messages):
  * those beyond it are acknowledged and dropped, or the connection is closed.
  */
 export const MOST_INCOMPLETE = 20;
 
+/** What mqtt.js' error tells of an acknowledgment that is a refusal. */
+export type SaidIn = (error: Error, packet: unknown) => Said | null;
+
 /** What this client publishes, counted until it is acknowledged. */
 export class Publications {
+  /** For which the broker has no room yet; each called when it has. */
+  readonly #waiting: { go: () => void; giveUp: () => void }[] = [];
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
 
   constructor(
     private readonly client: MqttClient,
     private readonly sink: Sink<ClientEvent>,
-  ) {}
+    private readonly limits: SendLimits,
+    private readonly saidIn: SaidIn,
+  ) {
+    limits.whenFree(() => {
+      while (this.#waiting.length > 0 && limits.take()) this.#waiting.shift()?.go();
+    });
+  }
 
   /** Sends it once `ready` is kept; kept when it is acknowledged, or at QoS 0 when it has been handed over. */
   publish(message: Message, ready: Promise<void>): Promise<void> {
-    return this.counted(ready.then(() => this.#send(message)));
+    return this.counted(ready.then(() => this.#sendWhenFree(message)));
+  }
+
+  /** The connection is over for good: nothing will be sent any more. */
+  giveUp(): void {
+    for (const { giveUp } of this.#waiting.splice(0)) giveUp();
   }
 
   /** Kept when nothing is left to be acknowledged. */
@@ -52,21 +72,40 @@ export class Publications {
     }
   }
 
-  #send(message: Message): Promise<void> {
-    const { topic, payload, qos = 1, retain = false, run = null, seq = null } = message;
+  #sendWhenFree({ qos = 1, retain = false, ...message }: Message): Promise<void> {
+    const fitting = this.limits.fit({ ...message, qos, retain });
+    if (fitting.qos === 0) return this.#send(fitting);
+    // In order: one that came before may be waiting.
+    if (this.#waiting.length === 0 && this.limits.take()) return this.#send(fitting);
+    return new Promise((resolve, reject) => {
+      const go = () => resolve(this.#send(fitting));
+      this.#waiting.push({ go, giveUp: () => reject(notAcknowledged(message.topic)) });
+    });
+  }
+
+  #send(message: Fitting): Promise<void> {
+    const { topic, payload, qos, retain, run = null, seq = null } = message;
     const sentAt = performance.now();
     return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
-      this.client.publish(topic, payload, { qos, retain }, error => {
-        if (error) return reject(notAcknowledged(topic));
-        if (qos === 0) return resolve();
-        const milliseconds = Math.round((performance.now() - sentAt) * 100) / 100;
-        resolve(this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined);
+      this.client.publish(topic, payload, { qos, retain }, (error, answer) => {
+        if (error) reject(this.#failure(topic, error, answer));
+        else if (qos === 0) resolve();
+        else {
+          const milliseconds = Math.round((performance.now() - sentAt) * 100) / 100;
+          resolve(this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined);
+        }
+        if (qos > 0) this.limits.release();
       });
       if (qos > 0) packetId = this.client.getLastMessageId();
       message.sent?.();
       const text = payload.toString();
       this.sink({ event: "published", topic, payload: text, qos, retain, dup: false, packetId, run, seq });
     });
+  }
+
+  #failure(topic: string, error: Error, answer: unknown): Error {
+    const said = this.saidIn(error, answer);
+    return said ? this.limits.refused(topic, said) : notAcknowledged(topic);
   }
 }

@@ -6,6 +6,16 @@ export interface Failure {
   error: Error | null;
   /** The first bytes that came; null: none did. */
   firstBytes: Buffer | null;
+  /** What the broker said in DISCONNECT; null, or with MQTT 3.1.1: nothing. */
+  said?: Said | null;
+}
+
+/** A reason code of MQTT 5, and what it means. */
+export interface Said {
+  code: number;
+  /** A few words, with the code in brackets. */
+  reason: string;
+  hint: string;
 }
 
 /** Why there is no connection, in words. */
@@ -229,7 +239,8 @@ function toldOf({ error, firstBytes }: Failure, address: Address | null): Told |
 }
 
 /** A reason for people, in a few words. */
-export function reasonFor({ error, firstBytes }: Failure): string {
+export function reasonFor({ error, firstBytes, said }: Failure): string {
+  if (said) return `the broker says: ${said.reason}`;
   if (!error) return "the other side closed it";
   const { code = "" } = error as NodeJS.ErrnoException;
   if (code === "ECONNRESET") return "the connection was reset";

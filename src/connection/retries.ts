@@ -1,7 +1,7 @@
 import type { UserError } from "../errors.js";
 import type { Address } from "./address.js";
-import type { Failure } from "./reasons.js";
-import { evicted, lostForGood, noBroker } from "./trouble.js";
+import type { Failure, Said } from "./reasons.js";
+import { evicted, lostForGood, noBroker, takenOver, thrownOut } from "./trouble.js";
 
 export interface RetrySettings {
   clientId: string;
@@ -13,6 +13,8 @@ export interface RetrySettings {
 
 /** A connection that the broker ends sooner than this may have been thrown out by another client with its ID. */
 const SOON = 10_000;
+/** What says so in MQTT 5, however long the connection had lasted. */
+const TAKEN_OVER = 0x8e;
 const EVICTIONS = 3;
 const EVICTIONS_WITHIN = 30_000;
 /** Seconds: 0.5, 1, 2, 4 … up to 15. */
@@ -32,7 +34,7 @@ export class Retries {
   #attempt = 0;
   #acceptedAt: number | null = null;
   #everAccepted = false;
-  #evictions: number[] = [];
+  #evictions: { at: number; said: Said | null }[] = [];
 
   constructor(
     private readonly settings: RetrySettings,
@@ -52,8 +54,8 @@ export class Retries {
   }
 
   closed(address: Address, failure: Failure, now: number): Retry | UserError {
-    if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, now))
-      return evicted(this.settings.clientId);
+    if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, failure.said ?? null, now))
+      return this.#evicted(failure.said ?? null);
     if (this.left(now) === 0)
       return this.#everAccepted ? lostForGood(address, failure) : noBroker(address, failure);
     const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);
@@ -68,14 +70,18 @@ export class Retries {
   }
 
   /** Returns whether it looks like two clients that throw each other out. */
-  #lost(lasted: number, now: number): boolean {
+  #lost(lasted: number, said: Said | null, now: number): boolean {
     this.#acceptedAt = null;
     this.#deadline = now + this.settings.reconnectTimeout;
-    if (lasted > SOON) {
-      this.#attempt = 0;
-      return false;
-    }
-    this.#evictions = [...this.#evictions.filter(at => now - at < EVICTIONS_WITHIN), now];
+    if (lasted > SOON) this.#attempt = 0;
+    if (lasted > SOON && said?.code !== TAKEN_OVER) return false;
+    this.#evictions = [...this.#evictions.filter(({ at }) => now - at < EVICTIONS_WITHIN), { at: now, said }];
     return this.#evictions.length >= EVICTIONS;
+  }
+
+  #evicted(said: Said | null): UserError {
+    if (said && this.#evictions.every(each => each.said?.code === TAKEN_OVER))
+      return takenOver(this.settings.clientId, said);
+    return said && said.code !== TAKEN_OVER ? thrownOut(said) : evicted(this.settings.clientId);
   }
 }

@@ -1,4 +1,4 @@
-import type { Will } from "../events.js";
+import type { ProtocolVersion, Will } from "../events.js";
 import type { Outbox } from "./kept.js";
 
 /** Of a connection over TLS; texts are in PEM form. */
@@ -23,6 +23,15 @@ export interface ConnectionSettings {
   clientId: string;
   /** Default false: the broker keeps the session while this client is away. */
   cleanSession?: boolean;
+  /** Default "3.1.1". */
+  protocolVersion?: ProtocolVersion;
+  /**
+   * With MQTT 5, whole seconds that the broker keeps the session without a connection, 0 to 4 294 967 295 (for ever);
+   * default 86 400, a day. With `cleanSession` it is 0.
+   */
+  sessionExpiry?: number;
+  /** With MQTT 5, whole seconds that the broker waits before it sends the will, 0 to 4 294 967 295; default 0. */
+  willDelay?: number;
   /** Seconds, 0 (off) to 65 535; default 60. */
   keepAlive?: number;
   /** Default: none. */
@@ -42,6 +51,9 @@ export interface ConnectionSettings {
 }
 
 export const DEFAULTS = {
+  protocolVersion: "3.1.1" as ProtocolVersion,
+  sessionExpiry: 86_400,
+  willDelay: 0,
   cleanSession: false,
   keepAlive: 60,
   fallback: null,
@@ -54,6 +66,16 @@ export const DEFAULTS = {
   namespace: "Binil",
   debug: false,
 };
+
+type Kept = Pick<Required<ConnectionSettings>, "protocolVersion" | "cleanSession" | "sessionExpiry">;
+
+/** Seconds that the session is to be kept without a connection; null: MQTT 3.1.1 has no such thing. */
+export const sessionExpiryOf = ({ protocolVersion, cleanSession, sessionExpiry }: Kept): number | null =>
+  protocolVersion === "3.1.1" ? null : cleanSession ? 0 : sessionExpiry;
+
+/** Seconds that the broker waits before it sends the will: never longer than it keeps the session (MQTT 5, 3.1.3.2.2). */
+export const willDelayOf = (settings: Kept & Pick<Required<ConnectionSettings>, "willDelay">): number =>
+  Math.min(settings.willDelay, sessionExpiryOf(settings) ?? 0);
 
 export interface ConnectionHooks {
   /**

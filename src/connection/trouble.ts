@@ -1,6 +1,6 @@
 import { usageError, UserError } from "../errors.js";
 import { type Address, isLocal, urlOf } from "./address.js";
-import { type Failure, reasonFor, startOne, troubleOf } from "./reasons.js";
+import { type Failure, reasonFor, type Said, startOne, troubleOf } from "./reasons.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
 const refusals: Record<number, { reason: string; hint: string }> = {
@@ -29,11 +29,12 @@ const refusals: Record<number, { reason: string; hint: string }> = {
 export const refusalReason = (returnCode: number): string =>
   refusals[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
 
-export const refused = (address: Address, returnCode: number): UserError =>
+/** @param said what the code means in MQTT 5; null: it is one of MQTT 3.1.1 */
+export const refused = (address: Address, returnCode: number, said: Said | null): UserError =>
   new UserError(
     "refused",
-    `the broker at ${urlOf(address)} refused the connection: ${refusalReason(returnCode)}.`,
-    refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
+    `the broker at ${urlOf(address)} refused the connection: ${said?.reason ?? refusalReason(returnCode)}.`,
+    said?.hint ?? refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
   );
 
 /** No connection could be made. */
@@ -57,6 +58,22 @@ export function blocked(address: Address, failure: Failure, other: Address): Use
   );
 }
 
+/** Evicted again and again, as the broker has said in MQTT 5 each time. */
+export const takenOver = (clientId: string, { reason }: Said): UserError =>
+  new UserError(
+    "client-id-in-use",
+    `another client uses the ID "${clientId}", and each throws the other out: three times within 30 seconds the broker has said so: ${reason} [MQTT-3.1.4-3].`,
+    "A client ID must be unique at the broker: choose another with --client-id NAME.",
+  );
+
+/** Closed again and again, and the broker says why. */
+export const thrownOut = ({ reason, hint }: Said): UserError =>
+  new UserError(
+    "closed-by-broker",
+    `the broker closed this connection three times within 30 seconds, each time soon after accepting it, and says: ${reason}.`,
+    hint,
+  );
+
 /** Evicted again and again: MQTT 3.1.1 gives no reason, so "probably" is all that can be said. */
 export const evicted = (clientId: string): UserError =>
   new UserError(
@@ -79,11 +96,24 @@ export const notAcknowledged = (what: string): UserError =>
     "Whether the broker has it is unknown: send it again.",
   );
 
-export const filterRefused = (topicFilter: string): UserError =>
+/** @param said by SUBACK in MQTT 5; null: 3.1.1 has no reasons */
+export const filterRefused = (topicFilter: string, said: Said | null): UserError =>
   new UserError(
     "filter-refused",
-    `the broker refused the subscription to ${topicFilter} (SUBACK 0x80).`,
-    "It may not allow that topic to this user: choose another --topic, or log in with --username.",
+    `the broker refused the subscription to ${topicFilter}${said ? `: ${said.reason}` : " (SUBACK 0x80)"}.`,
+    said?.hint ??
+      "It may not allow that topic to this user: choose another --topic, or log in with --username.",
+  );
+
+/** By PUBACK, PUBREC or PUBCOMP in MQTT 5: it is not to be sent again [MQTT-4.4.0-2]. */
+export const publicationRefused = (topic: string, { reason, hint }: Said): UserError =>
+  new UserError("publish-refused", `the broker refused the message on ${topic}: ${reason}.`, hint);
+
+export const tooLarge = (topic: string, bytes: number, most: number): UserError =>
+  new UserError(
+    "too-large",
+    `the message on ${topic} is ${bytes} bytes long as a packet, and this broker takes ${most} at most.`,
+    "It was not sent: use a shorter payload.",
   );
 
 /** @param problem what topics.ts finds wrong with it */

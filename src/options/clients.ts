@@ -3,6 +3,8 @@ import { flag, number, protocolVersion, shortBytes, text } from "./values.js";
 
 /** A day; longer waits are surely a mistake. */
 export const MOST_SECONDS = 86_400;
+/** What MQTT 5 has four bytes for. As a session expiry it means "for ever" (3.1.2.11.2). */
+export const MOST_MQTT_SECONDS = 0xff_ff_ff_ff;
 
 /** What both clients need to reach a broker, and to know when to stop trying. */
 export const connectionOptions = {
@@ -75,7 +77,14 @@ export const connectionOptions = {
     default: "3.1.1",
     shared: true,
     read: protocolVersion,
-    help: "MQTT's: 3.1.1, also written 311 or mqttv311",
+    help: "MQTT's: 3.1.1, also written 311 or mqttv311; or 5, also mqttv5",
+  },
+  "session-expiry": {
+    value: "SECONDS",
+    derived: "86400 with MQTT 5",
+    shared: true,
+    read: number(0, MOST_MQTT_SECONDS, true),
+    help: "MQTT 5: keep the session so long without a connection; 0: not at all",
   },
   "connect-timeout": {
     value: "SECONDS",

@@ -3,6 +3,7 @@ import {
   connectionOptions,
   debugOptions,
   helpOptions,
+  MOST_MQTT_SECONDS,
   MOST_SECONDS,
   outputOptions,
   sourceOptions,
@@ -24,7 +25,15 @@ import {
 /** One computer has about 28 000 ports for connections to one broker. */
 const MOST_MACHINES = 25_000;
 
-const causes = ["network", "keep-alive", "no-disconnect", "protocol-error", "crash", "graceful"] as const;
+const causes = [
+  "network",
+  "keep-alive",
+  "no-disconnect",
+  "protocol-error",
+  "disconnect-with-will",
+  "crash",
+  "graceful",
+] as const;
 
 export const pubOptions = {
   ...connectionOptions,
@@ -116,6 +125,12 @@ export const pubOptions = {
     read: flag,
     help: "retained, it reaches future subscribers too; =false to switch off",
   },
+  "will-delay": {
+    value: "SECONDS",
+    derived: "0",
+    read: number(0, MOST_MQTT_SECONDS, true),
+    help: "MQTT 5: send the will only if this client has not come back by then",
+  },
   "no-will": { value: null, default: "false", read: flag, help: "connect without a will" },
   "no-status": {
     value: null,
@@ -132,7 +147,7 @@ export const pubOptions = {
     value: "CAUSE",
     common: true,
     read: oneOf<FailCause>(...causes),
-    help: "network, keep-alive, no-disconnect, protocol-error, crash: make the will come; graceful: show that it doesn't",
+    help: "network, keep-alive, no-disconnect, protocol-error, crash, with MQTT 5 disconnect-with-will: make the will come; graceful: show that it doesn't",
   },
   after: {
     value: "N",

@@ -1,4 +1,4 @@
-import type { QoS } from "../events.js";
+import type { ProtocolVersion, QoS } from "../events.js";
 import { stringProblem, topicFilterProblem, topicNameProblem } from "../topics.js";
 
 /** Readers of option values: from a text to the value, or an Error that says what was wanted instead. */
@@ -48,10 +48,16 @@ const truth = new Map([
 export const flag = (value: string): boolean => truth.get(value) ?? wanted("true or false");
 
 /** Mosquitto's names beside the standard's. */
-export const protocolVersion = (value: string): "3.1.1" =>
-  ["3.1.1", "311", "mqttv311"].includes(value)
-    ? "3.1.1"
-    : wanted("3.1.1, also written 311 or mqttv311: no other version is spoken here");
+const protocolVersions = new Map<string, ProtocolVersion>([
+  ["3.1.1", "3.1.1"],
+  ["311", "3.1.1"],
+  ["mqttv311", "3.1.1"],
+  ["5", "5"],
+  ["mqttv5", "5"],
+]);
+export const protocolVersion = (value: string): ProtocolVersion =>
+  protocolVersions.get(value) ??
+  wanted("3.1.1 (also written 311 or mqttv311) or 5 (also mqttv5): no other version is spoken here");
 
 const checkedBy = (problemOf: (value: string) => string | null) => (value: string) => {
   const problem = problemOf(value);

@@ -1,4 +1,5 @@
-import type { ClientEvent, Timed } from "../events.js";
+import type { ClientEvent, ProtocolVersion, Timed } from "../events.js";
+import { MOST_MQTT_SECONDS } from "../options/clients.js";
 import { clock, cut, edges, fold, HANGING } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./rendered.js";
@@ -80,16 +81,61 @@ export function heading(
 export const sessionText = (event: Named<"connected">, { width }: Screen): string =>
   fold(`  session    ${sessionInWords(event)}`, width, " ".repeat(13));
 
-function sessionInWords({ cleanSession, sessionPresent }: Named<"connected">): string {
+function sessionInWords({ cleanSession, sessionPresent, granted }: Named<"connected">): string {
   if (cleanSession) return "clean: the broker forgets it when the connection ends";
-  return sessionPresent
-    ? "resumed: the broker kept it while this client was away"
-    : "new; the broker will keep it (clean session false)";
+  if (!granted)
+    return sessionPresent
+      ? "resumed: the broker kept it while this client was away"
+      : "new; the broker will keep it (clean session false)";
+  const kept =
+    granted.sessionExpiry === 0
+      ? "forgets it when the connection ends (expiry 0)"
+      : `keeps it ${duration(granted.sessionExpiry)} without a connection`;
+  return `${sessionPresent ? "resumed" : "new"}; the broker ${kept}`;
 }
 
+const UNITS = [
+  [86_400, "day"],
+  [3600, "hour"],
+] as const;
+
+/** Of a session's expiry: "for 2 days", "for 90 s". */
+function duration(seconds: number): string {
+  if (seconds === MOST_MQTT_SECONDS) return "for ever";
+  const [length, unit] = UNITS.find(([length]) => seconds % length === 0) ?? [1, "s"];
+  const count = seconds / length;
+  return `for ${count} ${unit}${unit === "s" || count === 1 ? "" : "s"}`;
+}
+
+/** What a broker that speaks MQTT 5 takes less of than this client would send; empty: nothing. */
+export function limitsText({ granted }: Named<"connected">, { width }: Screen): string[] {
+  if (!granted) return [];
+  const { receiveMaximum, maximumQos, retainAvailable, maximumPacketSize } = granted;
+  const limits = [
+    ...(granted.keepAlive === null ? [] : [`keep alive ${granted.keepAlive} s`]),
+    ...(receiveMaximum < 65_535 ? [`${receiveMaximum} unacknowledged messages at once`] : []),
+    ...(maximumQos < 2 ? [`QoS ${maximumQos} at most`] : []),
+    ...(retainAvailable ? [] : ["no retained messages"]),
+    ...(maximumPacketSize === null ? [] : [`packets of ${maximumPacketSize} bytes at most`]),
+  ];
+  return limits.length === 0 ? [] : [fold(`  broker     ${limits.join(", ")}`, width, " ".repeat(13))];
+}
+
+/** Where each version of the standard has a session end with a clean CONNECT, and a retained message with an empty one. */
+const FORGETTING: Record<ProtocolVersion, { session: string; retained: string }> = {
+  "3.1.1": { session: "MQTT-3.1.2-6", retained: "MQTT-3.3.1-10" },
+  "5": { session: "MQTT-3.1.2-4", retained: "MQTT-3.3.1-6" },
+};
+
 /** What --forget has done. */
-export function forgottenText(clientId: string, cleared: string[], { out, width }: Screen): string {
-  const session = `the broker keeps nothing for ${escapeText(clientId)} any more [MQTT-3.1.2-6]`;
-  const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [MQTT-3.3.1-10]`);
+export function forgottenText(
+  clientId: string,
+  cleared: string[],
+  { protocolVersion }: { protocolVersion: ProtocolVersion },
+  { out, width }: Screen,
+): string {
+  const clauses = FORGETTING[protocolVersion];
+  const session = `the broker keeps nothing for ${escapeText(clientId)} any more [${clauses.session}]`;
+  const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [${clauses.retained}]`);
   return out.good(fold(session + topics.join(""), width));
 }

@@ -49,7 +49,9 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
       out: out.notice(fold(`${clock(time)}  all at once: ${failures[cause]}`, width, HANGING)),
     }),
     "wills-witnessed": event => ({ out: willsText(event, screen), live: null }),
-    forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
+    forgotten: ({ clientId, cleared }) => ({
+      out: forgottenText(clientId, cleared, settings.connection, screen),
+    }),
     summary: ({ machines }) => summaryText(machines as SentSummary[], last, settings, screen),
     warning,
     error,

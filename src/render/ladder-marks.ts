@@ -40,6 +40,9 @@ const FAILS: Record<FailCause, (at: string, broker: string) => Mark[]> = {
   crash: at => [{ draw: "break", at, text: "crashes" }],
   "keep-alive": at => [{ draw: "note", at, text: "falls silent", tone: "bad" }],
   "protocol-error": (from, to) => [{ draw: "arrow", from, to, labels: ["forbidden packet"], tone: "bad" }],
+  "disconnect-with-will": (from, to) => [
+    { draw: "arrow", from, to, labels: ["DISCONNECT 0x04"], tone: "bad" },
+  ],
   graceful: () => [],
 };
 
@@ -97,9 +100,11 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
     return [{ ...arrowTo(process, broker, [`"${payload}"`, payload]), note, tone: STATE[state] }];
   },
   failing: ({ process, cause }, { broker }) => FAILS[cause](process, broker),
-  disconnected: ({ process, graceful, reason }, { broker, isOpen }) => {
+  disconnected: ({ process, graceful, reason, reasonCode }, { broker, isOpen }) => {
     if (!isOpen(process)) return [];
-    return graceful ? farewell(process, broker) : [{ draw: "break", at: process, text: reason }];
+    if (graceful) return farewell(process, broker);
+    const said = reasonCode === null ? [] : [disconnectFrom(broker, process, reasonCode)];
+    return [...said, { draw: "break", at: process, text: reason }];
   },
   "client-disconnected": ({ clientId, cause }, { broker, clientOf, evictedFrom, isOpen }) => {
     const at = (cause === "taken-over" && evictedFrom(clientId)) || clientOf(clientId);
@@ -129,6 +134,11 @@ const arrowFrom = (from: string, to: string, labels: string[]) =>
   ({ draw: "arrow", from, to, labels }) as const;
 const arrowTo = (to: string, from: string, labels: string[]) =>
   ({ draw: "arrow", from, to, labels }) as const;
+
+const disconnectFrom = (broker: string, at: string, reasonCode: number): Mark => ({
+  ...arrowTo(at, broker, [`DISCONNECT 0x${reasonCode.toString(16).toUpperCase().padStart(2, "0")}`]),
+  tone: "bad",
+});
 
 const farewell = (at: string, broker: string): Mark[] => [
   arrowFrom(at, broker, ["DISCONNECT"]),

@@ -1,6 +1,7 @@
+import { willDelayOf } from "../connection/settings.js";
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
-import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
+import { forgottenText, heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
 import { clock, cut, edges, fold, HANGING, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
@@ -15,6 +16,7 @@ export const failures: Record<FailCause, string> = {
   "keep-alive": "falling silent, with the socket open",
   "no-disconnect": "closing the socket without DISCONNECT",
   "protocol-error": "sending packet type 0, which MQTT forbids",
+  "disconnect-with-will": "sending DISCONNECT 0x04, which asks for the will",
   crash: "killing this process; a subscriber can see the will",
   graceful: "sending DISCONNECT, the control",
 };
@@ -47,16 +49,18 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
   };
 
   const setUp = (event: Extract<Timed<ClientEvent>, { event: "connected" }>): string => {
-    const { will } = event;
+    const { will, willDelay } = event;
     const retained = will?.retain ? ", retained" : "";
+    const delayed = willDelay ? `, after ${willDelay} s` : "";
     const published = settings.source.kind === "readings" ? "readings" : "messages";
     return [
       heading(event, "→", screen),
       sessionText(event, screen),
+      ...limitsText(event, screen),
       will
         ? row(
             `  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`,
-            `QoS ${will.qos}${retained}`,
+            `QoS ${will.qos}${retained}${delayed}`,
             screen.width,
           )
         : "  last will  none",
@@ -92,7 +96,9 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
       },
       failing: ({ time, cause, keepAliveDeadline }) => {
         const until = keepAliveDeadline ? `; the broker waits until ${clock(keepAliveDeadline)}` : "";
-        const what = `${clock(time)}  ${failures[cause]}${until}`;
+        const delay = willDelayOf(settings.connection);
+        const later = delay > 0 && cause !== "graceful" ? `; the will's delay is ${delay} s` : "";
+        const what = `${clock(time)}  ${failures[cause]}${until}${later}`;
         return { out: paint.notice(fold(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
       },
       "outbox-opened": ({ folder, messages }) =>
@@ -106,7 +112,9 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
           ? undefined
           : { err: fold(farewell(event.time, settings, stopping), foldAt(screen), HANGING) };
       },
-      forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
+      forgotten: ({ clientId, cleared }) => ({
+        out: forgottenText(clientId, cleared, settings.connection, screen),
+      }),
       summary: ({ machines }) => ({
         err: (machines as SentSummary[])
           .map(sent => fold(sentText(settings, sent), foldAt(screen)))

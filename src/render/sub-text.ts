@@ -1,7 +1,7 @@
 import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events.js";
 import type { SubSettings } from "../settings/sub.js";
 import { statusOf } from "../status.js";
-import { forgottenText, heading, renderBy, sessionText, sharedText } from "./client-text.js";
+import { forgottenText, heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
 import { clock, columnsOf, cut, pad, row, fold } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
@@ -61,6 +61,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         const lines = [
           heading(event, "←", screen),
           sessionText(event, screen),
+          ...limitsText(event, screen),
           row(filters, `QoS ${settings.qos}`, screen.width),
         ];
         return { err: `${lines.join("\n")}\n`, live: null };
@@ -77,7 +78,9 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         const text = (room: number) => cut(`"${escapeText(payload)}"${came[delivery]}`, room);
         return { out: line(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
       },
-      forgotten: ({ clientId, cleared }) => ({ out: forgottenText(clientId, cleared, screen) }),
+      forgotten: ({ clientId, cleared }) => ({
+        out: forgottenText(clientId, cleared, settings.connection, screen),
+      }),
       summary: ({ machines }) => ({
         err:
           (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n") ||

@@ -1,9 +1,10 @@
-import type { ConnectionSettings, TlsSettings } from "../connection/settings.js";
+import { type ConnectionSettings, sessionExpiryOf, type TlsSettings } from "../connection/settings.js";
 import { contradiction } from "../errors.js";
 import type { ClientEvent, QoS } from "../events.js";
 import type { pubOptions } from "../options/pub.js";
 import type { subOptions } from "../options/sub.js";
 import type { BrokerAddress } from "./address.js";
+import { checkMqtt5 } from "./mqtt5.js";
 import { BROKER_GROUP, calledAs, type Given } from "./sources.js";
 
 export type ClientTable = typeof pubOptions | typeof subOptions;
@@ -33,6 +34,8 @@ export interface ClientSettings {
 }
 
 const DEFAULT_KEEP_ALIVE = 60;
+/** Seconds: a day, so that what a class leaves behind goes by itself. */
+const DEFAULT_SESSION_EXPIRY = 86_400;
 /** Seconds. A broker of one's own is about to be started; one elsewhere is there, or it isn't. */
 const CONNECT_TIMEOUT = { local: 60, elsewhere: 15 };
 
@@ -45,11 +48,15 @@ export function connectionSettings(
 ): Required<ConnectionSettings> {
   const { values } = given;
   checkPassword(given, address);
+  checkMqtt5(given, ["session-expiry"]);
   return {
     broker: address.url,
     fallback: address.fallback,
     clientId,
     cleanSession: values["clean-session"],
+    protocolVersion: values["protocol-version"],
+    sessionExpiry: values["session-expiry"] ?? DEFAULT_SESSION_EXPIRY,
+    willDelay: 0,
     keepAlive: values["keep-alive"] ?? DEFAULT_KEEP_ALIVE,
     will: null,
     username: values.username ?? address.username,
@@ -162,10 +169,11 @@ export function cleanUpCommand(
 }
 
 /** The settings of a connection that depend on others, by the option that they belong to. */
-export const effectiveConnection = (connection: ConnectionSettings) => ({
+export const effectiveConnection = (connection: Required<ConnectionSettings>) => ({
   broker: connection.broker,
   "client-id": connection.clientId,
   "keep-alive": connection.keepAlive,
+  "session-expiry": sessionExpiryOf(connection),
   "connect-timeout": connection.connectTimeout,
   username: connection.username,
   password: connection.password,

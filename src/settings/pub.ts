@@ -1,3 +1,4 @@
+import { willDelayOf } from "../connection/settings.js";
 import { contradiction, usageError } from "../errors.js";
 import type { FailCause, Will } from "../events.js";
 import type { pubOptions } from "../options/pub.js";
@@ -12,6 +13,7 @@ import {
   effectiveConnection,
   suffixFor,
 } from "./connection.js";
+import { checkMqtt5, forgetsBy } from "./mqtt5.js";
 import { calledAs, type Given } from "./sources.js";
 
 export interface PubSettings extends ClientSettings {
@@ -61,6 +63,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
   checkFailing(given);
   checkSource(given);
   checkOutbox(given);
+  checkMqtt5(given, ["will-delay"]);
   const address = brokerAddress(given);
   checkFleet(given, address);
   const own = suffixFor(given, ["client-id", "machine"], address, computer);
@@ -85,6 +88,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
           ? KEEP_ALIVE_TO_FAIL
           : connection.keepAlive,
       will: values["no-will"] ? null : will,
+      willDelay: values["will-delay"] ?? 0,
     },
     warnings: connectionWarnings(given, address, clientId, own),
     cleanUp: forget ? null : cleanUpCommand("pub-lwt", given, address, NAMES_LEFT_BEHIND),
@@ -157,10 +161,11 @@ function checkOutbox(given: PubGiven): void {
       `${called("outbox")} keeps what is not acknowledged, and at ${called("qos")} 0 nothing ever is`,
       "Use --qos 1 or 2.",
     );
-  if (values["clean-session"])
+  const forgetting = forgetsBy(given);
+  if (forgetting)
     throw contradiction(
-      `${called("outbox")} is one half of a stored session, and ${called("clean-session")} leaves out the other`,
-      "Leave --clean-session away.",
+      `${called("outbox")} is one half of a stored session, and ${called(forgetting)} leaves out the other`,
+      `Leave --${forgetting} away.`,
     );
   if (values.forget)
     throw contradiction(
@@ -200,6 +205,11 @@ function checkFailing(given: PubGiven): void {
     throw contradiction(
       `${called("fail")} shows what becomes of the will, and ${called("no-will")} leaves it out`,
     );
+  if (fail === "disconnect-with-will" && values["protocol-version"] !== "5")
+    throw contradiction(
+      `${called("fail")} ${fail} needs MQTT 5: in 3.1.1 no DISCONNECT asks for the will`,
+      "Add --protocol-version 5, or use --fail no-disconnect.",
+    );
   if (count !== null)
     throw contradiction(
       `${called("fail")} and ${called("count")} both say when to stop`,
@@ -219,4 +229,5 @@ export const effectivePub = ({ connection, machine, readingsTopic, interval }: P
   topic: readingsTopic,
   interval,
   "will-topic": connection.will?.topic ?? null,
+  "will-delay": connection.protocolVersion === "5" ? willDelayOf(connection) : null,
 });

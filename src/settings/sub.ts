@@ -13,6 +13,7 @@ import {
   suffixFor,
   type Warning,
 } from "./connection.js";
+import { forgetsBy } from "./mqtt5.js";
 import { calledAs, type Given } from "./sources.js";
 
 export interface SubSettings extends ClientSettings {
@@ -43,7 +44,7 @@ export function subSettings(given: SubGiven, computer: Computer): SubSettings {
   const own = suffixFor(given, ["client-id"], address, computer);
   const clientId = values["client-id"] ?? `Subscriber1${own.suffix}`;
   const connection = connectionSettings(given, address, clientId, computer);
-  const stores = !connection.cleanSession && (mode === "follow" || mode === "subscribe-only");
+  const stores = forgetsBy(given) === null && (mode === "follow" || mode === "subscribe-only");
   const ofMachine = machineTopics(values.namespace, values.machine ?? "+");
   return {
     // In a session beside the stored one, so that nothing of that is consumed.
@@ -70,9 +71,10 @@ function modeOf(given: SubGiven): SubSettings["mode"] {
   if (mode === undefined) return "follow";
   const end = another ?? (["until", "count"] as const).find(name => values[name] !== null);
   if (end) throw contradiction(`${calledAs(given, mode)} and ${calledAs(given, end)} exclude each other`);
-  if (mode === "subscribe-only" && values["clean-session"])
+  const forgetting = forgetsBy(given);
+  if (mode === "subscribe-only" && forgetting)
     throw contradiction(
-      `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, "clean-session")} forgets it`,
+      `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, forgetting)} forgets it`,
     );
   return mode;
 }
@@ -82,9 +84,10 @@ function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
   if (!values["hold-acks"]) return;
   const holding = calledAs(given, "hold-acks");
   if (mode !== "follow") throw contradiction(`${holding} and ${calledAs(given, mode)} exclude each other`);
-  if (values["clean-session"])
+  const forgetting = forgetsBy(given);
+  if (forgetting)
     throw contradiction(
-      `with ${calledAs(given, "clean-session")} nothing comes again, and ${holding} is there to show that it does`,
+      `with ${calledAs(given, forgetting)} nothing comes again, and ${holding} is there to show that it does`,
     );
   if (values.qos === 0)
     throw contradiction(
