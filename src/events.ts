@@ -11,6 +11,9 @@ export const NOT_ITS_BROKER = "skipped, as its broker has to be its own";
 /** A lesson that cuts a cable is not run over TLS: the relay that is the cable has another host's name. */
 export const NO_CABLE = "skipped, as it can't cut a cable on the way to a broker over TLS";
 
+/** A lesson about MQTT 5 is not run on a broker that doesn't speak it, such as lwt-broker. */
+export const NO_MQTT_5 = "skipped, as its broker does not speak MQTT 5";
+
 /** What the clients speak; MQTT 5 only where it is asked for. */
 export type ProtocolVersion = "3.1.1" | "5";
 
@@ -329,7 +332,7 @@ interface LessonEvents {
     held: number;
     failed: number;
     /** Why it is not the whole of the lesson, or nothing of it. */
-    skipped: "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | null;
+    skipped: "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5 | null;
     /** Claims that this broker breaks in a known way. */
     deviations: number;
     /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */

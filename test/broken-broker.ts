@@ -79,6 +79,24 @@ function renaming(): Defect {
   };
 }
 
+/** In CONNECT of MQTT 5: the length of the properties, the first one's identifier, and its value in seconds. */
+const PROPERTIES = 10;
+const SESSION_EXPIRY = 0x11;
+const WILL_DELAY = 0x18;
+
+/** A client of MQTT 5 asks for another time than it meant, where the property comes first at that place. */
+const withSeconds = (identifier: number, seconds: number, at: (body: Buffer) => number) =>
+  only(CONNECT, one => {
+    const body = Buffer.from(one.body);
+    if (body.readUInt8(at(body) + 1) === identifier) body.writeUInt32BE(seconds, at(body) + 2);
+    return { ...one, body };
+  });
+
+const willProperties = (body: Buffer) => {
+  const clientId = PROPERTIES + 1 + body.readUInt8(PROPERTIES);
+  return body.readUInt8(FLAGS) & WILL ? fieldEnd(body, clientId) : PROPERTIES;
+};
+
 export const DEFECTS = {
   "drops wills": () => ({ fromClient: withoutWill }),
   "sends the will after DISCONNECT too": () => ({
@@ -119,6 +137,9 @@ export const DEFECTS = {
     fromBroker: only(PUBLISH, one => withFlags(one, flags => flags & ~RETAIN)),
   }),
   "lets two clients have one ID": renaming,
+  "keeps every session": () => ({ fromClient: withSeconds(SESSION_EXPIRY, 3600, () => PROPERTIES) }),
+  "keeps no session": () => ({ fromClient: withSeconds(SESSION_EXPIRY, 0, () => PROPERTIES) }),
+  "does not wait with wills": () => ({ fromClient: withSeconds(WILL_DELAY, 0, willProperties) }),
   "forbids every topic": () => ({
     fromBroker: only(SUBACK, one => {
       const body = Buffer.from(one.body).fill(0x80, 2);

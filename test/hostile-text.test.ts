@@ -18,7 +18,7 @@ import type {
   SentSummary,
   Timed,
 } from "../src/events.js";
-import { NO_CABLE, NOT_ITS_BROKER } from "../src/events.js";
+import { NO_CABLE, NO_MQTT_5, NOT_ITS_BROKER } from "../src/events.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
@@ -337,6 +337,7 @@ const lessonShapes: Shapes<LessonEvent> = {
       "interrupted",
       NOT_ITS_BROKER,
       NO_CABLE,
+      NO_MQTT_5,
       null,
     ),
     deviations: number,

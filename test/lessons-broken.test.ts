@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { builtInLesson } from "../src/lessons/catalogue.js";
 import { brokenBroker, type DEFECTS } from "./broken-broker.js";
-import { names, NEED_THEIR_BROKER } from "./every-lesson.js";
-import { command, lwtBroker, temporaryFolder } from "./processes.js";
+import { names, NEED_MQTT_5, NEED_THEIR_BROKER } from "./every-lesson.js";
+import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "./processes.js";
 
 const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
 /** Seconds that a lesson may wait for what doesn't come; with what went before it has said so within 30. */
@@ -50,21 +50,47 @@ test("no lesson waits long for what does not come", async () => {
       if (step.kind === "expect") assert.ok(step.within <= LONGEST_WAIT, `${name}: ${step.within} s`);
 });
 
+async function failsOn(
+  t: TestContext,
+  lesson: string,
+  port: number,
+  defect: keyof typeof DEFECTS,
+  claim: RegExp,
+): Promise<void> {
+  const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, defect)}`;
+  const run = command(t, "lwt-demo", [lesson, "--broker", url]);
+  const failed = await run.event("expected", { held: false, deviation: false });
+  assert.match(failed.what, claim);
+  assert.ok(failed.instead);
+  await run.event("result", { passed: false });
+  assert.equal(await run.exit(), 1);
+}
+
 test("each lesson fails, and says why, on a broker that breaks its claim", {
   concurrency: SIDE_BY_SIDE,
 }, async t => {
   const { port } = await lwtBroker(t);
   await Promise.all(
     broken.map(([lesson, defect, claim]) =>
-      t.test(`${lesson}, on one that ${defect}`, async t => {
-        const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, defect)}`;
-        const run = command(t, "lwt-demo", [lesson, "--broker", url]);
-        const failed = await run.event("expected", { held: false, deviation: false });
-        assert.match(failed.what, claim);
-        assert.ok(failed.instead);
-        await run.event("result", { passed: false });
-        assert.equal(await run.exit(), 1);
-      }),
+      t.test(`${lesson}, on one that ${defect}`, t => failsOn(t, lesson, port, defect, claim)),
+    ),
+  );
+});
+
+const broken5: [defect: keyof typeof DEFECTS, claim: RegExp][] = [
+  ["keeps every session", /without an expiry keeps no session/],
+  ["keeps no session", /with an expiry the broker has kept the session/],
+  ["does not wait with wills", /no will was sent/],
+];
+
+test("session-expiry fails, and says why, on a broker that breaks its claim", {
+  skip: missing("mosquitto", ["-h"]),
+  concurrency: SIDE_BY_SIDE,
+}, async t => {
+  const { port } = await mosquitto(t);
+  await Promise.all(
+    broken5.map(([defect, claim]) =>
+      t.test(`on one that ${defect}`, t => failsOn(t, "session-expiry", port, defect, claim)),
     ),
   );
 });
@@ -85,6 +111,6 @@ test("broker-restart fails, and says why, where the broker does not find what it
 });
 
 test("no lesson is left out", () => {
-  const withItsOwn = [...NEED_THEIR_BROKER];
-  assert.deepEqual(new Set([...broken.map(([lesson]) => lesson), ...withItsOwn]), new Set(names));
+  const withTheirOwn = [...NEED_THEIR_BROKER, ...NEED_MQTT_5];
+  assert.deepEqual(new Set([...broken.map(([lesson]) => lesson), ...withTheirOwn]), new Set(names));
 });

@@ -23,8 +23,6 @@ const publishes = (packets: Packet[]) =>
 const refusals: [code: number, says: RegExp, hint: RegExp][] = [
   [0x01, /does not speak MQTT 5 \(return code 1\)/, /Leave out --protocol-version 5.*Mosquitto 2/],
   [0x84, /does not speak MQTT 5 \(0x84\)/, /Leave out --protocol-version 5/],
-  [0x85, /does not accept this client identifier \(0x85\)/, /--client-id/],
-  [0x86, /user name or password is wrong \(0x86\)/, /LWT_PASSWORD/],
   [0x87, /not authorized \(0x87\)/, /--username/],
   [0x97, /quota is exceeded \(0x97\)/, /--forget/],
   [0x9a, /keeps no retained messages \(0x9A\)/, /--will-retain=false/],
@@ -53,6 +51,18 @@ test("lwt-broker speaks 3.1.1 only: both clients say so, and what to use", async
     assert.match(message, /does not speak MQTT 5/);
     assert.match(hint, /Mosquitto 2/);
   }
+});
+
+test("a broker that takes MQTT 5 for nothing, and closes: that too is said", async t => {
+  const hangUp: Script = (_, socket) => {
+    socket.destroy();
+    return null;
+  };
+  const { args } = await scriptedBroker(t, hangUp);
+  const run = command(t, "sub-lwt", [...args, "--connect-timeout", "0.3"]);
+  assert.equal(await run.exit(), 1);
+  const { hint } = await run.event("error", { code: "not-mqtt" });
+  assert.match(hint, /it does not speak MQTT 5: leave out --protocol-version 5/);
 });
 
 test("CONNECT asks for a session expiry and a will delay, and --clean-session and --forget for none", async t => {

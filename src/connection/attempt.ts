@@ -14,7 +14,10 @@ export class Attempt implements Failure {
   /** This side closed the socket, without DISCONNECT. */
   closedHere = false;
 
-  constructor(readonly transport: Transport) {
+  constructor(
+    readonly transport: Transport,
+    readonly isMqtt5: boolean,
+  ) {
     const { socket, stream } = transport;
     const failed = (error: Error) => (this.error ??= error);
     socket.on("error", failed);

@@ -157,7 +157,7 @@ export class Connection {
   }
 
   #begin(): Transport["stream"] {
-    this.#attempt = new Attempt(this.#openTransport());
+    this.#attempt = new Attempt(this.#openTransport(), this.#mqtt5 !== null);
     return this.#attempt.transport.stream;
   }
 

@@ -8,6 +8,8 @@ export interface Failure {
   firstBytes: Buffer | null;
   /** What the broker said in DISCONNECT; null, or with MQTT 3.1.1: nothing. */
   said?: Said | null;
+  /** It was spoken to in MQTT 5. */
+  isMqtt5?: boolean;
 }
 
 /** A reason code of MQTT 5, and what it means. */
@@ -199,6 +201,9 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
   ],
 ];
 
+/** So does RabbitMQ 3.10, for one. */
+const OR_NOT_MQTT_5 = " Or it does not speak MQTT 5: leave out --protocol-version 5.";
+
 const WEB_SERVER: Told = {
   code: "not-mqtt",
   reason: "a web server answers there",
@@ -251,12 +256,15 @@ export function reasonFor({ error, firstBytes, said }: Failure): string {
 /** Why no connection was made, and what to do. */
 export function troubleOf(failure: Failure, address: Address): Trouble {
   const broker = urlOf(address);
-  const { code, reason, sentence, hint = null, final = false } = toldOf(failure, address) ?? NOT_MQTT;
+  const told = toldOf(failure, address) ?? NOT_MQTT;
+  const { code, reason, sentence, hint = null, final = false } = told;
+  const version = failure.isMqtt5 && told === CLOSED_EARLY[address.scheme] ? OR_NOT_MQTT_5 : "";
+  const next = typeof hint === "function" ? hint(address) : hint;
   return {
     code,
     message:
       sentence?.(broker, failure.error ?? new Error(reason)) ?? `no broker answers at ${broker} (${reason}).`,
-    hint: typeof hint === "function" ? hint(address) : hint,
+    hint: next && next + version,
     final,
   };
 }

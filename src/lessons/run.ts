@@ -1,8 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { type LessonEvent, NO_CABLE, NOT_ITS_BROKER, type ProcessEvent, type Sink } from "../events.js";
+import {
+  type LessonEvent,
+  NO_CABLE,
+  NO_MQTT_5,
+  NOT_ITS_BROKER,
+  type ProcessEvent,
+  type Sink,
+} from "../events.js";
 import { type Address, addressOf } from "../connection/address.js";
+import { isUserError } from "../errors.js";
 import { Cable } from "./cable.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
@@ -81,7 +89,7 @@ class Run {
   /** Processes that can't be run here. */
   readonly #absent = new Set<string>();
   #python: string | null = null;
-  #skipped: typeof NOT_ITS_BROKER | typeof NO_CABLE | null = null;
+  #skipped: keyof typeof SKIPPED | null = null;
   /** By the processes at their ends, which the lesson cuts off. */
   readonly #cables = new Map<string, Cable>();
   #brokerUrl = "";
@@ -114,8 +122,14 @@ class Run {
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
     const forget = ["--forget", "--client-id", `Probe${this.#names.x}`];
-    if (outside)
-      this.#reached = await reach(this.#processSettings({ command: "sub-lwt", args: forget }, null));
+    const reached = (...more: string[]) =>
+      reach(this.#processSettings({ command: "sub-lwt", args: [...forget, ...more] }, null));
+    if (outside) this.#reached = await reached();
+    if (this.#lesson.steps.some(speaksMqtt5)) {
+      // The broker answers, as was just seen: if not to this, it does not speak it.
+      const isSpoken = outside !== null && (await succeeds(reached("--protocol-version", "5")));
+      if (!isSpoken) return this.#skip(NO_MQTT_5);
+    }
     if (/^(mqtts|wss):/.test(this.#reached) && this.#lesson.steps.some(({ kind }) => kind === "cut"))
       return this.#skip(NO_CABLE);
     this.#begun = true;
@@ -304,6 +318,16 @@ const NO_PAHO = {
   hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
 };
 
+async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  try {
+    await attempt;
+    return true;
+  } catch (error) {
+    if (!isUserError(error)) throw error;
+    return false;
+  }
+}
+
 const WITHOUT = "Run the lesson without --broker.";
 const SKIPPED = {
   [NOT_ITS_BROKER]: {
@@ -316,7 +340,15 @@ const SKIPPED = {
     message: "what plays the cable has not the name that is in the certificate of a broker over TLS.",
     hint: WITHOUT,
   },
+  [NO_MQTT_5]: {
+    code: "no-mqtt-5",
+    message: "the lesson is about MQTT 5, and this broker does not speak it.",
+    hint: "Run it on one that does, such as Mosquitto 2: --broker HOST",
+  },
 };
+
+const speaksMqtt5 = (step: Step): boolean =>
+  step.kind === "start" && /(^| )(-V|--protocol-version)[ =]?(5|mqttv5)( |$)/.test(step.run.args.join(" "));
 
 /** The processes that a step is about. */
 function namesIn(step: Step): string[] {
