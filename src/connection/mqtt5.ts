@@ -16,8 +16,11 @@ export function saidBy(code: number, properties: Properties = {}): Said {
     reason: "the broker gives a reason that MQTT 5 does not know",
     hint: "Is this an MQTT broker? Run it again with --debug to see what it sends.",
   };
-  const { reasonString: own } = properties as { reasonString?: unknown };
-  const words = typeof own === "string" && own !== "" ? `: "${own.slice(0, LONGEST_REASON)}"` : "";
+  const { reasonString, serverReference } = properties as Record<string, unknown>;
+  const own = [reasonString, serverReference]
+    .filter(text => typeof text === "string" && text !== "")
+    .join(", ");
+  const words = own === "" ? "" : `: "${own.slice(0, LONGEST_REASON)}"`;
   const shown = code === 0x01 ? "return code 1" : hex(code);
   return { code, reason: `${reason} (${shown})${words}`, hint };
 }
