@@ -16,6 +16,7 @@ const bundles = {
   clients: "src/clients/clients.ts",
   websocket: "src/connection/websocket.ts",
   broker: "src/broker/broker.ts",
+  "websocket-listener": "src/broker/websocket-listener.ts",
   outbox: "src/outbox/outbox.ts",
   mqtt5: "src/connection/mqtt5.ts",
   lessons: "src/lessons/lessons.ts",

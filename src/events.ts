@@ -239,8 +239,11 @@ export interface BrokerStatus {
 }
 
 interface BrokerEvents {
-  /** `data`: the folder where all is kept, with what is acknowledged surviving what `sync` says; null: in memory. */
-  listening: { url: string; pid: number; data: string | null; sync: "disk" | "write" | null };
+  /**
+   * `urls`: all that it listens on, `url` the first of them. `data`: the folder where all is kept, with what is
+   * acknowledged surviving what `sync` says; null: in memory.
+   */
+  listening: { url: string; urls: string[]; pid: number; data: string | null; sync: "disk" | "write" | null };
   /** What an earlier broker has left there; `messages` are owed to the sessions. */
   "store-opened": { folder: string; sessions: number; messages: number; retained: number; wills: number };
   "client-connected": {

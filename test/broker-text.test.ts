@@ -52,7 +52,7 @@ test("the log of a connection, aligned, with clauses at the right edge", () => {
 
 test("colour only adds", async () => {
   const events: BrokerEvent[] = [
-    { event: "listening", url: "mqtt://127.0.0.1:1883", pid: 1, data: null, sync: null },
+    { event: "listening", url: "mqtt://h:1", urls: ["mqtt://h:1"], pid: 1, data: null, sync: null },
     { event: "will-published", clientId, topic, cause: "network-error", clause: "[MQTT-3.1.2-8]" },
   ];
   // oxlint-disable-next-line no-control-regex -- colours are control sequences

@@ -251,6 +251,7 @@ const some = <One>(one: fc.Arbitrary<One>) => fc.array(one, { maxLength: 3 });
 const brokerShapes: Shapes<BrokerEvent> = {
   listening: {
     url: hostile,
+    urls: fc.array(hostile, { minLength: 1, maxLength: 3 }),
     pid: number,
     data: orNull(hostile),
     sync: orNull(fc.constantFrom<"disk" | "write">("disk", "write")),

@@ -4,6 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import packageJson from "../package.json" with { type: "json" };
 import { binDir, command, lwtBroker, temporaryFolder } from "./processes.js";
+import { certificate } from "./servers.js";
 
 const NETWORK = ["cluster", "dns", "http", "http2", "https", "tls"];
 /** What costs milliseconds or megabytes to load. Not child_process: the IPC channel of a test brings it along. */
@@ -32,6 +33,8 @@ const texts = (name: string): Kind[] => [
 const LISTENING = ["cluster", "dns", "worker_threads"];
 const SERVER = ["assert", "crypto", ...LISTENING]; // aedes asks for the first two
 
+const CERTIFICATE = ["--tls-cert", certificate("server"), "--tls-key", certificate("key")];
+
 const kinds: Record<string, Kind[]> = {
   "pub-lwt": [
     ...texts("pub-lwt"),
@@ -56,6 +59,12 @@ const kinds: Record<string, Kind[]> = {
   "lwt-broker": [
     ...texts("lwt-broker"),
     { args: ["--port", "0"], bundles: ["broker", "lwt-broker", "parse"], builtins: SERVER, until: "mqtt://" },
+    {
+      args: ["--port", "0", "--tls-port", "0", ...CERTIFICATE],
+      bundles: ["broker", "lwt-broker", "parse"],
+      builtins: [...SERVER, "tls"],
+      until: "mqtts://",
+    },
   ],
   "lwt-demo": [
     ...texts("lwt-demo"),
@@ -114,7 +123,7 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
-  "src/broker": ["broker"],
+  "src/broker": ["broker", "websocket-listener"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
   "src/connection": ["clients", "lessons", "mqtt5", "websocket", ...COMMANDS], // lessons and commands look at addresses
@@ -122,7 +131,7 @@ const holders: Record<string, string[]> = {
   "src/render": COMMANDS,
   "node_modules/aedes": ["broker"],
   "node_modules/mqtt/build": ["clients"],
-  "node_modules/ws": ["websocket"],
+  "node_modules/ws": ["websocket", "websocket-listener"],
   "node_modules/yaml": ["lessons"],
   "node_modules/zod": ["lessons"],
   "node_modules/yargs-parser": ["parse"],

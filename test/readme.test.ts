@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { command, lwtBroker, temporaryFolder } from "./processes.js";
+import { certificate } from "./servers.js";
 
 const readme = readFileSync(path.join(import.meta.dirname, "..", "README.md"), "utf8");
 const blocks = [...readme.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block.trim().split("\n"));
@@ -14,7 +15,9 @@ const scripts = (
 
 /** What ends by itself, and with what; the others follow until they are stopped. */
 const endsWith = (line: string) => (line.includes("--fail crash") ? "SIGKILL" : 0);
-const follows = (line: string) => /^npx (pub-lwt|sub-lwt|lwt-broker)$/.test(line);
+const follows = (line: string) => /^npx (pub-lwt|sub-lwt|lwt-broker( --.*)?)$/.test(line);
+/** Of lwt-broker: any that is free. */
+const PORTS = ["--port", "--tls-port", "--ws-port"];
 
 test("there are commands in the README", () => {
   assert.ok(blocks.flat().filter(line => line.startsWith("npx ")).length >= 14);
@@ -24,10 +27,13 @@ test("there are commands in the README", () => {
 async function runBlock(t: TestContext, lines: string[]): Promise<void> {
   const { port } = await lwtBroker(t);
   const cwd = temporaryFolder(t);
+  copyFileSync(certificate("server"), path.join(cwd, "cert.pem"));
+  copyFileSync(certificate("key"), path.join(cwd, "key.pem"));
   for (const line of lines) {
     const [, name = "", ...args] = line.split(" ");
     const env = { LWT_PORT: String(port), PUB_LWT_INTERVAL: "0.05", LWT_KEEP_ALIVE: "1" };
-    const more = name === "lwt-broker" ? ["--port", "0"] : [];
+    const ports = PORTS.filter(port => port === "--port" || line.includes(port.slice(0, 5)));
+    const more = name === "lwt-broker" ? ports.flatMap(port => [port, "0"]) : [];
     const run = command(t, name, [...args, ...more], { cwd, env, json: false });
     if (follows(line)) {
       await run.outputHas(/\S+ (→|←|on) mqtt:/);

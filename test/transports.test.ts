@@ -3,19 +3,35 @@ import { type TestContext, test } from "node:test";
 import { command, lwtBroker, missing, mosquitto, rerouted } from "./processes.js";
 import { certificate, clientsWanted, tlsRelay, webSocketRelay } from "./servers.js";
 
-/** Each way to a broker, with what a client needs for it. */
-const ways: [scheme: string, relay: (t: TestContext, port: number) => Promise<number>, options: string[]][] =
-  [
-    ["mqtt", async (_t, port) => port, []],
-    ["mqtts", tlsRelay, ["--cafile", certificate("ca")]],
-    ["ws", webSocketRelay, []],
-    ["wss", (t, port) => webSocketRelay(t, port, { tls: true }), ["--cafile", certificate("ca")]],
-  ];
+const TLS = ["--tls-cert", certificate("server"), "--tls-key", certificate("key"), "--tls-port", "0"];
+const TRUST = ["--cafile", certificate("ca")];
 
-for (const [scheme, relay, options] of ways) {
+/** Each way to a broker, with what that needs for it, and a client. */
+const ways: [scheme: string, listens: string[], options: string[]][] = [
+  ["mqtt", [], []],
+  ["mqtts", TLS, TRUST],
+  ["ws", ["--ws-port", "0"], []],
+  ["wss", ["--ws-port", "0", ...TLS], TRUST],
+];
+
+/** What the broker tells of each way to fail. */
+const SEEN_AS: Record<string, string> = {
+  network: "network-error",
+  "no-disconnect": "connection-closed",
+  "protocol-error": "protocol-error",
+  "keep-alive": "keep-alive-timeout",
+};
+
+for (const [scheme, listens, options] of ways) {
+  const start = async (t: TestContext) => {
+    const { process: broker } = await lwtBroker(t, ...listens);
+    const { urls } = await broker.event("listening");
+    const url = urls.find(each => each.startsWith(`${scheme}:`)) ?? "none";
+    return { broker, way: ["-b", url, ...options] };
+  };
+
   test(`${scheme}: messages go through, and the end is graceful`, async t => {
-    const { port, process: broker } = await lwtBroker(t);
-    const way = ["-b", `${scheme}://127.0.0.1:${await relay(t, port)}`, ...options];
+    const { broker, way } = await start(t);
     const sub = command(t, "sub-lwt", [...way, "-C", "2", "-t", "Binil/+/SensorData"]);
     await sub.event("subscribed");
     const pub = command(t, "pub-lwt", [...way, "--interval", "0", "-C", "2"]);
@@ -25,14 +41,14 @@ for (const [scheme, relay, options] of ways) {
     await broker.event("will-discarded", { clientId: "Machine1", cause: "graceful" });
   });
 
-  for (const cause of ["network", "no-disconnect", "protocol-error", "keep-alive"])
+  for (const cause of Object.keys(SEEN_AS))
     test(`${scheme}: --fail ${cause} makes the will come`, async t => {
-      const { port } = await lwtBroker(t);
-      const way = ["-b", `${scheme}://127.0.0.1:${await relay(t, port)}`, ...options];
+      const { broker, way } = await start(t);
       const pub = command(t, "pub-lwt", [...way, "--fail", cause, "--after", "1", "-k", "1"]);
       assert.equal(await pub.exit(), 0, pub.stderr);
       await pub.event("witnessed", { cause, will: true });
       await pub.event("disconnected", { graceful: false });
+      await broker.event("will-published", { clientId: "Machine1", cause: SEEN_AS[cause] });
     });
 }
 

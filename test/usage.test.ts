@@ -93,6 +93,12 @@ const wrong: Record<string, Wrong[]> = {
   "lwt-broker": [
     [["--sync", "write"], /--sync is about what --data keeps/],
     [["--salvage"], /--salvage is about what --data keeps/],
+    [["--tls-port", "8883"], /TLS needs both a certificate and its key/],
+    [["--tls-cert", "c.pem"], /--tls-cert FILE --tls-key FILE/],
+    [["--tls-only"], /TLS needs both/],
+    [["--ws-origin", "http://a"], /--ws-origin is about WebSockets.*--ws-port PORT/],
+    [["--ws-port", "1", "--ws-origin", "a.example"], /--ws-origin wants an origin, such as https:/],
+    [["--port", "9001", "--ws-port", "9001"], /are different ports/],
     [["--port", "70000"], /0 to 65535/],
     [["--host", ""], /--host wants a value/],
     [["--prot", "1"], /Did you mean --port\?/],

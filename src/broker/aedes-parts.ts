@@ -4,7 +4,7 @@
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
 import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "./faults.js";
@@ -124,7 +124,7 @@ export function refuseFaults(
  */
 export function answerBeforeClosing(
   client: AedesClient,
-  socket: Socket,
+  socket: Duplex,
   whenSafe: (goOn: () => void) => void,
 ): void {
   const answered = (goOn: () => void) => setImmediate(() => whenSafe(() => setImmediate(goOn)));
@@ -137,7 +137,7 @@ export function answerBeforeClosing(
     // FIN comes close behind it, at which Node and aedes would close at once.
     socket.allowHalfOpen = true;
     socket.removeAllListeners("end");
-    answered(() => answered(() => socket.destroySoon())); // PUBREC waits twice
+    answered(() => answered(() => socket.end(() => destroy()))); // PUBREC waits twice
     setTimeout(destroy, FAREWELL).unref(); // it may not read
     return socket;
   };

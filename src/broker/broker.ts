@@ -1,13 +1,11 @@
 import { Aedes } from "aedes";
-import { once } from "node:events";
-import { type AddressInfo, createServer, type Server } from "node:net";
 import { pid } from "node:process";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
 import { FAREWELL, MOST_QUEUED } from "./limits.js";
-import { listenFailure } from "./listen-failure.js";
+import { listen, type Listening, type ListenSettings } from "./listeners.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
 import { Pace } from "./pace.js";
@@ -16,10 +14,7 @@ import { openStore } from "./open-store.js";
 import { Persistence } from "./persistence.js";
 import { QueueLimit } from "./queue-limit.js";
 
-export interface BrokerSettings {
-  host: string;
-  /** 0 takes a free one. */
-  port: number;
+export interface BrokerSettings extends ListenSettings {
   /** Messages that one session may have queued, at least 1; then its oldest is given up. Default 100 000. */
   maxQueued?: number;
   /** Tell of every packet, as events `packet`. Default false. */
@@ -29,6 +24,7 @@ export interface BrokerSettings {
 }
 
 export interface RunningBroker {
+  /** Of all that it listens on, the first: see `urls` of the event `listening`. */
   url: string;
   port: number;
   /** Sends the wills of connected clients to those who watch them, closes every connection, and then resolves. */
@@ -37,7 +33,7 @@ export interface RunningBroker {
 
 /**
  * Starts a broker, and tells the sink what it does and why.
- * @throws UserError when it can't listen there, or can't keep its data where it should
+ * @throws UserError when it can't listen there, has no use for the certificate, or can't keep its data where it should
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
@@ -61,33 +57,29 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
   const connections = new Connections(aedes, store, limit, pace, settings.debug ?? false);
-  // Nagle's algorithm would hold acknowledgments back for 40 ms.
-  const server = createServer({ noDelay: true }, socket => connections.add(socket));
-  const { address, port } = await listen(server, settings).catch(async error => {
+  const listening = await listen(settings, {
+    open: (stream, socket) => connections.add(stream, socket),
+    refused: (socket, reason) => connections.refused(socket, reason),
+    failed: error => pace.emit(failure(error)),
+  }).catch(async error => {
     await closeAedes(aedes);
     await store.close();
-    throw await listenFailure(error, settings.host, settings.port);
+    throw error;
   });
   aedes.on("error", error => pace.emit(failure(error)));
-  server.on("error", error => pace.emit(failure(error)));
 
-  const url = `mqtt://${settings.host.includes(":") ? `[${settings.host}]` : settings.host}:${port}`;
-  pace.emit({ event: "listening", url, pid, data: store.folder, sync: settings.data?.sync ?? null });
+  const { urls, port } = listening;
+  const [url] = urls;
+  pace.emit({ event: "listening", url, urls, pid, data: store.folder, sync: settings.data?.sync ?? null });
   for (const event of found) pace.emit(event);
-  if (!isLoopback(address)) pace.emit(OPEN_TO_NETWORK);
+  if (!isLoopback(listening.address)) pace.emit(OPEN_TO_NETWORK);
   await connections.publishWillsOfTheDead();
   let closing: Promise<void> | undefined;
   const close = async () => {
-    await stop(server, aedes, connections);
+    await stop(listening, aedes, connections);
     await store.close();
   };
   return { url, port, close: () => (closing ??= close().finally(() => pace.end())) };
-}
-
-async function listen(server: Server, { host, port }: BrokerSettings): Promise<AddressInfo> {
-  server.listen(port, host);
-  await once(server, "listening");
-  return server.address() as AddressInfo;
 }
 
 const OPEN_TO_NETWORK: BrokerEvent = {
@@ -104,16 +96,15 @@ const failure = (error: Error): BrokerEvent => ({
   hint: "Stop it and start it again; without --data, what it had stored is gone then.",
 });
 
-async function stop(server: Server, aedes: AedesBroker, connections: Connections): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
+async function stop(listening: Listening, aedes: AedesBroker, connections: Connections): Promise<void> {
+  listening.close();
   await setImmediate(); // aedes tells of a CONNACK one turn after it went out
   const all = connections.all();
   for (const connection of all) connection.ending("broker-stopped");
   await Promise.race([farewell(connections), setTimeout(FAREWELL, undefined, { ref: false })]);
   await closeAedes(aedes);
   for (const connection of all) connection.destroy();
-  await closed;
+  await listening.end();
 }
 
 /** The wills first, while those who watch them are still connected. */

@@ -19,6 +19,7 @@ const LIMITS = new Set([PACKET_TOO_LARGE, TOO_MANY_LEVELS, NOT_STORED]);
 /** Why a connection failed: the system's own errors name the call that failed, what the broker minds has none. */
 export function causeOfError(error: NodeJS.ErrnoException): EndCause {
   if (error.syscall !== undefined) return "network-error";
+  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "limit";
   return LIMITS.has(error.message) ? "limit" : "protocol-error";
 }
 

@@ -1,5 +1,6 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { BrokerEvent, EndCause } from "../events.js";
 import { describePacket } from "../packet-description.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
@@ -26,7 +27,8 @@ export class Connection {
   /** What the client sent as CONNECT, once it has. */
   connect: ConnectPacket | null = null;
   readonly #client: AedesClient;
-  readonly #socket: Socket;
+  /** What MQTT is spoken on. */
+  readonly #stream: Duplex;
   readonly #store: Store;
   readonly #limit: QueueLimit;
   readonly #pace: Pace;
@@ -41,14 +43,21 @@ export class Connection {
   #held = 0;
   #resolveGone = () => {};
 
-  constructor(client: AedesClient, socket: Socket, store: Store, limit: QueueLimit, pace: Pace) {
+  constructor(
+    client: AedesClient,
+    stream: Duplex,
+    { remoteAddress, remotePort }: Socket,
+    store: Store,
+    limit: QueueLimit,
+    pace: Pace,
+  ) {
     this.#client = client;
-    this.#socket = socket;
+    this.#stream = stream;
     this.#store = store;
     this.#limit = limit;
     this.#pace = pace;
-    this.isLocal = isLoopback(socket.remoteAddress ?? "");
-    this.address = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.isLocal = isLoopback(remoteAddress ?? "");
+    this.address = `${remoteAddress}:${remotePort}`;
     this.gone = new Promise(resolve => {
       this.#resolveGone = resolve;
     });
@@ -98,7 +107,7 @@ export class Connection {
     session.established = true;
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     this.#tellWillStored();
-    this.#delivery = new Delivery(this.#socket, session, this.#store, {
+    this.#delivery = new Delivery(this.#stream, session, this.#store, {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
     });
@@ -221,14 +230,14 @@ export class Connection {
   /** Sends what is written, and FIN. */
   finish(): Promise<void> {
     return new Promise(resolve => {
-      this.#socket.once("close", () => resolve());
-      this.#socket.end(resolve);
+      this.#stream.once("close", () => resolve());
+      this.#stream.end(resolve);
     });
   }
 
-  /** Closes the socket of a client that did not take the hint. */
+  /** Cuts off a client that did not take the hint. */
   destroy(): void {
-    this.#socket.destroy();
+    this.#stream.destroy();
   }
 
   #emit(event: BrokerEvent): void {

@@ -1,5 +1,6 @@
 import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
 import {
   answerBeforeClosing,
@@ -70,18 +71,25 @@ export class Connections {
     return this.#byId.has(clientId);
   }
 
-  add(socket: Socket): void {
-    const client = this.#broker.handle(socket) as AedesClient;
+  /** @param stream what MQTT is spoken on: the socket itself, or what lies on it */
+  add(stream: Duplex, socket: Socket): void {
+    const client = this.#broker.handle(stream) as AedesClient;
     refuseBadStrings(client);
     refuseLargePackets(client);
-    answerBeforeClosing(client, socket, goOn => this.#store.whenSafe(goOn));
-    const connection = new Connection(client, socket, this.#store, this.#limit, this.#pace);
+    answerBeforeClosing(client, stream, goOn => this.#store.whenSafe(goOn));
+    const connection = new Connection(client, stream, socket, this.#store, this.#limit, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
-    socket.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
+    stream.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
     void connection.gone.then(() => this.#forget(connection));
+  }
+
+  /** Somebody came and never spoke MQTT. */
+  refused({ remoteAddress, remotePort }: Socket, reason: string): void {
+    const address = `${remoteAddress}:${remotePort}`;
+    this.#pace.emit({ event: "client-refused", clientId: null, address, reason });
   }
 
   /** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */

@@ -1,5 +1,5 @@
 import { nextTick } from "node:process";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Message } from "./message.js";
 import { publishPacket, pubrelPacket } from "./packets.js";
 import type { Session } from "./session.js";
@@ -18,7 +18,7 @@ export interface DeliveryWitness {
 
 /** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
 export class Delivery {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   readonly #session: Session;
   readonly #store: Store;
   readonly #witness: DeliveryWitness;
@@ -27,7 +27,7 @@ export class Delivery {
   /** Packet identifiers are not safe yet: nothing is sent before they are. */
   #isNumbering = false;
 
-  constructor(socket: Socket, session: Session, store: Store, witness: DeliveryWitness) {
+  constructor(socket: Duplex, session: Session, store: Store, witness: DeliveryWitness) {
     this.#socket = socket;
     this.#session = session;
     this.#store = store;

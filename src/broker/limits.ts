@@ -1,5 +1,7 @@
 /** Bytes of a packet behind its fixed header (contract: the default of --max-packet). */
 export const MOST_PACKET_BYTES = 256 * 1024;
+/** How long TLS and WebSocket may take to be agreed on, in milliseconds. */
+export const HANDSHAKE = 10_000;
 /** How long a client may take to read what there is for it when its connection ends, in milliseconds. */
 export const FAREWELL = 1000;
 

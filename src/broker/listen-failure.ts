@@ -4,12 +4,13 @@ import { type PortOwner, portOwner } from "./port-owner.js";
 interface Failure {
   code: string;
   message(address: string, owner: PortOwner | null): string;
-  hint(port: number, owner: PortOwner | null): string;
+  hint(port: number, option: string, owner: PortOwner | null): string;
 }
 
-const anotherPort = (port: number) => {
+const anotherPort = (port: number, option: string) => {
   const other = port < 1024 ? 1883 : port === 65535 ? 1884 : port + 1;
-  return `npx lwt-broker --port ${other}, then npx pub-lwt --port ${other}`;
+  const client = option === "--port" ? `, then npx pub-lwt --port ${other}` : "";
+  return `npx lwt-broker ${option} ${other}${client}`;
 };
 
 /** Why a server can't listen, by the system's error code. */
@@ -20,15 +21,15 @@ const FAILURES: Record<string, Failure> = {
       owner
         ? `${address} is already in use by ${owner.name} (process ${owner.pid}).`
         : `${address} is already in use, probably by another MQTT broker (Mosquitto installs one as a service).`,
-    hint: (port, owner) =>
-      owner?.name === "lwt-broker"
-        ? `It is there to be used: npx pub-lwt --port ${port}. Or beside it: ${anotherPort(port)}`
-        : `Use that one, or choose another port: ${anotherPort(port)}`,
+    hint: (port, option, owner) =>
+      option === "--port" && owner?.name === "lwt-broker"
+        ? `It is there to be used: npx pub-lwt --port ${port}. Or beside it: ${anotherPort(port, option)}`
+        : `Use that one, or choose another port: ${anotherPort(port, option)}`,
   },
   EACCES: {
     code: "port-forbidden",
     message: address => `this user may not listen on ${address}.`,
-    hint: port => `Choose a port above 1023: ${anotherPort(port)}`,
+    hint: (port, option) => `Choose a port above 1023: ${anotherPort(port, option)}`,
   },
   EADDRNOTAVAIL: {
     code: "address-unavailable",
@@ -42,12 +43,17 @@ const FAILURES: Record<string, Failure> = {
   },
 };
 
-/** The error in words that help; any other error as it is. */
-export async function listenFailure(error: unknown, host: string, port: number): Promise<unknown> {
+/** The error in words that help; any other error as it is. @param option that names the port */
+export async function listenFailure(
+  error: unknown,
+  host: string,
+  port: number,
+  option: string,
+): Promise<unknown> {
   const { code = "" } = error as NodeJS.ErrnoException;
   const failure = FAILURES[code];
   if (!failure) return error;
   const owner = code === "EADDRINUSE" ? await portOwner(port) : null;
   const message = failure.message(`port ${port} on ${host}`, owner);
-  return new UserError(failure.code, message, failure.hint(port, owner));
+  return new UserError(failure.code, message, failure.hint(port, option, owner));
 }

@@ -22,7 +22,22 @@ export function refusalReason(returnCode: number, connect: ConnectPacket): strin
 }
 
 /** Words for what a client sent before it was connected. */
-export const notMqttReason = (error: Error): string => `no valid CONNECT: ${error.message}`;
+export const notMqttReason = (error: NodeJS.ErrnoException): string =>
+  (error.code?.startsWith("ERR_SSL_") && tlsFault(error)) || `no valid CONNECT: ${error.message}`;
+
+/** By what OpenSSL calls it. */
+const TLS_FAULTS: [code: RegExp, fault: string][] = [
+  [/WRONG_VERSION_NUMBER|HTTP_REQUEST/, "no TLS, which this port wants"],
+  [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW/, "its TLS is older than 1.2"],
+  [/ALERT_(UNKNOWN_CA|CERTIFICATE|BAD_CERTIFICATE)/, "it does not trust the certificate of --tls-cert"],
+  [/HANDSHAKE_TIMEOUT/, "TLS was not agreed in time"],
+];
+
+/** Why TLS came to nothing; null where the network is the reason. */
+export function tlsFault({ code = "", message, syscall }: NodeJS.ErrnoException): string | null {
+  if (syscall !== undefined || code === "ECONNRESET") return null;
+  return TLS_FAULTS.find(([name]) => name.test(code))?.[1] ?? `no TLS: ${code || message}`;
+}
 
 /** What is wrong with a will's topic, found while the client can still be told; aedes would find out too late. */
 export function willTopicFault(topic: string): string | null {

@@ -5,6 +5,8 @@ import { brokerOptions } from "../options/broker.js";
 import type { Values } from "../options/option.js";
 import { brokerText } from "../render/broker-text.js";
 import type { Renderer } from "../render/rendered.js";
+import { listenSettings } from "../settings/broker.js";
+import { computer } from "./computer.js";
 import { run } from "./run.js";
 
 void run({
@@ -21,7 +23,7 @@ void run({
     ["--data broker-data", "what it acknowledges is kept on disk, and there after a crash"],
     ["status", "what a running one holds"],
   ],
-  prepare: ({ values }, { words: [word], screen }) => {
+  prepare: ({ values }, { words: [word], screen, variables, platform }) => {
     if (word !== undefined && word !== "status")
       throw usageError(
         "unexpected-word",
@@ -39,7 +41,10 @@ void run({
       timeout: null,
       warnings: [],
       render: brokerText(screen) as Renderer,
-      start: word === "status" ? status(values) : serve(values),
+      start:
+        word === "status"
+          ? status(values)
+          : serve(values, listenSettings(values, computer(variables, platform))),
     };
   },
 });
@@ -48,11 +53,14 @@ type BrokerValues = Values<typeof brokerOptions>;
 type Start = Awaited<ReturnType<Parameters<typeof run<typeof brokerOptions>>[0]["prepare"]>>["start"];
 
 const serve =
-  ({ host, port, debug, data: folder, sync, salvage, "max-queued": maxQueued }: BrokerValues): Start =>
+  (
+    { debug, data: folder, sync, salvage, "max-queued": maxQueued }: BrokerValues,
+    listen: ReturnType<typeof listenSettings>,
+  ): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
     const data = folder === null ? null : { folder, sync: sync ?? "disk", salvage };
-    const broker = await startBroker({ host, port, debug, maxQueued, data }, sink);
+    const broker = await startBroker({ ...listen, debug, maxQueued, data }, sink);
     await aborted(stop);
     await broker.close();
     return ExitCode.done;

@@ -1,6 +1,6 @@
 import { debugOptions, helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
-import { flag, number, oneOf, text } from "./values.js";
+import { flag, number, oneOf, origin, text } from "./values.js";
 
 export const brokerOptions = {
   port: {
@@ -17,6 +17,30 @@ export const brokerOptions = {
     common: true,
     read: text,
     help: "listen on this address; 0.0.0.0 is every one",
+  },
+  "tls-cert": {
+    value: "FILE",
+    read: text,
+    help: "listen for TLS too (1.2 and newer), with this certificate (PEM); WebSockets are over TLS then",
+  },
+  "tls-key": { value: "FILE", read: text, help: "the private key of --tls-cert (PEM)" },
+  "tls-port": {
+    value: "PORT",
+    derived: "8883 with --tls-cert",
+    read: number(0, 65_535, true),
+    help: "where to listen for MQTT over TLS",
+  },
+  "tls-only": { value: null, default: "false", read: flag, help: "no --port: nothing without TLS" },
+  "ws-port": {
+    value: "PORT",
+    read: number(0, 65_535, true),
+    help: "MQTT over WebSocket too, at /mqtt",
+  },
+  "ws-origin": {
+    value: "ORIGIN",
+    list: true,
+    read: origin,
+    help: "with --ws-port: browsers may come from here, as from this computer's own pages; may be repeated",
   },
   "max-queued": {
     value: "N",

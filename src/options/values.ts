@@ -59,6 +59,12 @@ export const protocolVersion = (value: string): ProtocolVersion =>
   protocolVersions.get(value) ??
   wanted("3.1.1 (also written 311 or mqttv311) or 5 (also mqttv5): no other version is spoken here");
 
+/** Of a web page, as browsers send it; "null" is that of a file. */
+export const origin = (value: string) =>
+  value === "null" || (URL.canParse(value) && new URL(value).origin === value)
+    ? value
+    : wanted("an origin, such as https://class.example or http://127.0.0.1:8000, without a path");
+
 const checkedBy = (problemOf: (value: string) => string | null) => (value: string) => {
   const problem = problemOf(value);
   return problem ? wanted(`another value: ${problem}`) : value;

@@ -116,6 +116,9 @@ const some = (number: number, what: string) => `${number} ${what}${number === 1 
 
 const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
 
+const listed = (all: string[]) =>
+  all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
+
 /** The broker's log. */
 export function brokerText(screen: Screen): Renderer<BrokerEvent> {
   const { out: paint } = screen;
@@ -134,12 +137,12 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
 
   return event => {
     if (event.event === "listening") {
-      const { url, data, sync } = event;
+      const { urls, data, sync } = event;
       const kept =
         data === null
           ? "in memory: sessions end when it stops"
           : `kept on disk in ${data}: ${SURVIVES[sync ?? "disk"]}`;
-      const text = escapeText(`lwt-broker on ${url}, ${kept}`);
+      const text = escapeText(`lwt-broker on ${listed(urls)}, ${kept}`);
       return { out: `${paint.bold(fold(text, screen.width))}\n` };
     }
     if (event.event === "broker-status") return { out: statusText(event, screen.width) };
