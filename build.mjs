@@ -17,6 +17,7 @@ const bundles = {
   websocket: "src/connection/websocket.ts",
   broker: "src/broker/broker.ts",
   "websocket-listener": "src/broker/websocket-listener.ts",
+  users: "src/users/users.ts",
   outbox: "src/outbox/outbox.ts",
   mqtt5: "src/connection/mqtt5.ts",
   lessons: "src/lessons/lessons.ts",

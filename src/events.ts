@@ -67,6 +67,7 @@ export type EndCause =
   | "protocol-error"
   | "taken-over"
   | "limit"
+  | "not-authorized"
   | "broker-stopped";
 
 export interface ReceivedSummary {
@@ -253,7 +254,13 @@ interface BrokerEvents {
     sessionPresent: boolean;
     keepAlive: number;
     protocolVersion: string;
+    /** Who has logged in, with --users; null: nobody in particular. */
+    user: string | null;
   };
+  /** The file of --users has been read, at the start or since it has changed: so many users, and whether others may come. */
+  "users-read": { file: string; users: number; anonymous: boolean };
+  /** A user has no right to that topic, or to all of that filter. Who publishes is disconnected then. */
+  "not-authorized": { clientId: string; user: string | null; action: "publish" | "subscribe"; topic: string };
   "client-refused": { clientId: string | null; address: string; reason: string };
   "will-stored": { clientId: string; topic: string; qos: QoS; retain: boolean };
   "will-published": { clientId: string; topic: string; cause: EndCause; clause: string };
@@ -269,6 +276,8 @@ interface BrokerEvents {
   "message-dropped": QueueEvent;
   "message-retained": { topic: string };
   "retained-cleared": { topic: string };
+  /** With `lwt-broker passwd`; `added`: the user was not in the file before. */
+  "password-set": { file: string; user: string; added: boolean };
   /** With `lwt-broker status`: what a running broker holds. */
   "broker-status": BrokerStatus;
   /** So many of the events that come with each message were left out in the last second. */
@@ -382,8 +391,8 @@ export type Timed<E extends Event = Event> = { time: string } & E;
  */
 export type Sink<E extends Event = Event> = (event: E) => void | Promise<void>;
 
-/** Of --debug, --show-settings or `lwt-broker status`, which a lesson's processes run without. */
-type Unseen = "packet" | "settings" | "broker-status";
+/** Of --debug, --show-settings, `lwt-broker status` or `passwd`, which a lesson's processes run without. */
+type Unseen = "packet" | "settings" | "broker-status" | "password-set";
 
 /** What a lesson can expect. Listed because a misspelt one would just never come; the compiler keeps it complete. */
 const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, true> = {
@@ -410,6 +419,8 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   error: true,
   listening: true,
   "store-opened": true,
+  "users-read": true,
+  "not-authorized": true,
   "client-connected": true,
   "client-refused": true,
   "client-disconnected": true,

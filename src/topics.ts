@@ -55,6 +55,22 @@ export function topicMatches(filter: string, topic: string): boolean {
   return wanted.length === levels.length;
 }
 
+/**
+ * Whether all that a filter matches, or a topic name is, is matched by another filter too. In levels, of which the other
+ * one's are given split: they are asked for with every message.
+ */
+export function filterCovers(wanted: readonly string[], filter: string): boolean {
+  // Wildcards never match what begins with $ [MQTT-4.7.2-1].
+  if (filter.startsWith("$") && /^[+#]/.test(wanted[0] ?? "")) return false;
+  const levels = filter.split("/");
+  for (const [i, level] of wanted.entries()) {
+    if (level === "#") return true; // its parent too
+    const given = levels[i];
+    if (given === undefined || given === "#" || (level !== "+" && level !== given)) return false;
+  }
+  return wanted.length === levels.length;
+}
+
 /** The topics of one machine, as the course names them. */
 export const machineTopics = (namespace: string, machine: string) => ({
   readings: `${namespace}/${machine}/SensorData`,
@@ -68,6 +84,10 @@ export const SLIDE_WILL_TOPIC = "sensors/lastwill";
 
 /** Who subscribes to this at lwt-broker, from its own computer, is told once what the broker holds. */
 export const BROKER_STATUS_TOPIC = "$SYS/lwt-broker/status";
+
+/** Nobody else publishes there. */
+export const isBrokersOwn = (topicName: string): boolean =>
+  topicName === "$SYS" || topicName.startsWith("$SYS/");
 
 /** The machine that a topic of this namespace belongs to, or null. */
 export function machineOf(topic: string, namespace: string): string | null {

@@ -22,6 +22,7 @@ test("the log of a connection, aligned, with clauses at the right edge", () => {
   const lines = shown([
     {
       event: "client-connected",
+      user: null,
       clientId,
       address: "127.0.0.1:50000",
       cleanSession: false,
@@ -92,7 +93,7 @@ test("warnings and errors go to stderr, with what to do", () => {
 });
 
 test("why MQTT 5 is refused, and what to use, fits beside a long name", () => {
-  const reason = refusalReason(1, { protocolVersion: 5 } as ConnectPacket);
+  const reason = refusalReason(1, { protocolVersion: 5 } as ConnectPacket, null);
   const address = "127.0.0.1:50000";
   const [line] = shown([{ event: "client-refused", clientId: "A-long-identifier", address, reason }]);
   assert.match(line?.out ?? "", /use 3\.1\.1, or Mosquitto$/);

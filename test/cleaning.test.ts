@@ -42,8 +42,9 @@ async function wear(store: Store, bytes: number): Promise<void> {
 
 /** All that a store holds, as one value. */
 const contents = (store: Store) => ({
-  sessions: [...store.storedSessions()].map(({ clientId, subscriptions, received, queue }) => ({
+  sessions: [...store.storedSessions()].map(({ clientId, user, subscriptions, received, queue }) => ({
     clientId,
+    user,
     subscriptions: [...subscriptions.values()].map(({ topic, qos }) => ({ topic, qos })),
     received: [...received],
     queue: Array.from(queue.values(), ({ message, qos, packetId, released, retain }) => ({
@@ -57,18 +58,21 @@ const contents = (store: Store) => ({
   retained: [...store.retained()].map(({ topic, payload }) => `${topic} ${payload.length}`).toSorted(),
   wills: Array.from(
     store.wills(),
-    ([clientId, { topic, payload }]) => `${clientId} ${topic} ${String(payload)}`,
+    ([clientId, { topic, payload }, user]) => `${clientId} ${user} ${topic} ${String(payload)}`,
   ),
 });
 
 test("what is stored survives that every file it was written to has gone, and is the same after a restart", async t => {
   const folder = temporaryFolder(t);
   const { store } = await open(folder);
-  const session = store.openStored("subscriber");
+  store.openStored("subscriber");
+  const session = store.openStored("subscriber", "anna");
+  store.openStored("subscriber", "ben"); // too late
   store.subscribe(session, { topic: "a", qos: 2 });
   store.subscribe(session, { topic: "gone", qos: 1 });
   store.unsubscribe(session, "gone");
   store.setWill("machine", message("will", "will"));
+  store.setWill("hers", message("will", "hers"), "anna");
   store.setWill("graceful", message("will", "not this one"));
   store.clearWill("graceful");
   store.arrived({ session, packetId: 7 });
@@ -93,6 +97,8 @@ test("what is stored survives that every file it was written to has gone, and is
   await wear(store, 80 * MIB);
   const before = contents(store);
   assert.equal(before.sessions[0]?.queue.length, 19);
+  assert.equal(before.sessions[0]?.user, "anna");
+  assert.deepEqual(before.wills, ["machine null will will", "hers anna will hers"]);
   await store.close();
   assert.ok(!readdirSync(folder).includes("journal-00000001"));
   const again = await open(folder);

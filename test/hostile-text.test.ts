@@ -120,6 +120,7 @@ const endCause = fc.constantFrom<EndCause>(
   "protocol-error",
   "taken-over",
   "limit",
+  "not-authorized",
   "broker-stopped",
 );
 
@@ -264,7 +265,16 @@ const brokerShapes: Shapes<BrokerEvent> = {
     sessionPresent: flag,
     keepAlive: number,
     protocolVersion: hostile,
+    user: orNull(hostile),
   },
+  "users-read": { file: hostile, users: number, anonymous: flag },
+  "not-authorized": {
+    clientId: name,
+    user: orNull(hostile),
+    action: fc.constantFrom<"publish" | "subscribe">("publish", "subscribe"),
+    topic,
+  },
+  "password-set": { file: hostile, user: hostile, added: flag },
   "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile },
   "will-stored": { clientId: name, topic, qos, retain: flag },
   "will-published": ofClient,

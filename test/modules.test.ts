@@ -35,6 +35,8 @@ const SERVER = ["assert", "crypto", ...LISTENING]; // aedes asks for the first t
 
 const CERTIFICATE = ["--tls-cert", certificate("server"), "--tls-key", certificate("key")];
 
+const USERS = path.join(import.meta.dirname, "users.txt");
+
 const kinds: Record<string, Kind[]> = {
   "pub-lwt": [
     ...texts("pub-lwt"),
@@ -59,6 +61,12 @@ const kinds: Record<string, Kind[]> = {
   "lwt-broker": [
     ...texts("lwt-broker"),
     { args: ["--port", "0"], bundles: ["broker", "lwt-broker", "parse"], builtins: SERVER, until: "mqtt://" },
+    {
+      args: ["--port", "0", "--users", USERS],
+      bundles: ["broker", "lwt-broker", "parse", "users"],
+      builtins: SERVER,
+      until: "from",
+    },
     {
       args: ["--port", "0", "--tls-port", "0", ...CERTIFICATE],
       bundles: ["broker", "lwt-broker", "parse"],
@@ -123,7 +131,8 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
-  "src/broker": ["broker", "websocket-listener"],
+  "src/broker": ["broker", "users", "websocket-listener"],
+  "src/users": ["users"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
   "src/connection": ["clients", "lessons", "mqtt5", "websocket", ...COMMANDS], // lessons and commands look at addresses

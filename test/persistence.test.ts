@@ -19,6 +19,7 @@ const LEFT_OUT = "add incoming packet, get it, and clear with messageId";
 
 const nobody: Connected = {
   sessionOf: () => undefined,
+  userOf: () => null,
   holdsId: () => false,
   sessionEnded: () => {},
   unsubscribe: () => {},

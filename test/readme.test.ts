@@ -33,8 +33,9 @@ async function runBlock(t: TestContext, lines: string[]): Promise<void> {
     const [, name = "", ...args] = line.split(" ");
     const env = { LWT_PORT: String(port), PUB_LWT_INTERVAL: "0.05", LWT_KEEP_ALIVE: "1" };
     const ports = PORTS.filter(port => port === "--port" || line.includes(port.slice(0, 5)));
-    const more = name === "lwt-broker" ? ports.flatMap(port => [port, "0"]) : [];
-    const run = command(t, name, [...args, ...more], { cwd, env, json: false });
+    const more = name === "lwt-broker" && args[0] !== "passwd" ? ports.flatMap(port => [port, "0"]) : [];
+    const input = args[0] === "passwd" ? { input: "Sesame\n" } : {};
+    const run = command(t, name, [...args, ...more], { cwd, env, json: false, ...input });
     if (follows(line)) {
       await run.outputHas(/\S+ (→|←|on) mqtt:/);
       run.child.send("stop");

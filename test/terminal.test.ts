@@ -5,6 +5,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
 import { LiveOutput } from "../src/commands/live-line.js";
+import { fits, readHash } from "../src/users/password.js";
 import { binDir, command, freePort, lwtBroker, missing, Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
 
@@ -402,4 +403,42 @@ test("--raw into anything else gives the bytes as they came, and does not warn",
   assert.equal(await sub.exit(), 0);
   assert.deepEqual(readFileSync(file), Buffer.concat(payloads));
   assert.doesNotMatch(sub.stderr, /--raw/);
+});
+
+test("passwd asks twice, shows nothing of what is typed, and takes mistakes back", { skip }, async t => {
+  const file = path.join(temporaryFolder(t), "users.txt");
+  const passwd = () => onTerminal(t, "lwt-broker", ["passwd", file, "anna"]);
+  const asked = (run: Running, times: number) =>
+    run.until("question", () =>
+      run.stdout.match(/Password for anna: |Once more: /g)?.length === times ? true : undefined,
+    );
+  const enter = async (run: Running, ...texts: string[]) => {
+    for (const [i, text] of texts.entries()) {
+      await asked(run, i + 1);
+      type(run, text);
+    }
+  };
+  const right = passwd();
+  await enter(right, "wrong\u0015Sesaim\u007f\u007f\u007fame-\u00e9\u{1f511}\r", "Sesame-\u00e9\u{1f511}\r");
+  assert.equal(await right.exit(), 0, right.stdout);
+  const [, proof = ""] = /^anna:(.*)$/m.exec(readFileSync(file, "utf8")) ?? [];
+  const hash = readHash(proof);
+  assert.ok(hash && (await fits(Buffer.from("Sesame-\u00e9\u{1f511}"), hash)));
+  assert.deepEqual(await screenAtEnd(right).then(lines => lines.slice(0, 2)), [
+    "Password for anna: ",
+    "Once more: ",
+  ]);
+
+  const different = passwd();
+  await enter(different, "Sesame\r", "Sesam\r");
+  assert.equal(await different.exit(), 2);
+  assert.match(different.stdout, /these were two passwords/);
+  const ended = passwd();
+  await enter(ended, "\u0004");
+  assert.equal(await ended.exit(), 130);
+  const interrupted = passwd();
+  await enter(interrupted, `Sesame${CTRL_C}`);
+  assert.equal(await interrupted.exit(), 130);
+  assert.ok(readFileSync(file, "utf8").includes(`\nanna:${proof}\n`), "it is as it was");
+  for (const run of [right, different, ended, interrupted]) assert.doesNotMatch(run.stdout, /Ses|wrong/);
 });

@@ -103,6 +103,11 @@ const wrong: Record<string, Wrong[]> = {
     [["--host", ""], /--host wants a value/],
     [["--prot", "1"], /Did you mean --port\?/],
     [["1883"], /"1883" is not an option/],
+    [["status", "1883"], /"1883" is not an option/],
+    [["passwd"], /passwd needs a file and a user's name.*passwd users\.txt anna/],
+    [["passwd", "users.txt"], /passwd needs a file and a user's name/],
+    [["passwd", "users.txt", "anna", "secret", "secret"], /passwd takes a file and a user's name/],
+    [["--users", ""], /--users wants a value/],
   ],
 };
 

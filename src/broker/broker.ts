@@ -3,6 +3,7 @@ import { pid } from "node:process";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
+import { type Access, OPEN_TO_ALL } from "./access.js";
 import { Connections } from "./connections.js";
 import { FAREWELL, MOST_QUEUED } from "./limits.js";
 import { listen, type Listening, type ListenSettings } from "./listeners.js";
@@ -17,6 +18,8 @@ import { QueueLimit } from "./queue-limit.js";
 export interface BrokerSettings extends ListenSettings {
   /** Messages that one session may have queued, at least 1; then its oldest is given up. Default 100 000. */
   maxQueued?: number;
+  /** The file of users, with what each may publish and subscribe to; default null: anyone may do everything. */
+  users?: string | null;
   /** Tell of every packet, as events `packet`. Default false. */
   debug?: boolean;
   /** Where everything is kept, on disk; default null: in memory, until it stops. */
@@ -33,15 +36,23 @@ export interface RunningBroker {
 
 /**
  * Starts a broker, and tells the sink what it does and why.
- * @throws UserError when it can't listen there, has no use for the certificate, or can't keep its data where it should
+ * @throws UserError when it can't listen there, has no use for the certificate or the file of users, or can't keep its
+ * data where it should
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
   const pace = new Pace(sink);
+  const access = settings.users ? await accessFrom(settings.users, pace, () => connections) : OPEN_TO_ALL;
   const inMemory = () => ({ store: new MemoryStore(), found: [] });
-  const { store, found } = settings.data ? await openStore(settings.data, pace) : inMemory();
+  const { store, found } = settings.data
+    ? await openStore(settings.data, pace).catch((error: unknown) => {
+        access.close();
+        throw error;
+      })
+    : inMemory();
   const limit = new QueueLimit(store, settings.maxQueued ?? MOST_QUEUED, pace);
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
+    userOf: client => connections.of(client)?.user ?? null,
     holdsId: clientId => connections.holdsId(clientId),
     sessionEnded: ({ clientId, queue }) =>
       pace.emit({ event: "session-ended", clientId, queued: queue.length }),
@@ -56,12 +67,13 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     drainTimeout: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, limit, pace, settings.debug ?? false);
+  const connections = new Connections(aedes, store, limit, access, pace, settings.debug ?? false);
   const listening = await listen(settings, {
     open: (stream, socket) => connections.add(stream, socket),
     refused: (socket, reason) => connections.refused(socket, reason),
     failed: error => pace.emit(failure(error)),
   }).catch(async error => {
+    access.close();
     await closeAedes(aedes);
     await store.close();
     throw error;
@@ -72,10 +84,15 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const [url] = urls;
   pace.emit({ event: "listening", url, urls, pid, data: store.folder, sync: settings.data?.sync ?? null });
   for (const event of found) pace.emit(event);
-  if (!isLoopback(listening.address)) pace.emit(OPEN_TO_NETWORK);
+  access.tell();
+  if (!isLoopback(listening.address)) {
+    if (!settings.users) pace.emit(OPEN_TO_NETWORK);
+    else if (!settings.tlsOnly) pace.emit(PASSWORDS_IN_CLEAR);
+  }
   await connections.publishWillsOfTheDead();
   let closing: Promise<void> | undefined;
   const close = async () => {
+    access.close();
     await stop(listening, aedes, connections);
     await store.close();
   };
@@ -86,8 +103,25 @@ const OPEN_TO_NETWORK: BrokerEvent = {
   event: "warning",
   code: "open-to-network",
   message: "anyone on this computer's network can read, publish and take over sessions here.",
-  hint: "Leave --host away to serve this computer alone.",
+  hint: "Leave --host away to serve this computer alone, or let in those whom you know: --users FILE.",
 };
+
+const PASSWORDS_IN_CLEAR: BrokerEvent = {
+  event: "warning",
+  code: "passwords-in-clear",
+  message: "passwords come over the network without TLS, where others can read them.",
+  hint: "Listen with TLS alone: --tls-cert FILE --tls-key FILE --tls-only.",
+};
+
+async function accessFrom(file: string, pace: Pace, connections: () => Connections): Promise<Access> {
+  const { openUsers } = await import("../users/users.js");
+  return openUsers(file, {
+    read: (file, users, anonymous) => pace.emit({ event: "users-read", file, users, anonymous }),
+    changed: () => connections().rightsChanged(),
+    bad: ({ code, message }) =>
+      pace.emit({ event: "warning", code, message, hint: "What it was before holds." }),
+  });
+}
 
 const failure = (error: Error): BrokerEvent => ({
   event: "error",

@@ -11,8 +11,12 @@ export const willClause: Record<EndCause, string> = {
   "protocol-error": "[MQTT-3.1.2-8]",
   "taken-over": "[MQTT-3.1.2-8]",
   limit: "[MQTT-3.1.2-8]",
+  "not-authorized": "[MQTT-3.1.2-8]",
   "broker-stopped": "[MQTT-3.1.2-8]",
 };
+
+/** What is to become of a publication that is not authorized. */
+export const REFUSED = "[MQTT-3.3.5-2]";
 
 const LIMITS = new Set([PACKET_TOO_LARGE, TOO_MANY_LEVELS, NOT_STORED]);
 

@@ -5,9 +5,10 @@ import type { BrokerEvent, EndCause } from "../events.js";
 import { describePacket } from "../packet-description.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
-import { causeOfEnd, willClause } from "./causes.js";
+import { causeOfEnd, REFUSED, willClause } from "./causes.js";
 import { Delivery } from "./delivery.js";
 import { isLoopback } from "./loopback.js";
+import type { Login, Rights } from "./access.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import type { QueueLimit } from "./queue-limit.js";
@@ -26,6 +27,8 @@ export class Connection {
   readonly gone: Promise<void>;
   /** What the client sent as CONNECT, once it has. */
   connect: ConnectPacket | null = null;
+  /** Why the log-in failed, for the log. */
+  refusal: string | null = null;
   readonly #client: AedesClient;
   /** What MQTT is spoken on. */
   readonly #stream: Duplex;
@@ -36,6 +39,8 @@ export class Connection {
   #cause: EndCause | null = null;
   #willDue = false;
   #wasConnected = false;
+  #login: Login | null = null;
+  #rights: Rights | null = null;
   #session: Session | null = null;
   #delivery: Delivery | null = null;
   #retained: RetainedDelivery | null = null;
@@ -65,6 +70,30 @@ export class Connection {
 
   get clientId(): string {
     return this.#client.id;
+  }
+
+  /** Null before the client has logged in. */
+  get login(): Login | null {
+    return this.#login;
+  }
+
+  get user(): string | null {
+    return this.#login?.user ?? null;
+  }
+
+  /** The client has logged in, or may now do what it could not before, or less. */
+  authorize(login: Login, rights: Rights): void {
+    this.#login = login;
+    this.#rights = rights;
+  }
+
+  /** Nothing before the client has logged in. */
+  mayPublish(topicName: string): boolean {
+    return this.#rights?.mayPublish(topicName) === true;
+  }
+
+  maySubscribe(topicFilter: string): boolean {
+    return this.#rights?.maySubscribe(topicFilter) === true;
   }
 
   /** Since the client was accepted. */
@@ -101,6 +130,7 @@ export class Connection {
       sessionPresent,
       keepAlive: connect.keepalive ?? 0,
       protocolVersion: PROTOCOL_VERSIONS[connect.protocolVersion ?? 4] ?? "unknown",
+      user: this.user,
     });
     const session = this.#session;
     if (!session) return;
@@ -110,6 +140,7 @@ export class Connection {
     this.#delivery = new Delivery(this.#stream, session, this.#store, {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: topic => this.#tellMessage("message-dropped", topic, null),
+      mayReceive: topic => this.maySubscribe(topic),
     });
     this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#limit);
   }
@@ -181,11 +212,29 @@ export class Connection {
     if (!this.#client.closed && !hasDisconnected(this.#client)) this.#cause ??= cause;
   }
 
-  /** Another connection takes over the client identifier [MQTT-3.1.4-2]. */
-  takenOver(): Promise<void> {
-    this.ending("taken-over");
+  get isClosed(): boolean {
+    return this.#client.closed;
+  }
+
+  /** The broker ends the connection. */
+  end(cause: EndCause): Promise<void> {
+    this.ending(cause);
     this.#client.close();
     return this.gone;
+  }
+
+  /** No right to that topic, or to all of that filter. */
+  notAuthorized(action: "publish" | "subscribe", topic: string): void {
+    this.#emit({ event: "not-authorized", clientId: this.clientId, user: this.user, action, topic });
+  }
+
+  /** What the client has subscribed to, and may not any more, goes. */
+  dropForbidden(): void {
+    for (const topicFilter of this.#session?.subscriptions.keys() ?? []) {
+      if (this.maySubscribe(topicFilter)) continue;
+      this.notAuthorized("subscribe", topicFilter);
+      this.unsubscribe([topicFilter]);
+    }
   }
 
   isItsWill(message: object): boolean {
@@ -199,13 +248,18 @@ export class Connection {
   }
 
   willPublished(): void {
-    this.#tellWill("will-published");
+    this.#tellWill("will-published", this.#cause);
+  }
+
+  /** It may not be published there, or not any more: a will counts as a publication. */
+  willRefused(): void {
+    this.#tellWill("will-discarded", "not-authorized");
   }
 
   /** aedes has let go of the connection, and of its will where there was nothing to publish. */
   closed(): void {
     this.#end();
-    if (this.#wasConnected && !this.#willDue) this.#tellWill("will-discarded");
+    if (this.#wasConnected && !this.#willDue) this.#tellWill("will-discarded", this.#cause);
     this.#resolveGone();
   }
 
@@ -223,6 +277,7 @@ export class Connection {
     this.#client.will = null;
     this.#willDue = true;
     this.#tellEnd(); // and goes on delivering: others' wills are still to come
+    if (!this.mayPublish(will.topic)) return this.willRefused();
     await new Promise<void>(resolve => publish(will, resolve));
     this.willPublished();
   }
@@ -280,12 +335,12 @@ export class Connection {
       this.#emit({ event: "session-stored", clientId, queued: this.#session.queue.length });
   }
 
-  #tellWill(event: "will-published" | "will-discarded"): void {
+  #tellWill(event: "will-published" | "will-discarded", cause: EndCause | null): void {
     const will = this.connect?.will;
-    const cause = this.#cause;
     if (!will || cause === null) return;
     if (this.#store.will(this.clientId) === will) this.#store.clearWill(this.clientId);
-    this.#emit({ event, clientId: this.clientId, topic: will.topic, cause, clause: willClause[cause] });
+    const clause = event === "will-discarded" && cause === "not-authorized" ? REFUSED : willClause[cause];
+    this.#emit({ event, clientId: this.clientId, topic: will.topic, cause, clause });
   }
 }
 

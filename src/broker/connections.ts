@@ -1,7 +1,7 @@
 import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
+import { BROKER_STATUS_TOPIC, isBrokersOwn, topicFilterProblem } from "../topics.js";
 import {
   answerBeforeClosing,
   type AedesBroker,
@@ -15,7 +15,8 @@ import {
   takeOverDistribution,
   watchPackets,
 } from "./aedes-parts.js";
-import { causeOfError, willClause } from "./causes.js";
+import { type Access, isRefusal, Refusal, ReturnCode } from "./access.js";
+import { causeOfError, REFUSED, willClause } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
 import { NOT_STORED } from "./limits.js";
@@ -28,16 +29,12 @@ import type { Session } from "./session.js";
 import { statusOf } from "./status.js";
 import { safe, type Settle, type Store } from "./store.js";
 
-/** CONNACK return code 2: identifier rejected. */
-const IDENTIFIER_REJECTED = 2;
-/** CONNACK return code 3: the session can't be stored. */
-const SERVER_UNAVAILABLE = 3;
-
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
   readonly #limit: QueueLimit;
+  readonly #access: Access;
   readonly #pace: Pace;
   /** Tell of every packet. */
   readonly #debug: boolean;
@@ -48,10 +45,18 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, limit: QueueLimit, pace: Pace, debug: boolean) {
+  constructor(
+    broker: AedesBroker,
+    store: Store,
+    limit: QueueLimit,
+    access: Access,
+    pace: Pace,
+    debug: boolean,
+  ) {
     this.#broker = broker;
     this.#store = store;
     this.#limit = limit;
+    this.#access = access;
     this.#pace = pace;
     this.#debug = debug;
     this.#publications = new Publications(store, limit, pace);
@@ -102,15 +107,33 @@ export class Connections {
   /** Of the clients that were connected when a broker died with this store [MQTT-3.1.2-8]. */
   async publishWillsOfTheDead(): Promise<void> {
     const cause = "broker-stopped";
-    const publish = ([clientId, will]: [string, Message]) =>
-      new Promise<void>(resolve =>
+    const publish = ([clientId, will, user]: [string, Message, string | null]) =>
+      new Promise<void>(resolve => {
+        const { topic } = will;
+        const isRefused = !this.#access.rightsOf(user, clientId).mayPublish(topic);
+        if (isRefused) {
+          this.#store.clearWill(clientId);
+          const because = { cause: "not-authorized", clause: REFUSED } as const;
+          this.#pace.emit({ event: "will-discarded", clientId, topic, ...because });
+          return resolve();
+        }
         this.#publications.accept(will, { willOf: clientId, will }, () => {
-          const { topic } = will;
           this.#pace.emit({ event: "will-published", clientId, topic, cause, clause: willClause[cause] });
           resolve();
-        }),
-      );
+        });
+      });
     await Promise.all(Array.from(this.#store.wills(), publish));
+  }
+
+  /** Users are gone, or have another password; or may do more, or less. */
+  rightsChanged(): void {
+    for (const connection of this.all()) {
+      const { login, user, clientId } = connection;
+      if (!login) continue;
+      connection.authorize(login, this.#access.rightsOf(user, clientId));
+      if (this.#access.holds(login)) connection.dropForbidden();
+      else void connection.end("not-authorized");
+    }
   }
 
   all(): Connection[] {
@@ -139,17 +162,23 @@ export class Connections {
       const fault = packet.will ? willTopicFault(packet.will.topic) : null;
       callback(fault === null ? null : new Error(fault), fault === null);
     };
-    broker.authenticate = (client, _username, _password, done) => {
+    broker.authenticate = (client, username, password, done) => {
       const connection = this.of(client);
+      if (!connection) return;
       // Without this aedes gives a stored session to a name that its client never learns; MQTT 3.1 wants one always.
-      if (connection?.connect?.clientId === "" && !(client.clean && client.version === 4))
+      if (connection.connect?.clientId === "" && !(client.clean && client.version === 4))
         return done(
-          Object.assign(new Error("identifier rejected"), { returnCode: IDENTIFIER_REJECTED }),
+          Object.assign(new Error("identifier rejected"), { returnCode: ReturnCode.identifierRejected }),
           null,
         );
-      this.#accept(client, connection, () => done(null, true)).catch((error: Error) =>
-        done(Object.assign(error, { returnCode: SERVER_UNAVAILABLE }), null),
-      );
+      this.#logIn(client, connection, username, password)
+        .then(() => this.#accept(client, connection, () => done(null, true)))
+        .catch((error: Error) => {
+          if (!isRefusal(error))
+            return done(Object.assign(error, { returnCode: ReturnCode.serverUnavailable }), null);
+          connection.refusal = error.message;
+          done(error, null);
+        });
     };
     broker.authorizeSubscribe = (client, subscription, callback) => {
       if (isNoSubscription(subscription)) return callback(null, null);
@@ -159,6 +188,10 @@ export class Connections {
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
       if (refused || !connection) return callback(null, null);
       connection.inTurn(true, () => {
+        if (!connection.maySubscribe(subscription.topic)) {
+          connection.notAuthorized("subscribe", subscription.topic);
+          return callback(null, null);
+        }
         const retained = () => this.#retainedFor(subscription.topic);
         connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
@@ -169,9 +202,16 @@ export class Connections {
       if (isWill) connection.willIsDue();
       const tooLate = !isWill && client !== null && hasDisconnected(client as AedesClient);
       const publish = () => {
-        if (packet.topic.startsWith("$SYS/"))
-          return callback(new Error("topics under $SYS are the broker's own"));
+        if (isBrokersOwn(packet.topic)) return callback(new Error("topics under $SYS are the broker's own"));
         if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
+        if (connection && !connection.mayPublish(packet.topic)) {
+          if (isWill) connection.willRefused();
+          else {
+            connection.notAuthorized("publish", packet.topic);
+            connection.ending("not-authorized");
+          }
+          return callback(new Error(`not authorized ${REFUSED}`));
+        }
         const taken = (error: Error | null) => {
           if (isWill && !error) connection.willPublished();
           callback(error && new Error(NOT_STORED, { cause: error }));
@@ -196,17 +236,47 @@ export class Connections {
     this.#store.whenSafe(error => (error || isKnown() ? settle(error) : this.#take(packet, session, settle)));
   }
 
+  /** @throws Refusal */
+  async #logIn(
+    client: Client,
+    connection: Connection,
+    username: string | undefined,
+    password: Buffer | undefined,
+  ): Promise<void> {
+    const { connect, address } = connection;
+    if (connect) delete connect.password; // which nobody needs any more
+    const isThere = () => !connection.isClosed;
+    const login = await this.#access.logIn({ username, password, address: hostOf(address) }, isThere);
+    connection.authorize(login, this.#access.rightsOf(login.user, client.id));
+    const willTopic = connect?.will?.topic;
+    if (willTopic !== undefined && !connection.mayPublish(willTopic)) {
+      connection.notAuthorized("publish", willTopic);
+      throw new Refusal(ReturnCode.notAuthorized, "no right to the will's topic");
+    }
+  }
+
+  /** Another user's connection is not disturbed, and another user's session is not looked into. @throws Refusal */
+  #checkId(clientId: string, user: string | null): void {
+    const holder = this.#byId.get(clientId);
+    const owner = this.#store.stored(clientId)?.user ?? null;
+    const isTaken = holder !== undefined && !holder.isClosed && holder.user !== user;
+    if (isTaken || !this.#access.mayResume(user, owner))
+      throw new Refusal(ReturnCode.identifierRejected, "it is another user's");
+  }
+
   /**
    * Waits until an older connection with the same client identifier is gone. aedes would go on at once, and the older
    * one's clean-up could then end the session that the new one has.
    */
-  async #accept(client: Client, connection: Connection | undefined, goOn: () => void): Promise<void> {
-    if (!connection) return;
+  async #accept(client: Client, connection: Connection, goOn: () => void): Promise<void> {
+    const { user } = connection;
+    this.#checkId(client.id, user);
     const previous = this.#byId.get(client.id);
     this.#byId.set(client.id, connection);
-    await previous?.takenOver();
-    const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id);
+    await previous?.end("taken-over");
+    const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id, user);
     connection.accept(session);
+    connection.dropForbidden();
     if (session.stored && !session.established) await safe(this.#store);
     this.#pace.whenFree(goOn);
   }
@@ -220,7 +290,7 @@ export class Connections {
       if (!connection || !connect) return;
       const { returnCode = 0, sessionPresent } = connack;
       if (returnCode === 0) connection.connected(connect, sessionPresent);
-      else connection.refused(refusalReason(returnCode, connect));
+      else connection.refused(refusalReason(returnCode, connect, connection.refusal));
     });
     broker.on("connectionError", (client, error) => {
       if (causeOfError(error) !== "network-error") this.of(client)?.refused(notMqttReason(error));
@@ -230,7 +300,9 @@ export class Connections {
     broker.on("clientDisconnect", client => this.of(client)?.closed());
     broker.on("subscribe", (subscriptions, client) => {
       for (const { topic, qos } of subscriptions)
-        this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
+        if (qos <= 2)
+          // 0x80 has been refused
+          this.#pace.emit({ event: "subscribed", clientId: client.id, topicFilter: topic, qos });
       this.of(client)?.subscribed();
     });
     broker.on("unsubscribe", (topicFilters, client) => {
@@ -239,3 +311,6 @@ export class Connections {
     });
   }
 }
+
+/** Without the port. */
+const hostOf = (address: string) => address.slice(0, address.lastIndexOf(":"));

@@ -12,8 +12,10 @@ const MOST_UNREAD = 1024 * 1024;
 /** What there is to tell of a delivery. */
 export interface DeliveryWitness {
   delivered(topic: string, packetId: number | null): void;
-  /** A message at QoS 0 was left out. */
+  /** A message was left out: at QoS 0, or since it is not the client's to receive. */
   dropped(topic: string): void;
+  /** What was queued for a client may not be its to receive any more. */
+  mayReceive(topic: string): boolean;
 }
 
 /** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
@@ -94,6 +96,10 @@ export class Delivery {
     again: boolean,
   ): void {
     if (released) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
+    if (!this.#witness.mayReceive(topic)) {
+      this.#store.acknowledged(this.#session, packetId); // nothing is owed of it any more
+      return this.#witness.dropped(topic);
+    }
     // DUP says that this is not the first attempt [MQTT-3.3.1-1].
     this.#write(publishPacket({ topic, payload, qos, retain, dup: again, packetId }));
     this.#witness.delivered(topic, packetId);

@@ -35,7 +35,7 @@ export class MemoryStore implements Store {
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
   readonly #retained = new Map<string, Message>();
-  readonly #wills = new Map<string, Message>();
+  readonly #wills = new Map<string, { will: Message; user: string | null }>();
   protected lastIdentity = 0;
 
   stored(clientId: string): Session | undefined {
@@ -46,8 +46,9 @@ export class MemoryStore implements Store {
     return this.#stored.values();
   }
 
-  openStored(clientId: string): Session {
+  openStored(clientId: string, user: string | null = null): Session {
     const session = this.#stored.get(clientId) ?? new Session(clientId, true);
+    session.user ??= user;
     this.#stored.set(clientId, session);
     return session;
   }
@@ -88,7 +89,7 @@ export class MemoryStore implements Store {
   /** What is to become of a message, by what is stored now. */
   protected plan(message: Message, origin: Origin | null): Taken {
     if (origin && "willOf" in origin) {
-      if (this.#wills.get(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
+      if (this.will(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
     } else origin?.session.received.add(origin.packetId);
     const identity = this.nextIdentity();
     const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
@@ -188,11 +189,15 @@ export class MemoryStore implements Store {
       if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
   }
 
-  setWill(clientId: string, will: Message): void {
-    this.#wills.set(clientId, will);
+  setWill(clientId: string, will: Message, user: string | null = null): void {
+    this.#wills.set(clientId, { will, user });
   }
 
   will(clientId: string): Message | undefined {
+    return this.#wills.get(clientId)?.will;
+  }
+
+  protected keptWill(clientId: string): { will: Message; user: string | null } | undefined {
     return this.#wills.get(clientId);
   }
 
@@ -200,8 +205,8 @@ export class MemoryStore implements Store {
     this.#wills.delete(clientId);
   }
 
-  wills(): Iterable<[string, Message]> {
-    return this.#wills;
+  *wills(): Iterable<[string, Message, string | null]> {
+    for (const [clientId, { will, user }] of this.#wills) yield [clientId, will, user];
   }
 
   whenSafe(settle: Settle): void {

@@ -21,6 +21,8 @@ type AedesWill = Message & { brokerId?: string; clientId?: string };
 export interface Connected {
   /** The session of a connected client, clean or stored. */
   sessionOf(client: object): Session | undefined;
+  /** The user of a connected client; null: nobody in particular. */
+  userOf(client: object): string | null;
   holdsId(clientId: string): boolean;
   sessionEnded(session: Session): void;
   unsubscribe(client: object, topicFilters: string[]): void;
@@ -185,8 +187,10 @@ export class Persistence {
     for (const packetId of session.received) this.#store.completed({ session, packetId });
   }
 
-  async putWill({ id }: ClientRef, will: AedesWill): Promise<void> {
-    this.#store.setWill(id, Object.assign(will, { brokerId: this.broker.id, clientId: id }));
+  async putWill(client: ClientRef, will: AedesWill): Promise<void> {
+    const { id } = client;
+    const stored = Object.assign(will, { brokerId: this.broker.id, clientId: id });
+    this.#store.setWill(id, stored, this.#connected.userOf(client));
     await safe(this.#store);
   }
 

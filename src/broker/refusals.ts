@@ -1,4 +1,5 @@
 import type { ConnectPacket } from "aedes";
+import { isBrokersOwn } from "../topics.js";
 import { MOST_TOPIC_LEVELS } from "./limits.js";
 
 /** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
@@ -10,11 +11,12 @@ const RETURN_CODES: Record<number, string> = {
   5: "not authorized",
 };
 
-/** Why CONNACK refused that CONNECT. */
-export function refusalReason(returnCode: number, connect: ConnectPacket): string {
+/** Why CONNACK refused that CONNECT. @param why what the broker alone knows of it */
+export function refusalReason(returnCode: number, connect: ConnectPacket, why: string | null): string {
   // Short, so that it fits into a line of the log.
   if (connect.protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
   const words = `return code ${returnCode}, ${RETURN_CODES[returnCode] ?? "refused"}`;
+  if (why !== null) return `${words}: ${why}`;
   if (returnCode === 2 && connect.protocolVersion === 3)
     return `${words}: MQTT 3.1 wants one of 1 to 23 characters`;
   if (connect.clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
@@ -43,7 +45,7 @@ export function tlsFault({ code = "", message, syscall }: NodeJS.ErrnoException)
 export function willTopicFault(topic: string): string | null {
   if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
-  if (topic.startsWith("$SYS/")) return "the will's topic is the broker's own ($SYS)";
+  if (isBrokersOwn(topic)) return "the will's topic is the broker's own ($SYS)";
   if (topic.split("/").length > MOST_TOPIC_LEVELS)
     return `the will's topic has over ${MOST_TOPIC_LEVELS} levels`;
   return null;

@@ -25,5 +25,7 @@ export class Session {
     readonly clientId: string,
     /** It outlives its connections: clean session 0. */
     readonly stored: boolean,
+    /** Whose it is; null: nobody's in particular. */
+    public user: string | null = null,
   ) {}
 }

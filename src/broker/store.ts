@@ -40,8 +40,8 @@ export interface Store {
   /** The session of that client with clean session 0. */
   stored(clientId: string): Session | undefined;
   storedSessions(): Iterable<Session>;
-  /** That session, or a new one. */
-  openStored(clientId: string): Session;
+  /** That session, or a new one; where it is nobody's yet, it is that user's now. */
+  openStored(clientId: string, user?: string | null): Session;
   openClean(clientId: string): Session;
   /** Everything of it is gone [MQTT-3.1.2-6]. */
   end(session: Session): void;
@@ -81,10 +81,10 @@ export interface Store {
   retainedOn(topicName: string): Message | undefined;
   /** Each once, however many of the filters match. */
   retainedFor(topicFilters: string[]): Iterable<Message>;
-  setWill(clientId: string, will: Message): void;
+  setWill(clientId: string, will: Message, user?: string | null): void;
   will(clientId: string): Message | undefined;
   clearWill(clientId: string): void;
-  wills(): Iterable<[clientId: string, will: Message]>;
+  wills(): Iterable<[clientId: string, will: Message, user: string | null]>;
   /** Told when all that was changed so far is safe, or can't be: at once where nothing is under way. */
   whenSafe(settle: Settle): void;
   /** Nothing is changed any more: kept when all is safe that can be. */

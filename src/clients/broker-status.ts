@@ -8,9 +8,11 @@ import { aborted, type Control, pause } from "./control.js";
 /** Milliseconds that an answer may take; another broker never answers. */
 const PATIENCE = 2000;
 
+type BrokerLogin = Pick<ConnectionSettings, "broker" | "username" | "password">;
+
 /** Asks a running lwt-broker what it holds, and tells that. */
 export async function tellBrokerStatus(
-  settings: Pick<ConnectionSettings, "broker">,
+  settings: BrokerLogin,
   sink: Sink<BrokerEvent>,
   control: Control,
 ): Promise<ExitCode> {
@@ -25,10 +27,7 @@ export async function tellBrokerStatus(
   }
 }
 
-async function askFor(
-  { broker }: Pick<ConnectionSettings, "broker">,
-  { stop }: Control,
-): Promise<BrokerStatus | null> {
+async function askFor(login: BrokerLogin, { stop }: Control): Promise<BrokerStatus | null> {
   const answered = new AbortController();
   let status: BrokerStatus | null = null;
   const hear = (event: ClientEvent) => {
@@ -37,7 +36,7 @@ async function askFor(
     answered.abort();
   };
   const clientId = `status-${crypto.randomUUID().slice(0, 8)}`;
-  const settings = { broker, clientId, cleanSession: true, connectTimeout: 1 };
+  const settings = { ...login, clientId, cleanSession: true, connectTimeout: 1 };
   const connection = await connect(settings, hear, { signal: stop });
   try {
     await connection.subscribe([BROKER_STATUS_TOPIC], 1);
@@ -45,7 +44,7 @@ async function askFor(
   } finally {
     await connection.end();
   }
-  if (!status && !stop.aborted) throw notOurs(broker);
+  if (!status && !stop.aborted) throw notOurs(login.broker);
   return status;
 }
 
@@ -53,5 +52,5 @@ const notOurs = (broker: string) =>
   new UserError(
     "no-status",
     `the broker at ${broker} does not tell what it holds.`,
-    "Only lwt-broker does, to its own computer: is another broker running there?",
+    "Only lwt-broker does, to its own computer, and with --users to who may subscribe to $SYS/#.",
   );

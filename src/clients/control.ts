@@ -18,6 +18,11 @@ export interface Control {
    * @param fresh what was pressed before does not count
    */
   key(fresh: boolean): Promise<string | null>;
+  /**
+   * What is typed at that question, without being shown; through a pipe, its first line, without the question.
+   * Null: nothing came, or it is time to end.
+   */
+  secret: (question: string) => Promise<{ text: string; isTyped: boolean } | null>;
   /** Kills this process as a crash would, once what it said has been written; never returns. */
   crash(): Promise<never>;
 }

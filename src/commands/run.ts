@@ -123,12 +123,26 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const parentSays = (message: unknown) => message === "stop" && stopFor("interrupted");
   const parentGone = () => stopFor("interrupted");
   let keyboard = null as Keyboard | null;
+  const keys = async () =>
+    (keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin(), () => interrupted("SIGINT")));
   /** Keys are asked for where the question can be seen. */
   const key = async (fresh: boolean) => {
     if (!stdin().isTTY || !process.stdout.isTTY || settings.json || stop.signal.aborted) return null;
-    keyboard ??= new (await import("./keyboard.js")).Keyboard(stdin(), () => interrupted("SIGINT"));
+    const keyboard = await keys();
     if (fresh) keyboard.forget();
     return keyboard.next();
+  };
+  const secret = async (question: string) => {
+    const { firstLine, typedSecret } = await import("./secret.js");
+    if (!stdin().isTTY) {
+      const text = await firstLine(stdin());
+      return text === null ? null : { text, isTyped: false };
+    }
+    const keyboard = await keys(); // from here on nothing is shown
+    process.stderr.write(question);
+    const text = await typedSecret(keyboard);
+    process.stderr.write("\n");
+    return text === null ? null : { text, isTyped: true };
   };
   stop.signal.addEventListener("abort", () => keyboard?.end());
   const timer = job.timeout === null ? undefined : setTimeout(() => stopFor("timeout"), job.timeout * 1000);
@@ -142,7 +156,7 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
       output.flush();
       return crashNow();
     };
-    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, key, crash });
+    const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, key, secret, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
     if (outputError) throw cantWrite(outputError);
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;

@@ -18,6 +18,12 @@ export const brokerOptions = {
     read: text,
     help: "listen on this address; 0.0.0.0 is every one",
   },
+  users: {
+    value: "FILE",
+    common: true,
+    read: text,
+    help: "let in the users in this file only, each for its topics; lwt-broker passwd FILE USER writes it",
+  },
   "tls-cert": {
     value: "FILE",
     read: text,

@@ -34,6 +34,7 @@ const ENDS: Record<EndCause, { why: string; clause?: string }> = {
   "protocol-error": { why: "broke the protocol", clause: "[MQTT-4.8.0-1]" },
   "taken-over": { why: "another client has its ID", clause: "[MQTT-3.1.4-2]" },
   limit: { why: "past a limit of this broker" },
+  "not-authorized": { why: "has no right to that", clause: "[MQTT-3.3.5-2]" },
   "broker-stopped": { why: "the broker stops" },
 };
 
@@ -44,9 +45,23 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
     what: `found ${some(sessions, "session")}, ${messages} queued, ${retained} retained, ${some(wills, "will")} due`,
     style: "accent",
   }),
-  "client-connected": ({ clientId, cleanSession, keepAlive }) => ({
+  "users-read": ({ file, users, anonymous }) => ({
+    name: "",
+    what: `${some(users, "user")}${anonymous ? ", and anonymous clients" : ""} from ${file}`,
+    style: "accent",
+  }),
+  "not-authorized": ({ clientId, user, action, topic }) => ({
     name: clientId,
-    what: `connected, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
+    what: `${user ?? "anonymous"} may not ${action} ${action === "publish" ? "→" : "←"} ${topic}`,
+    style: "notice",
+  }),
+  "password-set": ({ file, user, added }) => ({
+    name: "",
+    what: `${added ? "the user" : "another password for"} ${user} in ${file}`,
+  }),
+  "client-connected": ({ clientId, cleanSession, keepAlive, user }) => ({
+    name: clientId,
+    what: `connected${user === null ? "" : ` as ${user}`}, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
   }),
   "client-refused": ({ clientId, address, reason }) => ({
     name: clientId || address,

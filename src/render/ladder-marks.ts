@@ -54,6 +54,7 @@ const ENDS: Record<Exclude<EndCause, "graceful">, string> = {
   "protocol-error": "broke the protocol",
   "taken-over": "another client has its ID",
   limit: "went past a limit",
+  "not-authorized": "has no right to that",
   "broker-stopped": "the broker stops",
 };
 

@@ -9,7 +9,7 @@ import type { Owed } from "../session-queue.js";
 import type { Accepted, Arrival, Origin, Settle } from "../store.js";
 import { Cleaner } from "./cleaner.js";
 import { type Arrived, type OwedRecord, type RecordKind, type StoreRecord, writeRecord } from "./records.js";
-import { owedRecord, type Present, stillHolds } from "./still-holds.js";
+import { owedRecord, type Present, sessionRecord, stillHolds, willRecord } from "./still-holds.js";
 import { Replay, type ReplayedSession } from "./replay.js";
 
 const USER = { command: "lwt-broker", option: "--data" };
@@ -68,7 +68,7 @@ export class DurableStore extends MemoryStore {
   readonly #retainedAs = new Map<string, number>();
   readonly #present: Present = {
     session: number => this.#byNumber.get(number),
-    will: clientId => this.will(clientId),
+    will: clientId => this.keptWill(clientId),
     retainedAs: topic => this.#retainedAs.get(topic),
     isArriving: topic => this.#arriving.has(topic),
   };
@@ -119,11 +119,13 @@ export class DurableStore extends MemoryStore {
     }
   }
 
-  override openStored(clientId: string): Session {
+  override openStored(clientId: string, user: string | null = null): Session {
     const known = this.stored(clientId);
-    if (known) return known;
-    const session = this.#open(clientId, this.#lastSession + 1);
-    this.#keep({ kind: "session", session: session.number, clientId });
+    if (known && (known.user !== null || user === null)) return known;
+    const session = known
+      ? super.openStored(clientId, user)
+      : this.#open(clientId, this.#lastSession + 1, user);
+    this.#keep(sessionRecord(session));
     return session;
   }
 
@@ -300,9 +302,9 @@ export class DurableStore extends MemoryStore {
     }
   }
 
-  override setWill(clientId: string, will: Message): void {
-    super.setWill(clientId, will);
-    this.#keep({ kind: "will", clientId, will });
+  override setWill(clientId: string, will: Message, user: string | null = null): void {
+    super.setWill(clientId, will, user);
+    this.#keep(willRecord(clientId, will, user));
   }
 
   override clearWill(clientId: string): void {
@@ -329,8 +331,8 @@ export class DurableStore extends MemoryStore {
     this.#journal.keep(to => writeRecord(to, record), written);
   }
 
-  #open(clientId: string, number: number): Session {
-    const session = super.openStored(clientId);
+  #open(clientId: string, number: number, user: string | null): Session {
+    const session = super.openStored(clientId, user);
     session.number = number;
     this.#lastSession = Math.max(this.#lastSession, number);
     this.#byNumber.set(number, session);
@@ -344,12 +346,12 @@ export class DurableStore extends MemoryStore {
   }
 
   #restore(replay: Replay): Pick<Recovered, "sessions" | "messages" | "retained" | "wills"> {
-    for (const [number, { clientId, ...kept }] of replay.sessions)
-      if (clientId !== null) this.#restoreSession(this.#open(clientId, number), kept);
+    for (const [number, { clientId, user, ...kept }] of replay.sessions)
+      if (clientId !== null) this.#restoreSession(this.#open(clientId, number, user), kept);
     this.#lastSession = replay.lastSession;
     this.lastIdentity = replay.lastIdentity;
     for (const { identity, message } of replay.retained.values()) this.setRetained(message, identity);
-    for (const [clientId, will] of replay.wills) super.setWill(clientId, will);
+    for (const [clientId, { will, user }] of replay.wills) super.setWill(clientId, will, user);
     const sessions = [...this.storedSessions()];
     return {
       sessions: sessions.length,
@@ -361,7 +363,7 @@ export class DurableStore extends MemoryStore {
 
   #restoreSession(
     session: Session,
-    { subscriptions, owed, received }: Omit<ReplayedSession, "clientId">,
+    { subscriptions, owed, received }: Omit<ReplayedSession, "clientId" | "user">,
   ): void {
     session.established = true; // its client may know of it
     for (const [topic, qos] of subscriptions) {

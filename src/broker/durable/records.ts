@@ -19,6 +19,9 @@ interface Records {
   completed: Arrived;
   will: { clientId: string; will: Message };
   willGone: { clientId: string };
+  /** `session` and `will` are nobody's in particular; these two came later, for users. */
+  userSession: { session: number; clientId: string; user: string };
+  userWill: { clientId: string; will: Message; user: string };
 }
 
 /** A message with all that its acceptance changes: all of that has happened, or nothing. */
@@ -135,6 +138,24 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
     code: 13,
     write: (to, { clientId }) => to.data(clientId),
     read: from => ({ clientId: from.text() }),
+  },
+  userSession: {
+    code: 14,
+    write: (to, { session, clientId, user }) => {
+      to.number(session);
+      to.data(clientId);
+      to.data(user);
+    },
+    read: from => ({ session: from.number(), clientId: from.text(), user: from.text() }),
+  },
+  userWill: {
+    code: 15,
+    write: (to, { clientId, will, user }) => {
+      to.data(clientId);
+      writeMessage(to, will);
+      to.data(user);
+    },
+    read: from => ({ clientId: from.text(), will: readMessage(from), user: from.text() }),
   },
 };
 

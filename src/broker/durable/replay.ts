@@ -7,6 +7,7 @@ import { type Acceptance, readRecord, type RecordKind, type StoreRecord } from "
 export interface ReplayedSession {
   /** Null while only its number has come: what is written again comes later than what was written about it. */
   clientId: string | null;
+  user: string | null;
   subscriptions: Map<string, QoS>;
   owed: Map<number, Owed>;
   received: Set<number>;
@@ -17,7 +18,7 @@ export class Replay {
   readonly sessions = new Map<number, ReplayedSession>();
   /** By topic; an empty payload is none, and newer than what is written again of an older one. */
   readonly retained = new Map<string, { identity: number; message: Message }>();
-  readonly wills = new Map<string, Message>();
+  readonly wills = new Map<string, { will: Message; user: string | null }>();
   lastSession = 0;
   lastIdentity = 0;
 
@@ -60,6 +61,9 @@ export class Replay {
     session: ({ session, clientId }) => {
       this.#session(session).clientId = clientId;
     },
+    userSession: ({ session, clientId, user }) => {
+      Object.assign(this.#session(session), { clientId, user });
+    },
     ended: ({ session }) => this.sessions.delete(session),
     subscribed: ({ session, topicFilter, qos }) => this.#session(session).subscriptions.set(topicFilter, qos),
     unsubscribed: ({ session, topicFilter }) => this.sessions.get(session)?.subscriptions.delete(topicFilter),
@@ -76,7 +80,8 @@ export class Replay {
     done: ({ session, identity }) => this.sessions.get(session)?.owed.delete(identity),
     arrived: ({ session, packetId }) => this.#session(session).received.add(packetId),
     completed: ({ session, packetId }) => this.sessions.get(session)?.received.delete(packetId),
-    will: ({ clientId, will }) => this.wills.set(clientId, will),
+    will: ({ clientId, will }) => this.wills.set(clientId, { will, user: null }),
+    userWill: ({ clientId, will, user }) => this.wills.set(clientId, { will, user }),
     willGone: ({ clientId }) => this.wills.delete(clientId),
   };
 
@@ -112,6 +117,7 @@ export class Replay {
     this.lastSession = Math.max(this.lastSession, number);
     const session = {
       clientId: null,
+      user: null,
       subscriptions: new Map(),
       owed: new Map(),
       received: new Set<number>(),

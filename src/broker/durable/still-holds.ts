@@ -9,7 +9,7 @@ export type Once = (key: string) => boolean;
 /** What a store holds now, as far as records are about it. */
 export interface Present {
   session(number: number): Session | undefined;
-  will(clientId: string): Message | undefined;
+  will(clientId: string): { will: Message; user: string | null } | undefined;
   /** The identity of the message that is retained on that topic. */
   retainedAs(topic: string): number | undefined;
   /** A message is on its way that will be retained there, and is not safe yet. */
@@ -21,8 +21,8 @@ type Holds<Record> = (record: Record, present: Present, once: Once) => StoreReco
 
 /** The kinds that are not here take something back: that is gone, or has been written again without it. */
 const HOLDS: { [Kind in RecordKind]?: Holds<RecordOf<Kind>> } = {
-  session: (record, present, once) =>
-    present.session(record.session) && once(`session ${record.session}`) ? record : null,
+  session: sessionHolds,
+  userSession: sessionHolds,
   subscribed: (record, present, once) => {
     const qos = present.session(record.session)?.subscriptions.get(record.topicFilter)?.qos;
     const isFirst = qos !== undefined && once(`subscribed ${record.session} ${record.topicFilter}`);
@@ -32,10 +32,8 @@ const HOLDS: { [Kind in RecordKind]?: Holds<RecordOf<Kind>> } = {
   retained: (record, present) =>
     retainedHolds(record.message.topic, record.identity, present) ? record : null,
   arrived: (record, present, once) => (arrivalHolds(record, present, once) ? record : null),
-  will: (record, present, once) => {
-    const will = present.will(record.clientId);
-    return will && once(`will ${record.clientId}`) ? { ...record, will } : null;
-  },
+  will: willHolds,
+  userWill: willHolds,
 };
 
 /**
@@ -46,6 +44,17 @@ export function stillHolds(record: StoreRecord, present: Present, once: Once): S
   // The table pairs each kind with its own fields.
   const holds = HOLDS[record.kind] as Holds<StoreRecord> | undefined;
   return holds?.(record, present, once) ?? null;
+}
+
+/** Whose it is now: it may have been nobody's. */
+function sessionHolds({ session: number }: { session: number }, present: Present, once: Once) {
+  const session = present.session(number);
+  return session && once(`session ${number}`) ? sessionRecord(session) : null;
+}
+
+function willHolds({ clientId }: { clientId: string }, present: Present, once: Once): StoreRecord | null {
+  const kept = present.will(clientId);
+  return kept && once(`will ${clientId}`) ? willRecord(clientId, kept.will, kept.user) : null;
 }
 
 function acceptanceHolds(record: RecordOf<"accepted">, present: Present, once: Once): StoreRecord | null {
@@ -71,6 +80,12 @@ function arrivalHolds({ session, packetId }: Arrived, present: Present, once: On
   const isKnown = present.session(session)?.received.has(packetId) === true;
   return isKnown && once(`arrived ${session} ${packetId}`);
 }
+
+export const sessionRecord = ({ number: session, clientId, user }: Session): StoreRecord =>
+  user === null ? { kind: "session", session, clientId } : { kind: "userSession", session, clientId, user };
+
+export const willRecord = (clientId: string, will: Message, user: string | null): StoreRecord =>
+  user === null ? { kind: "will", clientId, will } : { kind: "userWill", clientId, will, user };
 
 export const owedRecord = (
   { number: session }: Session,

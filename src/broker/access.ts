@@ -1,0 +1,72 @@
+/** What a CONNECT says of who it is from. */
+export interface Credentials {
+  username: string | undefined;
+  password: Buffer | undefined;
+  /** The IP address that it comes from. */
+  address: string;
+}
+
+/** Who has logged in. */
+export interface Login {
+  /** Null: nobody in particular. */
+  readonly user: string | null;
+  /** What stands for the password that was right; another one has another. */
+  readonly proof: string | null;
+}
+
+/** What somebody may do, under one client identifier. */
+export interface Rights {
+  mayPublish: (topicName: string) => boolean;
+  /** All that the filter matches; a topic name is a filter too. */
+  maySubscribe: (topicFilter: string) => boolean;
+}
+
+/** CONNACK return codes of MQTT 3.1.1, 3.2.2.3. */
+export const ReturnCode = {
+  identifierRejected: 2,
+  serverUnavailable: 3,
+  badUserNameOrPassword: 4,
+  notAuthorized: 5,
+} as const;
+
+/** Why a CONNECT is refused, in words for the log: its client sees the return code. */
+export class Refusal extends Error {
+  override readonly name = "Refusal";
+
+  constructor(
+    readonly returnCode: (typeof ReturnCode)[keyof typeof ReturnCode],
+    why: string,
+  ) {
+    super(why);
+  }
+}
+
+/** By name: the bundle of users has its own copy of the class. */
+export const isRefusal = (error: Error): error is Refusal => error.name === "Refusal";
+
+/** Who may come in, and what they may do. */
+export interface Access {
+  /** @param isThere false when the client has gone meanwhile @throws Refusal */
+  logIn(credentials: Credentials, isThere: () => boolean): Promise<Login>;
+  /** Whether a login still holds: the user may be gone, or have another password. */
+  holds(login: Login): boolean;
+  rightsOf(user: string | null, clientId: string): Rights;
+  /** Whether a stored session of that owner is that user's to resume. */
+  mayResume(user: string | null, owner: string | null): boolean;
+  /** Of what it is made from. */
+  tell(): void;
+  close(): void;
+}
+
+const EVERYTHING: Rights = { mayPublish: () => true, maySubscribe: () => true };
+const NOBODY: Login = { user: null, proof: null };
+
+/** Without --users: anyone is nobody in particular, and may do everything. */
+export const OPEN_TO_ALL: Access = {
+  logIn: async () => NOBODY,
+  holds: () => true,
+  rightsOf: () => EVERYTHING,
+  mayResume: () => true,
+  tell: () => {},
+  close: () => {},
+};
