@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { rawConnection } from "./raw-connection.js";
+import { type Login, rawConnection } from "./raw-connection.js";
 
 const PINGREQ = Buffer.of(0xc0, 0);
 /** Milliseconds from an answer to the next question. */
@@ -27,8 +27,8 @@ export class Pinger {
     socket.on("data", () => this.#answered()).on("error", () => {});
   }
 
-  static async start(port: number): Promise<Pinger> {
-    const socket = rawConnection(port, "Pinger");
+  static async start(port: number, login: Login | null = null): Promise<Pinger> {
+    const socket = rawConnection(port, "Pinger", login);
     await once(socket, "data"); // CONNACK
     const pinger = new Pinger(socket);
     pinger.#ask();

@@ -7,6 +7,7 @@ import * as fan from "./fan.js";
 import * as fleet from "./fleet.js";
 import * as log from "./log.js";
 import * as memory from "./memory.js";
+import * as login from "./login.js";
 import * as profile from "./profile.js";
 import { progress } from "./progress.js";
 import * as slow from "./slow.js";
@@ -32,6 +33,7 @@ const benchmarks: Record<string, Benchmark> = {
   log,
   memory,
   slow,
+  login,
   profile,
 };
 
