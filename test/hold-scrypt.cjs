@@ -1,7 +1,7 @@
-// Preloaded into a broker: tells of each password that it hashes, and ends none before it is told to go on.
+// Preloaded into a broker: tells of each password that it hashes, and ends none while it is told to hold them.
 const crypto = require("node:crypto");
 const { scrypt } = crypto;
-let isHeld = process.env.HOLD === "1";
+let isHeld = false;
 let running = 0;
 const waiting = [];
 crypto.scrypt = (password, salt, length, { N, r, p, maxmem }, done) => {
@@ -10,12 +10,17 @@ crypto.scrypt = (password, salt, length, { N, r, p, maxmem }, done) => {
   const finish = () =>
     scrypt(password, salt, length, { N, r, p, maxmem }, (error, key) => {
       running -= 1;
+      process.stderr.write("hashed\n");
       done(error, key);
     });
   if (isHeld) waiting.push(finish);
   else finish();
 };
 process.on("message", message => {
+  if (message === "hold") {
+    isHeld = true;
+    process.stderr.write("held\n");
+  }
   if (message !== "go on") return;
   isHeld = false;
   for (const finish of waiting.splice(0)) finish();

@@ -276,6 +276,14 @@ test("a stored session, and a connection, are the user's who made them", async t
   for (const clean of [false, true]) await refused({ clean });
   const { reason } = await broker.process.event("client-refused", { clientId: "machine" });
   assert.match(reason, /return code 2, client identifier rejected: it is another user's/);
+  // A clean session is nobody's when its connection is over, and not before.
+  const clean = await broker.connect("anna", "clean");
+  assert.equal(await broker.returnCode({ clientId: "clean", ...login("ben") }), 2);
+  await clean.ping();
+  clean.disconnect();
+  await broker.process.event("client-disconnected", { clientId: "clean", cause: "graceful" });
+  await clean.ended();
+  assert.equal(await broker.returnCode({ clientId: "clean", ...login("ben") }), 0);
   const again = RawClient.start(t, broker.port, { clientId: "machine", ...login("anna"), clean: false });
   assert.deepEqual(await again.connack(), { sessionPresent: true, returnCode: 0 });
   // By herself it is taken over, and ended.
@@ -404,11 +412,10 @@ test("a mistake in the file: exit code 2, its line, and nothing of what stands t
   assert.match(run.stderr.replaceAll(/\s+/g, " "), /users\.txt can't be read: there is no such file.*passwd/);
 });
 
-/** Tells of each password that the broker hashes; with `hold` none comes to an end before it is told to go on. */
-const watchingScrypt = (hold: boolean) => ({
+/** Tells of each password that the broker hashes, and lets none come to an end while it is told to hold them. */
+const watchingScrypt = {
   NODE_OPTIONS: `--require=${JSON.stringify(path.join(import.meta.dirname, "hold-scrypt.cjs"))}`,
-  HOLD: hold ? "1" : "",
-});
+};
 
 const hashings = ({ stderr }: Running) =>
   [...stderr.matchAll(/^hashing (.*) running=(\d+)$/gm)].map(([, cost = "", running]) => ({
@@ -425,13 +432,14 @@ async function brokerWith(t: TestContext, env: Record<string, string>, lines: st
 }
 
 test("passwords are hashed a few at a time, those of unknown users like others, and right ones once", async t => {
-  const { process, port } = await brokerWith(t, watchingScrypt(false), [line("anna"), line("ben")]);
+  const { process, port } = await brokerWith(t, watchingScrypt, [line("anna"), line("ben")]);
   const code = (userName: string, password: string, clientId: string) =>
     RawClient.start(t, port, { clientId, userName, password })
       .connack()
       .then(({ returnCode }) => returnCode);
   const wrong = Array.from({ length: 20 }, (_, i) => code(i % 2 ? "anna" : `unknown${i}`, "wrong", `w${i}`));
   assert.deepEqual(new Set(await Promise.all(wrong)), new Set([4]));
+  await process.until("20 of them", () => (hashings(process).length >= 20 ? true : undefined));
   assert.equal(hashings(process).length, 20);
   assert.deepEqual(new Set(hashings(process).map(({ cost }) => cost)), new Set(["N=16 r=8 p=1"]));
   assert.ok(hashings(process).every(({ running }) => running <= 2));
@@ -442,26 +450,25 @@ test("passwords are hashed a few at a time, those of unknown users like others, 
 });
 
 test("log-ins that wait have a bound; who has logged in before does not wait, and who leaves is not hashed", async t => {
-  const { process, port } = await brokerWith(t, watchingScrypt(true), [line("anna")]);
+  const lines = [line("anna"), "anonymous"];
+  const { process, port } = await brokerWith(t, watchingScrypt, lines);
   const start = (clientId: string, password = SECRET) =>
     RawClient.start(t, port, { clientId, userName: "anna", password });
-  const first = start("first");
-  await process.outputHas("running=1");
+  assert.equal((await start("first").connack()).returnCode, 0);
+  process.child.send("hold");
+  await process.outputHas("held");
+  const waiting = Array.from({ length: 1003 }, (_, i) => start(`c${i}`, "wrong"));
+  const { reason } = await process.event("client-refused");
+  assert.equal(reason, "return code 3, server unavailable: too many log-ins wait");
+  assert.equal((await start("again").connack()).returnCode, 0);
+  for (const client of waiting) client.socket.destroy();
+  // By then the broker knows that they are gone.
+  await (await RawClient.connect(t, port, { clientId: "later" })).ping();
   process.child.send("go on");
-  assert.equal((await first.connack()).returnCode, 0);
-  assert.ok(hashings(process).length <= 2);
-  const again = await brokerWith(t, watchingScrypt(true), [line("anna")]);
-  const clients = Array.from({ length: 1003 }, (_, i) =>
-    RawClient.start(t, again.port, { clientId: `c${i}`, userName: "anna", password: "wrong" }),
-  );
-  const refused = await again.process.event("client-refused");
-  assert.equal(refused.reason, "return code 3, server unavailable: too many log-ins wait");
-  const running = hashings(again.process).length;
-  for (const client of clients) client.socket.destroy();
-  again.process.child.send("go on");
-  const last = RawClient.start(t, again.port, { clientId: "last", userName: "anna", password: SECRET });
-  assert.equal((await last.connack()).returnCode, 0);
-  assert.ok(hashings(again.process).length <= running + 3, "those who left have been hashed");
+  await process.outputHas(/(hashed\n[^]*){2}/);
+  const last = start("last", "wrong too");
+  assert.equal((await last.connack()).returnCode, 4);
+  assert.ok(hashings(process).length <= 4, "the first one, two of those who left, and the last");
 });
 
 test("passwd: a line from a pipe; a new file is its owner's only; all else in an old one stays", async t => {
