@@ -69,6 +69,37 @@ export type EndCause =
   | "limit"
   | "broker-stopped";
 
+/** What the broker allows only so much of: the table in broker/limits.ts says how much, and what happens past it. */
+export type LimitName =
+  | "packet-bytes"
+  | "unfinished-bytes"
+  | "connections"
+  | "connections-per-address"
+  | "connect-seconds"
+  | "silent-seconds"
+  | "client-id-bytes"
+  | "topic-bytes"
+  | "topic-levels"
+  | "subscriptions"
+  | "filter-levels"
+  | "unreleased-messages"
+  | "unreleased-messages-in-all"
+  | "queued-messages"
+  | "queued-bytes"
+  | "queued-bytes-in-all"
+  | "unread-bytes"
+  | "unread-bytes-in-all"
+  | "stored-sessions"
+  | "will-bytes"
+  | "retained-messages"
+  | "retained-bytes";
+
+/** A limit that somebody went past, and how much there may be, in the unit of its name. */
+export type ReachedLimit =
+  | { name: LimitName; most: number }
+  /** With --data: there is no room. */
+  | { name: "disk"; most: null };
+
 export interface ReceivedSummary {
   machine: string | null;
   received: number;
@@ -251,11 +282,20 @@ interface BrokerEvents {
     keepAlive: number;
     protocolVersion: string;
   };
-  "client-refused": { clientId: string | null; address: string; reason: string };
+  /** `limit`: null where it is refused for something else. */
+  "client-refused": {
+    clientId: string | null;
+    address: string;
+    reason: string;
+    limit: ReachedLimit | null;
+  };
   "will-stored": { clientId: string; topic: string; qos: QoS; retain: boolean };
   "will-published": { clientId: string; topic: string; cause: EndCause; clause: string };
   "will-discarded": { clientId: string; topic: string; cause: EndCause; clause: string };
-  "client-disconnected": { clientId: string; cause: EndCause };
+  /** `limit`: with cause `limit`, which one; else null. */
+  "client-disconnected": { clientId: string; cause: EndCause; limit: ReachedLimit | null };
+  /** SUBACK has 0x80 for that filter [MQTT-3.9.3-2]. */
+  "subscription-refused": { clientId: string; topicFilter: string; limit: ReachedLimit };
   unsubscribed: { clientId: string; topicFilter: string; qos: QoS | null };
   "session-stored": { clientId: string; queued: number };
   "session-resumed": { clientId: string; queued: number };
@@ -263,12 +303,14 @@ interface BrokerEvents {
   "message-queued": QueueEvent;
   "message-delivered": QueueEvent;
   "message-acknowledged": QueueEvent;
-  "message-dropped": QueueEvent;
+  "message-dropped": QueueEvent & { limit: ReachedLimit };
   "message-retained": { topic: string };
+  /** A will was published, and is not retained as it says: who left it can't be told any more. */
+  "will-not-retained": { clientId: string; topic: string; limit: ReachedLimit };
   "retained-cleared": { topic: string };
   /** With `lwt-broker status`: what a running broker holds. */
   "broker-status": BrokerStatus;
-  /** So many of the events that come with each message were left out in the last second. */
+  /** So many of the events that come with each message, or with whoever knocks, were left out in the last second. */
   "events-omitted": { count: number };
 }
 
@@ -410,6 +452,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   "client-connected": true,
   "client-refused": true,
   "client-disconnected": true,
+  "subscription-refused": true,
   "will-stored": true,
   "will-published": true,
   "will-discarded": true,
@@ -421,6 +464,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   "message-acknowledged": true,
   "message-dropped": true,
   "message-retained": true,
+  "will-not-retained": true,
   "retained-cleared": true,
   "events-omitted": true,
 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { envExample, lessonSchema, optionTables, written } from "./documents.js";
+import { envExample, lessonSchema, limitTable, optionTables, written } from "./documents.js";
 import { command, temporaryFolder } from "./processes.js";
 
 test("README.md and .env.example say of options what the tables in the code say", () => {
@@ -19,6 +19,10 @@ async function shown(t: TestContext, name: string, env: string): Promise<unknown
   const { settings } = await run.event("settings");
   return settings.map(setting => [setting.name, setting.value]);
 }
+
+test("README.md says of the broker's limits what the table in the code says", () => {
+  assert.equal(written().limitTable, limitTable(), "npm run docs writes it anew");
+});
 
 test("the schema beside the lessons is the one that they are read with", () => {
   assert.equal(written().lessonSchema, lessonSchema(), "npm run docs writes it anew");

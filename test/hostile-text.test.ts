@@ -11,6 +11,7 @@ import type {
   FailCause,
   Granted,
   LessonEvent,
+  LimitName,
   MachineState,
   ProtocolVersion,
   QoS,
@@ -19,6 +20,7 @@ import type {
   Timed,
 } from "../src/events.js";
 import { NO_CABLE, NO_MQTT_5, NOT_ITS_BROKER } from "../src/events.js";
+import { LIMITS } from "../src/broker/limits.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
@@ -128,6 +130,10 @@ type Fields<E> = { [Field in Exclude<keyof E, "event">]: fc.Arbitrary<E[Field]> 
 type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event: Name }>> };
 
 const trouble = { code: hostile, message: hostile, hint: hostile };
+const limit = fc.oneof(
+  record({ name: fc.constantFrom(...(Object.keys(LIMITS) as LimitName[])), most: fc.nat() }),
+  fc.constant({ name: "disk", most: null } as const),
+);
 const will = record({ topic, payload, qos, retain: flag });
 const queue = { clientId: name, topic, packetId, queued: number };
 const ofClient = { clientId: name, topic, cause: endCause, clause: hostile };
@@ -264,11 +270,12 @@ const brokerShapes: Shapes<BrokerEvent> = {
     keepAlive: number,
     protocolVersion: hostile,
   },
-  "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile },
+  "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile, limit: orNull(limit) },
   "will-stored": { clientId: name, topic, qos, retain: flag },
   "will-published": ofClient,
   "will-discarded": ofClient,
-  "client-disconnected": { clientId: name, cause: endCause },
+  "client-disconnected": { clientId: name, cause: endCause, limit: orNull(limit) },
+  "subscription-refused": { clientId: name, topicFilter: topic, limit },
   subscribed: { clientId: hostile, topicFilter: topic, qos },
   unsubscribed: { clientId: hostile, topicFilter: topic, qos: orNull(qos) },
   "session-stored": { clientId: hostile, queued: number },
@@ -277,8 +284,9 @@ const brokerShapes: Shapes<BrokerEvent> = {
   "message-queued": queue,
   "message-delivered": queue,
   "message-acknowledged": queue,
-  "message-dropped": queue,
+  "message-dropped": { ...queue, limit },
   "message-retained": { topic },
+  "will-not-retained": { clientId: name, topic, limit },
   "retained-cleared": { topic },
   "events-omitted": { count: number },
   packet: {

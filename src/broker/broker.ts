@@ -6,7 +6,8 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { Connections } from "./connections.js";
-import { FAREWELL, MOST_QUEUED } from "./limits.js";
+import { Headcount } from "./headcount.js";
+import { FAREWELL, type Limits, limitsFrom } from "./limits.js";
 import { listenFailure } from "./listen-failure.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
@@ -14,14 +15,13 @@ import { Pace } from "./pace.js";
 import type { DataSettings } from "./durable/durable-store.js";
 import { openStore } from "./open-store.js";
 import { Persistence } from "./persistence.js";
-import { QueueLimit } from "./queue-limit.js";
 
 export interface BrokerSettings {
   host: string;
   /** 0 takes a free one. */
   port: number;
-  /** Messages that one session may have queued, at least 1; then its oldest is given up. Default 100 000. */
-  maxQueued?: number;
+  /** How much there may be of what: each at least 1, in the unit of its name; for the defaults see README. */
+  limits?: Partial<Limits>;
   /** Tell of every packet, as events `packet`. Default false. */
   debug?: boolean;
   /** Where everything is kept, on disk; default null: in memory, until it stops. */
@@ -43,7 +43,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const pace = new Pace(sink);
   const inMemory = () => ({ store: new MemoryStore(), found: [] });
   const { store, found } = settings.data ? await openStore(settings.data, pace) : inMemory();
-  const limit = new QueueLimit(store, settings.maxQueued ?? MOST_QUEUED, pace);
+  const limits = limitsFrom(settings.limits ?? {});
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
     holdsId: clientId => connections.holdsId(clientId),
@@ -60,9 +60,11 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     drainTimeout: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, limit, pace, settings.debug ?? false);
+  const connections = new Connections(aedes, store, limits, pace, settings.debug ?? false);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   const server = createServer({ noDelay: true }, socket => connections.add(socket));
+  const headcount = new Headcount(limits, pace);
+  headcount.guard(server, true);
   const { address, port } = await listen(server, settings).catch(async error => {
     await closeAedes(aedes);
     await store.close();
@@ -78,6 +80,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   await connections.publishWillsOfTheDead();
   let closing: Promise<void> | undefined;
   const close = async () => {
+    headcount.close();
     await stop(server, aedes, connections);
     await store.close();
   };

@@ -3,40 +3,55 @@ import type { Socket } from "node:net";
 import { BROKER_STATUS_TOPIC, topicFilterProblem } from "../topics.js";
 import {
   answerBeforeClosing,
+  endSilence,
   type AedesBroker,
   type AedesClient,
   hasDisconnected,
   holdBackRest,
   refuseBadStrings,
   refuseFaults,
+  refuseIdlers,
   refuseLargePackets,
   registerNoneThatIsOver,
   takeOverDistribution,
+  takeOverLimits,
+  watchUnfinished,
   watchPackets,
 } from "./aedes-parts.js";
-import { causeOfError, willClause } from "./causes.js";
+import { causeOfError, limitOf, willClause } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
-import { NOT_STORED } from "./limits.js";
+import { LimitError, type Limits, topicPastLimit } from "./limits.js";
 import type { Pace } from "./pace.js";
 import { isNoSubscription } from "./persistence.js";
 import { Publications } from "./publications.js";
-import type { QueueLimit } from "./queue-limit.js";
+import { QueueLimit } from "./queue-limit.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
+import { StoreLimits } from "./store-limits.js";
 import { statusOf } from "./status.js";
 import { safe, type Settle, type Store } from "./store.js";
+import { UnfinishedPackets } from "./unfinished.js";
+import { Unread } from "./unread.js";
+import { WillLimit } from "./will-limit.js";
 
 /** CONNACK return code 2: identifier rejected. */
 const IDENTIFIER_REJECTED = 2;
 /** CONNACK return code 3: the session can't be stored. */
 const SERVER_UNAVAILABLE = 3;
 
+const NO_ROOM = { name: "disk", most: null } as const;
+
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
+  readonly #limits: Limits;
   readonly #limit: QueueLimit;
+  readonly #room: StoreLimits;
+  readonly #unfinished: UnfinishedPackets;
+  readonly #unread: Unread;
+  readonly #wills: WillLimit;
   readonly #pace: Pace;
   /** Tell of every packet. */
   readonly #debug: boolean;
@@ -47,13 +62,19 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(broker: AedesBroker, store: Store, limit: QueueLimit, pace: Pace, debug: boolean) {
+  constructor(broker: AedesBroker, store: Store, limits: Limits, pace: Pace, debug: boolean) {
     this.#broker = broker;
     this.#store = store;
-    this.#limit = limit;
+    this.#limits = limits;
+    this.#limit = new QueueLimit(store, limits, pace);
+    this.#room = new StoreLimits(store, limits);
+    this.#unfinished = new UnfinishedPackets(limits["unfinished-bytes"]);
+    this.#unread = new Unread(limits);
+    this.#wills = new WillLimit(limits["will-bytes"]);
     this.#pace = pace;
     this.#debug = debug;
-    this.#publications = new Publications(store, limit, pace);
+    this.#publications = new Publications(store, this.#room, this.#limit, pace);
+    takeOverLimits(broker);
     takeOverDistribution(broker);
     registerNoneThatIsOver(broker);
     this.#hook();
@@ -73,14 +94,19 @@ export class Connections {
   add(socket: Socket): void {
     const client = this.#broker.handle(socket) as AedesClient;
     refuseBadStrings(client);
-    refuseLargePackets(client);
+    refuseLargePackets(client, this.#limits["packet-bytes"]);
+    refuseIdlers(client, this.#limits);
+    watchUnfinished(client, (packet, bytes) => this.#unfinished.tell(client, packet, bytes));
     answerBeforeClosing(client, socket, goOn => this.#store.whenSafe(goOn));
-    const connection = new Connection(client, socket, this.#store, this.#limit, this.#pace);
+    const connection = new Connection(client, socket, this.#store, this.#limit, this.#unread, this.#pace);
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
-    socket.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
+    socket.once("close", () => {
+      this.#unfinished.forget(client);
+      connection.socketClosed(this.#broker.clients[client.id] === client);
+    });
     void connection.gone.then(() => this.#forget(connection));
   }
 
@@ -121,6 +147,13 @@ export class Connections {
     if (this.#byId.get(connection.clientId) === connection) this.#byId.delete(connection.clientId);
   }
 
+  #willFault(topic: string): Error | null {
+    const fault = willTopicFault(topic);
+    if (fault !== null) return new Error(fault);
+    const limit = topicPastLimit(topic, this.#limits);
+    return limit && new LimitError(limit);
+  }
+
   /** aedes' hooks: what it asks before it acts. */
   #hook(): void {
     const broker = this.#broker;
@@ -128,8 +161,8 @@ export class Connections {
       const connection = this.of(client);
       if (connection) connection.connect = packet;
       holdBackRest(client as AedesClient);
-      const fault = packet.will ? willTopicFault(packet.will.topic) : null;
-      callback(fault === null ? null : new Error(fault), fault === null);
+      const fault = packet.will ? this.#willFault(packet.will.topic) : null;
+      callback(fault, fault === null);
     };
     broker.authenticate = (client, _username, _password, done) => {
       const connection = this.of(client);
@@ -139,8 +172,16 @@ export class Connections {
           Object.assign(new Error("identifier rejected"), { returnCode: IDENTIFIER_REJECTED }),
           null,
         );
+      const refuse = (error: Error, returnCode: number) => {
+        const limit = limitOf(error);
+        if (limit) connection?.reaches(limit);
+        done(Object.assign(error, { returnCode }), null);
+      };
+      const most = this.#limits["client-id-bytes"];
+      if (Buffer.byteLength(client.id) > most)
+        return refuse(new LimitError({ name: "client-id-bytes", most }), IDENTIFIER_REJECTED);
       this.#accept(client, connection, () => done(null, true)).catch((error: Error) =>
-        done(Object.assign(error, { returnCode: SERVER_UNAVAILABLE }), null),
+        refuse(error, SERVER_UNAVAILABLE),
       );
     };
     broker.authorizeSubscribe = (client, subscription, callback) => {
@@ -149,8 +190,16 @@ export class Connections {
       if (problem) return callback(new Error(problem), null);
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
-      if (refused || !connection) return callback(null, null);
+      const session = connection?.session;
+      if (refused || !session) return callback(null, null);
       connection.inTurn(true, () => {
+        const limit = this.#room.subscription(session, subscription.topic);
+        if (limit) {
+          const { clientId } = connection;
+          const topicFilter = subscription.topic;
+          this.#pace.emitOften(() => ({ event: "subscription-refused", clientId, topicFilter, limit }));
+          return callback(null, null);
+        }
         const retained = () => this.#retainedFor(subscription.topic);
         connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
@@ -166,8 +215,11 @@ export class Connections {
         if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
         const taken = (error: Error | null) => {
           if (isWill && !error) connection.willPublished();
-          callback(error && new Error(NOT_STORED, { cause: error }));
+          const limit = error && limitOf(error) ? error : new LimitError(NO_ROOM, { cause: error });
+          callback(error && limit);
         };
+        const limit = topicPastLimit(packet.topic, this.#limits);
+        if (limit && !isWill) return callback(new LimitError(limit));
         if (isWill)
           this.#publications.accept(messageOf(packet), { willOf: connection.clientId, will: packet }, taken);
         else this.#take(packet, connection?.session ?? null, taken);
@@ -183,7 +235,11 @@ export class Connections {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
     const arrival = session && packetId !== undefined ? { session, packetId } : null;
     const isKnown = () => arrival?.session.received.has(arrival.packetId) === true;
-    if (!isKnown()) return this.#publications.accept(messageOf(packet), arrival, settle);
+    if (!isKnown()) {
+      const limit = arrival && this.#room.arrival(arrival.session);
+      if (limit) return settle(new LimitError(limit));
+      return this.#publications.accept(messageOf(packet), arrival, settle);
+    }
     // Its first coming may not be safe yet, and may be refused.
     this.#store.whenSafe(error => (error || isKnown() ? settle(error) : this.#take(packet, session, settle)));
   }
@@ -197,6 +253,10 @@ export class Connections {
     const previous = this.#byId.get(client.id);
     this.#byId.set(client.id, connection);
     await previous?.takenOver();
+    const limit =
+      (client.clean ? null : this.#room.session(client.id)) ??
+      this.#wills.keep(connection.connect?.will ?? null, connection.gone);
+    if (limit) throw new LimitError(limit);
     const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id);
     connection.accept(session);
     if (session.stored && !session.established) await safe(this.#store);
@@ -211,13 +271,16 @@ export class Connections {
       const connect = connection?.connect;
       if (!connection || !connect) return;
       const { returnCode = 0, sessionPresent } = connack;
-      if (returnCode === 0) connection.connected(connect, sessionPresent);
-      else connection.refused(refusalReason(returnCode, connect));
+      if (returnCode === 0) {
+        connection.connected(connect, sessionPresent);
+        endSilence(client as AedesClient, this.#limits);
+      } else connection.refused(limit => refusalReason(returnCode, connect, limit));
     });
     broker.on("connectionError", (client, error) => {
-      if (causeOfError(error) !== "network-error") this.of(client)?.refused(notMqttReason(error));
+      if (causeOfError(error) !== "network-error")
+        this.of(client)?.refused(limit => notMqttReason(error, limit), limitOf(error));
     });
-    broker.on("clientError", (client, error) => this.of(client)?.ending(causeOfError(error)));
+    broker.on("clientError", (client, error) => this.of(client)?.ending(causeOfError(error), limitOf(error)));
     broker.on("keepaliveTimeout", client => this.of(client)?.ending("keep-alive-timeout"));
     broker.on("clientDisconnect", client => this.of(client)?.closed());
     broker.on("subscribe", (subscriptions, client) => {

@@ -1,19 +1,18 @@
 import { nextTick } from "node:process";
 import type { Socket } from "node:net";
+import type { ReachedLimit } from "../events.js";
 import type { Message } from "./message.js";
 import { publishPacket, pubrelPacket } from "./packets.js";
 import type { Session } from "./session.js";
 import type { Owed } from "./session-queue.js";
 import type { Store } from "./store.js";
-
-/** Bytes at QoS 0 that wait for a client that reads slowly; what comes beyond is lost to it, as QoS 0 allows. */
-const MOST_UNREAD = 1024 * 1024;
+import type { Unread } from "./unread.js";
 
 /** What there is to tell of a delivery. */
 export interface DeliveryWitness {
   delivered(topic: string, packetId: number | null): void;
-  /** A message at QoS 0 was left out. */
-  dropped(topic: string): void;
+  /** A message at QoS 0 was left out, as the client reads too slowly. */
+  dropped(topic: string, limit: ReachedLimit): void;
 }
 
 /** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
@@ -21,16 +20,20 @@ export class Delivery {
   readonly #socket: Socket;
   readonly #session: Session;
   readonly #store: Store;
+  readonly #unread: Unread;
   readonly #witness: DeliveryWitness;
+  /** How much of that is this client's. */
+  #unreadBytes = 0;
   #corked = false;
   #waiting = false;
   /** Packet identifiers are not safe yet: nothing is sent before they are. */
   #isNumbering = false;
 
-  constructor(socket: Socket, session: Session, store: Store, witness: DeliveryWitness) {
+  constructor(socket: Socket, session: Session, store: Store, unread: Unread, witness: DeliveryWitness) {
     this.#socket = socket;
     this.#session = session;
     this.#store = store;
+    this.#unread = unread;
     this.#witness = witness;
     session.delivery = this;
     session.queue.connect();
@@ -39,6 +42,7 @@ export class Delivery {
 
   /** The connection is over. */
   end(): void {
+    this.#countUnread(0);
     if (this.#session.delivery !== this) return;
     this.#session.delivery = null;
     this.#session.queue.disconnect();
@@ -70,8 +74,9 @@ export class Delivery {
   /** At QoS 0: now, or not at all. */
   sendOnce(message: Message, retain: boolean): void {
     const { topic, payload } = message;
-    if (!this.#socket.writable || this.#socket.writableLength > MOST_UNREAD)
-      return this.#witness.dropped(topic);
+    if (!this.#socket.writable) return;
+    const limit = this.#unread.past(this.#socket.writableLength, !this.#socket.writableNeedDrain);
+    if (limit) return this.#witness.dropped(topic, limit);
     this.#write(publishPacket({ topic, payload, qos: 0, retain, dup: false, packetId: null }));
     this.#witness.delivered(topic, null);
   }
@@ -123,6 +128,13 @@ export class Delivery {
         this.#socket.uncork();
       });
     }
-    this.#socket.write(packet);
+    if (this.#socket.write(packet)) return;
+    if (this.#unreadBytes === 0) this.#socket.once("drain", () => this.#countUnread(0));
+    this.#countUnread(this.#socket.writableLength);
+  }
+
+  #countUnread(bytes: number): void {
+    this.#unread.bytes += bytes - this.#unreadBytes;
+    this.#unreadBytes = bytes;
   }
 }

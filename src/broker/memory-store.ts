@@ -3,11 +3,13 @@ import { topicMatches } from "../topics.js";
 import type { Message } from "./message.js";
 import { Session, type StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
-import type { Accepted, Arrival, Origin, Settle, Store, Target } from "./store.js";
+import type { Accepted, Arrival, Held, Origin, Settle, Store, Target } from "./store.js";
+import { levelsOf } from "./limits.js";
+import { retainedBytes } from "./store-limits.js";
 import { TopicTree } from "./topic-tree.js";
 
-/** Topics whose receivers are remembered: more than a class has machines. */
-const MOST_REMEMBERED = 1000;
+/** Receivers that are remembered, topics counted too: more than a fleet has. */
+const MOST_REMEMBERED = 100_000;
 /** Characters of such a topic. */
 const LONGEST_REMEMBERED = 200;
 
@@ -30,10 +32,20 @@ export interface Taken {
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
   readonly folder: string | null = null;
+  readonly held: Held = {
+    sessions: 0,
+    filterLevels: 0,
+    queuedBytes: 0,
+    unreleased: 0,
+    retainedMessages: 0,
+    retainedBytes: 0,
+  };
   readonly #stored = new Map<string, Session>();
+  readonly #sessions = new Set<Session>();
   readonly #subscriptions = new TopicTree<Session, StoredSubscription>();
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
+  #remembered = 0;
   readonly #retained = new Map<string, Message>();
   readonly #wills = new Map<string, Message>();
   protected lastIdentity = 0;
@@ -46,33 +58,58 @@ export class MemoryStore implements Store {
     return this.#stored.values();
   }
 
+  sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
   openStored(clientId: string): Session {
-    const session = this.#stored.get(clientId) ?? new Session(clientId, true);
+    const known = this.#stored.get(clientId);
+    if (known) return known;
+    const session = this.#opened(new Session(clientId, true, this.held));
     this.#stored.set(clientId, session);
+    this.held.sessions = this.#stored.size;
     return session;
   }
 
   openClean(clientId: string): Session {
-    return new Session(clientId, false);
+    return this.#opened(new Session(clientId, false, this.held));
+  }
+
+  #opened(session: Session): Session {
+    this.#sessions.add(session);
+    return session;
   }
 
   end(session: Session): void {
     if (this.#stored.get(session.clientId) === session) this.#stored.delete(session.clientId);
-    for (const topicFilter of session.subscriptions.keys()) this.#subscriptions.delete(topicFilter, session);
-    session.subscriptions.clear();
-    this.#receivers.clear();
+    this.held.sessions = this.#stored.size;
+    if (this.#sessions.delete(session)) session.queue.leave();
+    this.held.unreleased -= session.received.size;
+    session.received.clear();
+    for (const topicFilter of session.subscriptions.keys()) this.#unsubscribe(session, topicFilter);
   }
 
   subscribe(session: Session, subscription: StoredSubscription): void {
-    session.subscriptions.set(subscription.topic, subscription);
-    this.#subscriptions.set(subscription.topic, session, subscription);
-    this.#receivers.clear();
+    const { topic } = subscription;
+    if (!session.subscriptions.has(topic)) this.held.filterLevels += levelsOf(topic);
+    session.subscriptions.set(topic, subscription);
+    this.#subscriptions.set(topic, session, subscription);
+    this.#forgetReceivers();
   }
 
   unsubscribe(session: Session, topicFilter: string): void {
-    session.subscriptions.delete(topicFilter);
+    this.#unsubscribe(session, topicFilter);
+  }
+
+  #unsubscribe(session: Session, topicFilter: string): void {
+    if (session.subscriptions.delete(topicFilter)) this.held.filterLevels -= levelsOf(topicFilter);
     this.#subscriptions.delete(topicFilter, session);
+    this.#forgetReceivers();
+  }
+
+  #forgetReceivers(): void {
     this.#receivers.clear();
+    this.#remembered = 0;
   }
 
   match(topicName: string, found: (session: Session, subscription: StoredSubscription) => void): void {
@@ -89,7 +126,7 @@ export class MemoryStore implements Store {
   protected plan(message: Message, origin: Origin | null): Taken {
     if (origin && "willOf" in origin) {
       if (this.#wills.get(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
-    } else origin?.session.received.add(origin.packetId);
+    } else if (origin) this.#arrived(origin);
     const identity = this.nextIdentity();
     const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
       const qos = Math.min(message.qos, subscribed);
@@ -119,9 +156,16 @@ export class MemoryStore implements Store {
       highest.set(session, Math.max(qos, highest.get(session) ?? 0) as QoS),
     );
     const receivers = Array.from(highest, ([session, qos]) => ({ session, qos }));
-    if (this.#receivers.size === MOST_REMEMBERED) this.#receivers.clear();
-    if (topicName.length <= LONGEST_REMEMBERED) this.#receivers.set(topicName, receivers);
+    if (topicName.length <= LONGEST_REMEMBERED) this.#remember(topicName, receivers);
     return receivers;
+  }
+
+  #remember(topicName: string, receivers: Receiver[]): void {
+    const more = 1 + receivers.length;
+    if (this.#remembered + more > MOST_REMEMBERED) this.#forgetReceivers();
+    if (more > MOST_REMEMBERED) return;
+    this.#remembered += more;
+    this.#receivers.set(topicName, receivers);
   }
 
   owe(
@@ -148,16 +192,23 @@ export class MemoryStore implements Store {
     return session.queue.acknowledged(packetId);
   }
 
-  giveUpOldest(session: Session): Owed | null {
-    return session.queue.dropOldest();
+  giveUpOldest(session: Session, sentToo = false): Owed | null {
+    return session.queue.dropOldest(sentToo);
   }
 
   arrived({ session, packetId }: Arrival): void {
-    session.received.add(packetId);
+    this.#arrived({ session, packetId });
+  }
+
+  #arrived({ session: { received }, packetId }: Arrival): void {
+    if (!received.has(packetId)) this.held.unreleased += 1;
+    received.add(packetId);
   }
 
   completed({ session, packetId }: Arrival): boolean {
-    return session.received.delete(packetId);
+    const isKnown = session.received.delete(packetId);
+    if (isKnown) this.held.unreleased -= 1;
+    return isKnown;
   }
 
   retain(message: Message): void {
@@ -165,9 +216,16 @@ export class MemoryStore implements Store {
   }
 
   protected setRetained(message: Message, _identity: number): void {
+    const { held } = this;
+    const previous = this.#retained.get(message.topic);
+    if (previous) held.retainedBytes -= retainedBytes(previous);
     if (message.payload.length === 0)
       this.#retained.delete(message.topic); // [MQTT-3.3.1-10]
-    else this.#retained.set(message.topic, message);
+    else {
+      this.#retained.set(message.topic, message);
+      held.retainedBytes += retainedBytes(message);
+    }
+    held.retainedMessages = this.#retained.size;
   }
 
   retained(): Iterable<Message> {

@@ -1,5 +1,6 @@
 import type { ConnectPacket } from "aedes";
-import { MOST_TOPIC_LEVELS } from "./limits.js";
+import type { ReachedLimit } from "../events.js";
+import { pastLimit } from "./limits.js";
 
 /** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
 const RETURN_CODES: Record<number, string> = {
@@ -11,7 +12,12 @@ const RETURN_CODES: Record<number, string> = {
 };
 
 /** Why CONNACK refused that CONNECT. */
-export function refusalReason(returnCode: number, connect: ConnectPacket): string {
+export function refusalReason(
+  returnCode: number,
+  connect: ConnectPacket,
+  limit: ReachedLimit | null = null,
+): string {
+  if (limit) return `return code ${returnCode}: ${pastLimit(limit)}`;
   // Short, so that it fits into a line of the log.
   if (connect.protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
   const words = `return code ${returnCode}, ${RETURN_CODES[returnCode] ?? "refused"}`;
@@ -22,14 +28,13 @@ export function refusalReason(returnCode: number, connect: ConnectPacket): strin
 }
 
 /** Words for what a client sent before it was connected. */
-export const notMqttReason = (error: Error): string => `no valid CONNECT: ${error.message}`;
+export const notMqttReason = (error: Error, limit: ReachedLimit | null): string =>
+  limit ? pastLimit(limit) : `no valid CONNECT: ${error.message}`;
 
 /** What is wrong with a will's topic, found while the client can still be told; aedes would find out too late. */
 export function willTopicFault(topic: string): string | null {
   if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
   if (topic.startsWith("$SYS/")) return "the will's topic is the broker's own ($SYS)";
-  if (topic.split("/").length > MOST_TOPIC_LEVELS)
-    return `the will's topic has over ${MOST_TOPIC_LEVELS} levels`;
   return null;
 }

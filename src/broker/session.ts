@@ -10,7 +10,7 @@ export interface StoredSubscription {
 
 /** What the broker knows of a client: over all its connections, or with clean session 1 for one of them. */
 export class Session {
-  readonly queue = new SessionQueue();
+  readonly queue: SessionQueue;
   readonly subscriptions = new Map<string, StoredSubscription>();
   /** Packet identifiers of QoS 2 messages that came from the client and await their PUBREL [MQTT-4.3.3-2]. */
   readonly received = new Set<number>();
@@ -25,5 +25,8 @@ export class Session {
     readonly clientId: string,
     /** It outlives its connections: clean session 0. */
     readonly stored: boolean,
-  ) {}
+    held?: { queuedBytes: number },
+  ) {
+    this.queue = new SessionQueue(held);
+  }
 }

@@ -48,11 +48,16 @@ type BrokerValues = Values<typeof brokerOptions>;
 type Start = Awaited<ReturnType<Parameters<typeof run<typeof brokerOptions>>[0]["prepare"]>>["start"];
 
 const serve =
-  ({ host, port, debug, data: folder, sync, salvage, "max-queued": maxQueued }: BrokerValues): Start =>
+  ({ host, port, debug, data: folder, sync, salvage, ...values }: BrokerValues): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
     const data = folder === null ? null : { folder, sync: sync ?? "disk", salvage };
-    const broker = await startBroker({ host, port, debug, maxQueued, data }, sink);
+    const limits = {
+      "packet-bytes": values["max-packet"],
+      connections: values["max-connections"],
+      "queued-messages": values["max-queued"],
+    };
+    const broker = await startBroker({ host, port, debug, limits, data }, sink);
     await aborted(stop);
     await broker.close();
     return ExitCode.done;
