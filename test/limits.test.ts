@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
+import { readdirSync, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
+import path from "node:path";
 import { type TestContext, test } from "node:test";
 import type { BrokerSettings } from "../src/broker/broker.js";
 import type { Limits } from "../src/broker/limits.js";
@@ -555,6 +557,96 @@ for (const [where, settings] of Object.entries(stores)) {
     );
   });
 }
+
+// Who does not read
+
+const HEALTHY = 20;
+const STREAM = Array.from({ length: 300 }, (_, i) => `${i}`);
+
+for (const [where, settings] of Object.entries(stores))
+  test(`${where}: two who do not read, beside ${HEALTHY} who do: these get all in order, those have a queue to their limit`, t => {
+    const limits = { "queued-messages": 100 };
+    return withPair(
+      t,
+      limits,
+      async (broker, pair) => {
+        const subscriber = async (id: string, clean: boolean) => {
+          const client = await broker.connect(id, { clean });
+          await client.subscribe("stream", 1);
+          return client;
+        };
+        const stuck = [await subscriber("stored", false), await subscriber("clean", true)];
+        const healthy = await Promise.all(
+          Array.from({ length: HEALTHY }, (_, i) => subscriber(`healthy${i}`, i % 2 === 0)),
+        );
+        const publisher = await broker.connect("publisher");
+        // What the system takes for a client that does not read is full then.
+        for (const client of stuck) await client.subscribe("filling", 1);
+        for (const { socket } of stuck) socket.pause();
+        for (let i = 0; i < 50; i++) await publisher.publish("filling", "x".repeat(200_000), 1);
+        for (const [i, payload] of STREAM.entries()) {
+          await publisher.publish("stream", payload, 1);
+          if (i % 50 === 0) await pair.exchange();
+        }
+        const last = STREAM.at(-1) ?? "";
+        for (const client of healthy) {
+          await client.publishes.until(
+            "the last",
+            all => all.some(({ payload }) => payload === last) || undefined,
+          );
+          assert.deepEqual(
+            client.publishes.items.map(({ payload }) => payload),
+            STREAM,
+          );
+        }
+        for (const id of ["stored", "clean"]) {
+          const dropped = broker.all("message-dropped", id);
+          assert.ok(dropped.length > 0, id);
+          assert.ok(dropped.every(({ queued, limit }) => queued === 100 && limit.name === "queued-messages"));
+        }
+        assert.equal(
+          broker.all("message-dropped").some(({ clientId }) => /healthy|good/.test(clientId)),
+          false,
+        );
+        for (const client of stuck) {
+          client.socket.resume();
+          await client.message(last);
+          const came = client.publishes.items.filter(({ topic }) => topic === "stream");
+          const numbers = came.map(({ payload }) => Number(payload));
+          assert.deepEqual(
+            numbers,
+            numbers.toSorted((a, b) => a - b),
+          );
+          assert.deepEqual(
+            numbers.slice(-20),
+            Array.from({ length: 20 }, (_, i) => STREAM.length - 20 + i),
+          );
+        }
+      },
+      settings(t),
+    );
+  });
+
+test("with --data: what an absent session's queue may not keep leaves the disk", t => {
+  const settings = onDisk(t);
+  return withPair(
+    t,
+    { "queued-bytes": 1_000_000 },
+    async broker => {
+      const sub = await broker.connect("away", { clean: false });
+      await sub.subscribe("a", 1);
+      await broker.dropped(sub, "away");
+      const publisher = await broker.connect("publisher");
+      const payload = "x".repeat(200_000);
+      for (let i = 0; i < 300; i++) await publisher.publish("a", payload, 1); // 60 MB
+      const { folder } = settings.data;
+      const sizes = readdirSync(folder).map(file => statSync(path.join(folder, file)).size);
+      const megabytes = sizes.reduce((sum, size) => sum + size, 0) / 1_000_000;
+      assert.ok(megabytes < 40, `${megabytes} MB`);
+    },
+    settings,
+  );
+});
 
 test("wills take so many bytes in all: CONNACK with return code 3, until a connection with one is over", t => {
   const limits = { "will-bytes": 10_000 };
