@@ -648,6 +648,22 @@ test("with --data: what an absent session's queue may not keep leaves the disk",
   );
 });
 
+test("a SUBSCRIBE whose filters each go through all that is retained holds up nobody", t =>
+  withPair(t, { "retained-messages": 1500 }, async (broker, pair) => {
+    const publisher = await broker.connect("publisher");
+    const topics = Array.from({ length: 1500 }, (_, i) => `kept/${i}/x`);
+    for (const [i, topic] of topics.entries())
+      publisher.socket.write(publishPacket(topic, topic, i + 1, 1, true));
+    await publisher.packet("the last PUBACK", PacketType.puback, topics.length);
+    const client = await broker.connect("client");
+    const filters = Array.from({ length: 300 }, (_, i) => `+/+/none${i}`);
+    client.socket.write(subscribePacket(1, ...filters, "kept/0/x"));
+    await client.packet("SUBACK", PacketType.suback, 1);
+    await pair.exchange();
+    assert.deepEqual(client.publishes.items, []);
+    await client.message("kept/0/x");
+  }));
+
 test("wills take so many bytes in all: CONNACK with return code 3, until a connection with one is over", t => {
   const limits = { "will-bytes": 10_000 };
   const will = { topic: "a", payload: "x".repeat(4000), qos: 1, retain: false } as const;

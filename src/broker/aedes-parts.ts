@@ -5,6 +5,7 @@
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
+import { Readable } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
 import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "./faults.js";
@@ -23,8 +24,6 @@ export type AedesClient = Client & {
   _keepaliveInterval: number;
   /** No more is read from the socket. */
   pause(): void;
-  /** Once connected, aedes calls it for what a new subscription finds retained. */
-  deliverQoS: (message: PublishPacket, done: () => void) => void;
 };
 
 interface Parser {
@@ -53,6 +52,7 @@ export type AedesBroker = Aedes & {
   /** 0: as many as there are packet identifiers. */
   maxInflightInbound: number;
   registerClient(client: AedesClient): void;
+  persistence: { createRetainedStreamCombi: () => Readable };
   /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
   _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -75,6 +75,8 @@ export function takeOverDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
+  // What a subscription finds retained is sent by retained-delivery.ts.
+  broker.persistence.createRetainedStreamCombi = () => Readable.from([]);
   clearInterval(broker._clearWillInterval);
 }
 

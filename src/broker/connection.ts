@@ -88,7 +88,6 @@ export class Connection {
   /** The client is accepted. */
   accept(session: Session): void {
     this.#session = session;
-    this.#client.deliverQoS = () => {}; // never done, so that it is asked no more: see retained-delivery.ts
   }
 
   /** CONNACK is out. */
@@ -145,15 +144,15 @@ export class Connection {
     this.#delivery?.pump();
   }
 
-  /** @param retained what it finds, to be sent after SUBACK */
-  subscribe(subscription: StoredSubscription, retained: () => Message[], settle: Settle): void {
+  /** @param retained what it finds, to be sent after SUBACK; null stands for what it does not find */
+  subscribe(subscription: StoredSubscription, retained: Iterable<Message | null>, settle: Settle): void {
     const session = this.#session;
     if (!session) return settle(null);
     this.#store.subscribe(session, subscription);
     this.#store.whenSafe(error => {
       // What a resumed session has subscribed to before finds nothing anew. What was published before it and is safe
       // by now would not come otherwise.
-      if (!error) this.#retained?.found(subscription, retained());
+      if (!error) this.#retained?.found(subscription, retained);
       settle(error);
     });
   }

@@ -136,10 +136,13 @@ export class Connections {
   }
 
   /** With what the broker holds, for who asks for that. */
-  #retainedFor(topicFilter: string): Message[] {
-    if (topicFilter !== BROKER_STATUS_TOPIC) return [...this.#store.retainedFor([topicFilter])];
+  #foundBy(topicFilter: string): Iterable<Message | null> {
+    return topicFilter === BROKER_STATUS_TOPIC ? this.#status() : this.#store.foundRetained(topicFilter);
+  }
+
+  *#status(): Iterable<Message> {
     const payload = Buffer.from(JSON.stringify(statusOf(this.#store, this.all())));
-    return [{ topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true }];
+    yield { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
   }
 
   #forget(connection: Connection): void {
@@ -200,7 +203,7 @@ export class Connections {
           this.#pace.emitOften(() => ({ event: "subscription-refused", clientId, topicFilter, limit }));
           return callback(null, null);
         }
-        const retained = () => this.#retainedFor(subscription.topic);
+        const retained = this.#foundBy(subscription.topic);
         connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
     };

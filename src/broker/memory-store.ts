@@ -21,6 +21,11 @@ interface Receiver {
 
 const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
 
+interface Retained {
+  message: Message;
+  identity: number;
+}
+
 /** A message on its way into the store. */
 export interface Taken {
   identity: number;
@@ -46,7 +51,7 @@ export class MemoryStore implements Store {
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
   #remembered = 0;
-  readonly #retained = new Map<string, Message>();
+  readonly #retained = new Map<string, Retained>();
   readonly #wills = new Map<string, Message>();
   protected lastIdentity = 0;
 
@@ -215,35 +220,42 @@ export class MemoryStore implements Store {
     this.setRetained(message, this.nextIdentity());
   }
 
-  protected setRetained(message: Message, _identity: number): void {
+  protected setRetained(message: Message, identity: number): void {
     const { held } = this;
     const previous = this.#retained.get(message.topic);
-    if (previous) held.retainedBytes -= retainedBytes(previous);
+    if (previous) held.retainedBytes -= retainedBytes(previous.message);
     if (message.payload.length === 0)
       this.#retained.delete(message.topic); // [MQTT-3.3.1-10]
     else {
-      this.#retained.set(message.topic, message);
+      this.#retained.set(message.topic, { message, identity });
       held.retainedBytes += retainedBytes(message);
     }
     held.retainedMessages = this.#retained.size;
   }
 
-  retained(): Iterable<Message> {
-    return this.#retained.values();
+  *retained(): Iterable<Message> {
+    for (const { message } of this.#retained.values()) yield message;
   }
 
   retainedOn(topicName: string): Message | undefined {
-    return this.#retained.get(topicName);
+    return this.#retained.get(topicName)?.message;
   }
 
   *retainedFor(topicFilters: string[]): Iterable<Message> {
-    if (!topicFilters.some(hasWildcard)) {
-      const exact = Array.from(new Set(topicFilters), topic => this.#retained.get(topic));
-      yield* exact.filter(message => message !== undefined);
-      return;
-    }
-    for (const message of this.#retained.values())
+    for (const message of this.retained())
       if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
+  }
+
+  foundRetained(topicFilter: string): Iterable<Message | null> {
+    return this.#found(topicFilter, this.lastIdentity);
+  }
+
+  *#found(topicFilter: string, newest: number): Iterable<Message | null> {
+    const exact = hasWildcard(topicFilter) ? null : this.#retained.get(topicFilter);
+    for (const each of exact === null ? this.#retained.values() : [exact]) {
+      const isFound = each && each.identity <= newest && topicMatches(topicFilter, each.message.topic);
+      yield isFound ? each.message : null;
+    }
   }
 
   setWill(clientId: string, will: Message): void {

@@ -98,6 +98,11 @@ export interface Store {
   retainedOn(topicName: string): Message | undefined;
   /** Each once, however many of the filters match. */
   retainedFor(topicFilters: string[]): Iterable<Message>;
+  /**
+   * What a new subscription finds, looked for only as it is asked for: of what is accepted after this call, nothing. Null
+   * for each message that is not it, so that others may have a turn.
+   */
+  foundRetained(topicFilter: string): Iterable<Message | null>;
   setWill(clientId: string, will: Message): void;
   will(clientId: string): Message | undefined;
   clearWill(clientId: string): void;
