@@ -136,7 +136,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     unit: null,
     option: null,
     ...CLOSED,
-    because: "of all sessions together; one takes 40 bytes",
+    because: "of all sessions together; one takes 20 bytes",
   },
   "queued-messages": {
     past: "over % queued",
@@ -187,7 +187,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     unit: null,
     option: null,
     ...UNAVAILABLE,
-    because: "five fleets of 10 000",
+    because: "five fleets of 10 000; one takes 1 kB",
   },
   "will-bytes": {
     past: "over % in wills",

@@ -28,7 +28,7 @@ const FORGET_FROM = 1024;
 /** Found at once, of those that are given up when there are too many. */
 const MOST_OLDEST = 1024;
 
-/** Bytes of memory that a queued message takes beside its topic and payload: measured with a million of them. */
+/** Bytes of memory that a queued message takes beside its topic and payload: measured, with 200 000 of them, 360. */
 const OVERHEAD = 400;
 
 const memoryOf = ({ message: { topic, payload } }: Owed) => OVERHEAD + topic.length + payload.length;
