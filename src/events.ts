@@ -350,8 +350,12 @@ interface LessonEvents {
     held: boolean;
     clause: string | null;
     instead: string | null;
-    /** It did not hold, but this broker is known to differ here, and the lesson says so. */
+    /** False: the standard leaves it open. */
+    mandatory: boolean;
+    /** It did not hold, but the standard leaves it open, or this broker is known not to keep to it: nothing has failed. */
     deviation: boolean;
+    /** Why this broker is known for it; null: it is not. */
+    reason: string | null;
     /** Since the event that it was measured from; null: nothing was measured. */
     seconds: number | null;
   };
@@ -374,10 +378,10 @@ interface LessonEvents {
     held: number;
     failed: number;
     /** Why it is not the whole of the lesson, or nothing of it. */
-    skipped: "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5 | null;
-    /** Claims that this broker breaks in a known way. */
+    skipped: Skipped | null;
+    /** Claims that did not hold without anything having failed. */
     deviations: number;
-    /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */
+    /** Claims that only the bundled broker can tell of, on another one; that a missing Python, or QoS 2, would have shown. */
     notObserved: number;
     /** The lesson that comes after this one, if it is one of the built-in. */
     next: string | null;
@@ -386,6 +390,86 @@ interface LessonEvents {
     right: number;
   };
 }
+
+/** What `lwt-demo check` finds. */
+interface CheckEvents {
+  /** What will be checked: a broker by its URL, or `lwt-broker` for a bundled one for each lesson. */
+  checking: {
+    broker: string;
+    /** What that is, where it says so or was told; null: nobody knows, so that no deviation of it is known. */
+    product: Product | null;
+    lessons: string[];
+    /** So many claims it is known not to keep. */
+    knownDeviations: number;
+  };
+  /** A lesson is over. */
+  checked: {
+    lesson: string;
+    claims: string[];
+    outcome: "held" | "deviates" | "skipped";
+    /** Claims that held. */
+    held: number;
+    /** Those that could not be observed here. */
+    notObserved: number;
+    /** What the claims cite that held, each once. */
+    clauses: string[];
+    deviations: Deviation[];
+    /** Why nothing of it, or not all, was checked; null: it was. */
+    skipped: Skipped | null;
+    seconds: number;
+  };
+  /** The verdict, last: counts of lessons, and of claims that MQTT makes mandatory and that did not hold. */
+  check: {
+    broker: string;
+    product: Product | null;
+    /** Nothing mandatory was seen broken, and it was not left. */
+    passed: boolean;
+    held: number;
+    deviates: number;
+    skipped: number;
+    broken: number;
+    /** How many of those are known of this broker. */
+    brokenAsKnown: number;
+    /** What this broker is known not to keep, and kept. */
+    keptAfterAll: { lesson: string; what: string }[];
+    interrupted: boolean;
+    seconds: number;
+  };
+  /** With --connectivity: one way to the broker. */
+  reachable: {
+    broker: string;
+    /** A broker answered there, be it with a refusal. */
+    reachable: boolean;
+    /** Until that answer; null: none came. */
+    milliseconds: number | null;
+    /** Why not, or what the broker refuses; null: it accepts. */
+    reason: string | null;
+  };
+  /** With --connectivity, last. `options` are for the clients; null: no way led to the broker. */
+  connectivity: { host: string; reachable: number; unreachable: number; options: string | null };
+}
+
+/** A broker program, as `mosquitto` and `2.0.11`. */
+export interface Product {
+  name: string;
+  version: string;
+}
+
+/** A claim that did not hold. */
+export interface Deviation {
+  /** The claim; or a step that had to succeed for the others. */
+  what: string;
+  /** What demands it. */
+  clause: string | null;
+  /** False: the standard leaves it open. */
+  mandatory: boolean;
+  /** What came in its place. */
+  instead: string | null;
+  /** Why this broker is known for it; null: it is not. */
+  reason: string | null;
+}
+
+type Skipped = "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5;
 
 /** A process of a lesson, by the name that the lesson gives it. */
 export interface Participant {
@@ -405,8 +489,10 @@ export type BrokerEvent =
   | SharedEvent;
 /** What lwt-demo and `runLesson` emit of their own. */
 export type LessonEvent = Named<LessonEvents> | SharedEvent;
+/** What `lwt-demo check` emits: of each lesson its beginning, and what came of it. */
+export type CheckEvent = Named<CheckEvents> | Extract<LessonEvent, { event: "lesson" }> | SharedEvent;
 type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;
-export type Event = ClientEvent | BrokerEvent | LessonEvent;
+export type Event = ClientEvent | BrokerEvent | LessonEvent | CheckEvent;
 /** What a process of a lesson said, with that process's name; or what became of its cable. */
 export type ProcessEvent =
   | (Timed<ClientEvent | BrokerEvent> & { process: string })

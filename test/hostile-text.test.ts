@@ -4,8 +4,10 @@ import * as fc from "fast-check";
 import stringWidth from "string-width";
 import type {
   BrokerEvent,
+  CheckEvent,
   ClientEvent,
   Delivery,
+  Deviation,
   EndCause,
   Event,
   FailCause,
@@ -24,6 +26,7 @@ import { LIMITS } from "../src/broker/limits.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
+import { checkText } from "../src/render/check-text.js";
 import { fold } from "../src/render/columns.js";
 import { jsonLine } from "../src/render/escape.js";
 import { ladderText } from "../src/render/ladder.js";
@@ -314,6 +317,13 @@ const brokerShapes: Shapes<BrokerEvent> = {
   error: trouble,
 };
 
+const skipped = fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
+  "interrupted",
+  NOT_ITS_BROKER,
+  NO_CABLE,
+  NO_MQTT_5,
+  null,
+);
 const lessonShapes: Shapes<LessonEvent> = {
   lesson: {
     name: hostile,
@@ -330,7 +340,9 @@ const lessonShapes: Shapes<LessonEvent> = {
     held: flag,
     clause: orNull(hostile),
     instead: orNull(hostile),
+    mandatory: flag,
     deviation: flag,
+    reason: orNull(hostile),
     seconds: orNull(number),
   },
   prediction: { question: hostile, choices: some(hostile) },
@@ -341,19 +353,60 @@ const lessonShapes: Shapes<LessonEvent> = {
     passed: flag,
     held: number,
     failed: number,
-    skipped: fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
-      "interrupted",
-      NOT_ITS_BROKER,
-      NO_CABLE,
-      NO_MQTT_5,
-      null,
-    ),
+    skipped,
     deviations: number,
     notObserved: number,
     next: orNull(hostile),
     guessed: number,
     right: number,
   },
+  warning: trouble,
+  error: trouble,
+};
+
+const product = orNull(record({ name: hostile, version: hostile }));
+const checkShapes: Shapes<CheckEvent> = {
+  checking: { broker: hostile, product, lessons: some(name), knownDeviations: number },
+  lesson: lessonShapes.lesson,
+  checked: {
+    lesson: hostile,
+    claims: some(hostile),
+    outcome: fc.constantFrom<"held" | "deviates" | "skipped">("held", "deviates", "skipped"),
+    held: number,
+    notObserved: number,
+    clauses: some(hostile),
+    deviations: some(
+      record<Deviation>({
+        what: hostile,
+        clause: orNull(hostile),
+        mandatory: flag,
+        instead: orNull(hostile),
+        reason: orNull(hostile),
+      }),
+    ),
+    skipped,
+    seconds: number,
+  },
+  check: {
+    broker: hostile,
+    product,
+    passed: flag,
+    held: number,
+    deviates: number,
+    skipped: number,
+    broken: number,
+    brokenAsKnown: number,
+    keptAfterAll: some(record({ lesson: hostile, what: hostile })),
+    interrupted: flag,
+    seconds: number,
+  },
+  reachable: {
+    broker: hostile,
+    reachable: flag,
+    milliseconds: orNull(number),
+    reason: orNull(hostile),
+  },
+  connectivity: { host: hostile, reachable: number, unreachable: number, options: orNull(hostile) },
   warning: trouble,
   error: trouble,
 };
@@ -419,6 +472,7 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
   "lwt-demo": fc
     .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
     .map(([first, given]) => ({ render: ladderText, events: [first, ...given] })),
+  "lwt-demo check": events(anyOf(checkShapes)).map(given => ({ render: checkText, events: given })),
   "lwt-demo list": events(lessonEvent).map(given => ({ render: lessonListText, events: given })),
 };
 
