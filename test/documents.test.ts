@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
+import { KnownBrokers } from "../src/lessons/lessons.js";
+import { escaped } from "../src/render/markdown.js";
+import { LESSONS, names } from "./checks.js";
 import { envExample, lessonSchema, limitTable, optionTables, written } from "./documents.js";
 import { command, temporaryFolder } from "./processes.js";
 
@@ -26,6 +29,20 @@ test("README.md says of the broker's limits what the table in the code says", ()
 
 test("the schema beside the lessons is the one that they are read with", () => {
   assert.equal(written().lessonSchema, lessonSchema(), "npm run docs writes it anew");
+});
+
+test("docs/brokers.md has every lesson, and all that is known of brokers", async () => {
+  const text = readFileSync(path.join(import.meta.dirname, "..", "docs", "brokers.md"), "utf8");
+  const brokers = await KnownBrokers.in(LESSONS);
+  const anew = "npm run docs:brokers writes it anew";
+  for (const name of names) assert.match(text, new RegExp(`^\\| \`${name}\` \\| (held \\| ){2}`, "m"), anew);
+  for (const name of ["mosquitto-2.0", "rabbitmq-3.10"]) {
+    const section = text.split(/^## /m).find(each => each.startsWith(name.replace("-", " "))) ?? "";
+    for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.named(name))) {
+      const row = section.split("\n").find(line => line.startsWith(`| \`${lesson}\` | ${escaped(claim)} |`));
+      assert.ok(row?.endsWith(` | ${escaped(reason)} |`), `${name}: ${claim}: ${anew}`);
+    }
+  }
 });
 
 test(".env.example copied to .env changes nothing, nor with every line switched on", async t => {

@@ -9,7 +9,7 @@ import { type LessonResult, runLesson } from "./run.js";
 import type { Lesson } from "./schema.js";
 
 /** Lessons wait more than they work: so many at a time. On one broker each has names of its own. */
-const SIDE_BY_SIDE = 6;
+const SIDE_BY_SIDE = 4;
 
 export interface CheckSettings {
   binDir: string;

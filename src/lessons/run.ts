@@ -50,6 +50,8 @@ export interface RunSettings {
 export type LessonResult = Extract<LessonEvent, { event: "result" }>;
 export type LessonSink = Sink<LessonEvent | ProcessEvent>;
 
+/** Seconds, at the most, that what is known not to come is waited for. */
+const KNOWN_WITHIN = 5;
 /** Seconds that the broker has to say where it listens. */
 const BROKER_START = 10;
 
@@ -313,7 +315,8 @@ class Run {
     const { what, clause = null, optional } = step;
     const known = this.#known.find(({ claim }) => claim === what);
     try {
-      const seconds = await this.#expectations.meet(step, known?.instead, this.#over.signal);
+      const waiting = known ? { ...step, within: Math.min(step.within, KNOWN_WITHIN) } : step;
+      const seconds = await this.#expectations.meet(waiting, known?.instead, this.#over.signal);
       const verdict = { what: purposeOf(step), held: true, clause };
       if (what === undefined) return await this.#sink({ event: "observed", ...verdict });
       this.#held++;

@@ -4,8 +4,8 @@ import { EVENT_NAMES } from "../events.js";
 import { referenceOf } from "./compare.js";
 import { BROKER, COMMANDS, type Command } from "./vocabulary.js";
 
-/** Seconds that an expectation waits when it doesn't say. */
-const DEFAULT_WITHIN = 5;
+/** Seconds that an expectation waits when it doesn't say: a busy computer is no broken promise. */
+const DEFAULT_WITHIN = 10;
 /** The longest wait that a lesson may ask for: a classroom's patience, with room for keep alive and its sweep. */
 const LONGEST_WITHIN = 120;
 const MOST_TIMES = 1_000;
