@@ -44,7 +44,7 @@ const found = (start: (t: Owner) => Promise<string[]>): Promise<Found> =>
     // Its port was a free one of this run.
     const report = readFileSync(file, "utf8").replace(/mqtt:\/\/127\.0\.0\.1:\d+/, "this computer");
     const name = /^# Check of (.*)$/m.exec(report)?.[1] ?? "";
-    console.log(`${name}: ${verdict.seconds} s`);
+    process.stdout.write(`${name}: ${verdict.seconds} s\n`);
     return { name, report, checked: run.all("checked") };
   });
 
