@@ -403,3 +403,16 @@ test("--raw into anything else gives the bytes as they came, and does not warn",
   assert.deepEqual(readFileSync(file), Buffer.concat(payloads));
   assert.doesNotMatch(sub.stderr, /--raw/);
 });
+
+test("the check counts its lessons on one line, which is gone at the end, and Ctrl-C leaves a table", {
+  skip,
+}, async t => {
+  const run = onTerminal(t, "lwt-demo", ["check"]);
+  await run.outputHas(/\d of \d+ lessons; running: [\w-]+, /);
+  type(run, CTRL_C);
+  assert.equal(await run.exit(), 130);
+  const screen = await screenAtEnd(run);
+  assert.ok(!screen.some(line => line.includes("running:")));
+  assert.ok(screen.some(line => /^old-subscription +S3 +skipped +interrupted$/.test(line)));
+  assert.ok(screen.some(line => /: \d+ held, \d+ deviate, \d+ skipped; left before the end$/.test(line)));
+});
