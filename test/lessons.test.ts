@@ -14,7 +14,6 @@ import {
   lwtBroker,
   missing,
   mosquitto,
-  noPaho,
   type Running,
   temporaryFolder,
 } from "./processes.js";
@@ -428,13 +427,6 @@ test("where no Python has paho-mqtt 1.x, what it would show is left out, and tha
   const { held, notObserved, passed } = lastResult(run);
   assert.deepEqual([held, notObserved, passed], [4, 5, true]);
   await run.event("warning", { code: "no-paho" });
-});
-
-test("the slide's Python lines are run where a Python has paho-mqtt 1.x", { skip: noPaho }, async t => {
-  const run = command(t, "lwt-demo", ["the-slide-code"]);
-  assert.equal(await run.exit(), 0, run.stderr);
-  const { held, notObserved } = lastResult(run);
-  assert.deepEqual([held, notObserved], [9, 0]);
 });
 
 test("a lesson that ends its broker is skipped on another one, says so, and leaves that alone", async t => {

@@ -49,7 +49,7 @@ class Check {
   readonly #checked: Checked[] = [];
   /** Claims that held, as `lesson: claim`. */
   readonly #held = new Set<string>();
-  /** The broker can't be reached any more. */
+  /** The broker can't be reached any more, or this computer can't go on. */
   readonly #lost = new AbortController();
   readonly #started = performance.now();
   #met: Met | null = null;
@@ -75,9 +75,10 @@ class Check {
       knownDeviations: this.#known.length,
     });
     const left = lessons.values();
+    const giveUp = (error: unknown) => this.#lost.abort(error);
     const oneByOne = async () => {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, beside others who do the same
-      for (const lesson of left) await this.#check(lesson);
+      for (const lesson of left) await this.#check(lesson).catch(giveUp);
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, oneByOne));
     this.#lost.signal.throwIfAborted();
