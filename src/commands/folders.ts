@@ -1,7 +1,7 @@
-import { fileURLToPath } from "node:url";
+import path from "node:path";
 
 /** Beside dist/, where this is built to. */
-const folder = (name: string) => fileURLToPath(new URL(`../${name}/`, import.meta.url));
+const folder = (name: string) => path.join(import.meta.dirname, "..", name);
 
 export const BIN = folder("bin");
 export const LESSONS = folder("examples/lessons");
