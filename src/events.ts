@@ -70,6 +70,37 @@ export type EndCause =
   | "not-authorized"
   | "broker-stopped";
 
+/** What the broker allows only so much of: the table in broker/limits.ts says how much, and what happens past it. */
+export type LimitName =
+  | "packet-bytes"
+  | "unfinished-bytes"
+  | "connections"
+  | "connections-per-address"
+  | "connect-seconds"
+  | "silent-seconds"
+  | "client-id-bytes"
+  | "topic-bytes"
+  | "topic-levels"
+  | "subscriptions"
+  | "filter-levels"
+  | "unreleased-messages"
+  | "unreleased-messages-in-all"
+  | "queued-messages"
+  | "queued-bytes"
+  | "queued-bytes-in-all"
+  | "unread-bytes"
+  | "unread-bytes-in-all"
+  | "stored-sessions"
+  | "will-bytes"
+  | "retained-messages"
+  | "retained-bytes";
+
+/** A limit that somebody went past, and how much there may be, in the unit of its name. */
+export type ReachedLimit =
+  | { name: LimitName; most: number }
+  /** With --data: there is no room. */
+  | { name: "disk"; most: null };
+
 export interface ReceivedSummary {
   machine: string | null;
   received: number;
@@ -261,11 +292,20 @@ interface BrokerEvents {
   "users-read": { file: string; users: number; anonymous: boolean };
   /** A user has no right to that topic, or to all of that filter. Who publishes is disconnected then. */
   "not-authorized": { clientId: string; user: string | null; action: "publish" | "subscribe"; topic: string };
-  "client-refused": { clientId: string | null; address: string; reason: string };
+  /** `limit`: null where it is refused for something else. */
+  "client-refused": {
+    clientId: string | null;
+    address: string;
+    reason: string;
+    limit: ReachedLimit | null;
+  };
   "will-stored": { clientId: string; topic: string; qos: QoS; retain: boolean };
   "will-published": { clientId: string; topic: string; cause: EndCause; clause: string };
   "will-discarded": { clientId: string; topic: string; cause: EndCause; clause: string };
-  "client-disconnected": { clientId: string; cause: EndCause };
+  /** `limit`: with cause `limit`, which one; else null. */
+  "client-disconnected": { clientId: string; cause: EndCause; limit: ReachedLimit | null };
+  /** SUBACK has 0x80 for that filter [MQTT-3.9.3-2]. */
+  "subscription-refused": { clientId: string; topicFilter: string; limit: ReachedLimit };
   unsubscribed: { clientId: string; topicFilter: string; qos: QoS | null };
   "session-stored": { clientId: string; queued: number };
   "session-resumed": { clientId: string; queued: number };
@@ -273,14 +313,17 @@ interface BrokerEvents {
   "message-queued": QueueEvent;
   "message-delivered": QueueEvent;
   "message-acknowledged": QueueEvent;
-  "message-dropped": QueueEvent;
+  /** `limit`: null where it is not the client's to receive any more. */
+  "message-dropped": QueueEvent & { limit: ReachedLimit | null };
   "message-retained": { topic: string };
+  /** A will was published, and is not retained as it says: who left it can't be told any more. */
+  "will-not-retained": { clientId: string; topic: string; limit: ReachedLimit };
   "retained-cleared": { topic: string };
   /** With `lwt-broker passwd`; `added`: the user was not in the file before. */
   "password-set": { file: string; user: string; added: boolean };
   /** With `lwt-broker status`: what a running broker holds. */
   "broker-status": BrokerStatus;
-  /** So many of the events that come with each message were left out in the last second. */
+  /** So many of the events that come with each message, or with whoever knocks, were left out in the last second. */
   "events-omitted": { count: number };
 }
 
@@ -320,8 +363,12 @@ interface LessonEvents {
     held: boolean;
     clause: string | null;
     instead: string | null;
-    /** It did not hold, but this broker is known to differ here, and the lesson says so. */
+    /** False: the standard leaves it open. */
+    mandatory: boolean;
+    /** It did not hold, but the standard leaves it open, or this broker is known not to keep to it: nothing has failed. */
     deviation: boolean;
+    /** Why this broker is known for it; null: it is not. */
+    reason: string | null;
     /** Since the event that it was measured from; null: nothing was measured. */
     seconds: number | null;
   };
@@ -344,10 +391,10 @@ interface LessonEvents {
     held: number;
     failed: number;
     /** Why it is not the whole of the lesson, or nothing of it. */
-    skipped: "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5 | null;
-    /** Claims that this broker breaks in a known way. */
+    skipped: Skipped | null;
+    /** Claims that did not hold without anything having failed. */
     deviations: number;
-    /** Claims that only the bundled broker can tell of, on another one; or that a missing Python would have shown. */
+    /** Claims that only the bundled broker can tell of, on another one; that a missing Python, or QoS 2, would have shown. */
     notObserved: number;
     /** The lesson that comes after this one, if it is one of the built-in. */
     next: string | null;
@@ -356,6 +403,86 @@ interface LessonEvents {
     right: number;
   };
 }
+
+/** What `lwt-demo check` finds. */
+interface CheckEvents {
+  /** What will be checked: a broker by its URL, or `lwt-broker` for a bundled one for each lesson. */
+  checking: {
+    broker: string;
+    /** What that is, where it says so or was told; null: nobody knows, so that no deviation of it is known. */
+    product: Product | null;
+    lessons: string[];
+    /** So many claims it is known not to keep. */
+    knownDeviations: number;
+  };
+  /** A lesson is over. */
+  checked: {
+    lesson: string;
+    claims: string[];
+    outcome: "held" | "deviates" | "skipped";
+    /** Claims that held. */
+    held: number;
+    /** Those that could not be observed here. */
+    notObserved: number;
+    /** What the claims cite that held, each once. */
+    clauses: string[];
+    deviations: Deviation[];
+    /** Why nothing of it, or not all, was checked; null: it was. */
+    skipped: Skipped | null;
+    seconds: number;
+  };
+  /** The verdict, last: counts of lessons, and of claims that MQTT makes mandatory and that did not hold. */
+  check: {
+    broker: string;
+    product: Product | null;
+    /** Nothing mandatory was seen broken, and it was not left. */
+    passed: boolean;
+    held: number;
+    deviates: number;
+    skipped: number;
+    broken: number;
+    /** How many of those are known of this broker. */
+    brokenAsKnown: number;
+    /** What this broker is known not to keep, and kept. */
+    keptAfterAll: { lesson: string; what: string }[];
+    interrupted: boolean;
+    seconds: number;
+  };
+  /** With --connectivity: one way to the broker. */
+  reachable: {
+    broker: string;
+    /** A broker answered there, be it with a refusal. */
+    reachable: boolean;
+    /** Until that answer; null: none came. */
+    milliseconds: number | null;
+    /** Why not, or what the broker refuses; null: it accepts. */
+    reason: string | null;
+  };
+  /** With --connectivity, last. `options` are for the clients; null: no way led to the broker. */
+  connectivity: { host: string; reachable: number; unreachable: number; options: string | null };
+}
+
+/** A broker program, as `mosquitto` and `2.0.11`. */
+export interface Product {
+  name: string;
+  version: string;
+}
+
+/** A claim that did not hold. */
+export interface Deviation {
+  /** The claim; or a step that had to succeed for the others. */
+  what: string;
+  /** What demands it. */
+  clause: string | null;
+  /** False: the standard leaves it open. */
+  mandatory: boolean;
+  /** What came in its place. */
+  instead: string | null;
+  /** Why this broker is known for it; null: it is not. */
+  reason: string | null;
+}
+
+type Skipped = "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5;
 
 /** A process of a lesson, by the name that the lesson gives it. */
 export interface Participant {
@@ -375,8 +502,10 @@ export type BrokerEvent =
   | SharedEvent;
 /** What lwt-demo and `runLesson` emit of their own. */
 export type LessonEvent = Named<LessonEvents> | SharedEvent;
+/** What `lwt-demo check` emits: of each lesson its beginning, and what came of it. */
+export type CheckEvent = Named<CheckEvents> | Extract<LessonEvent, { event: "lesson" }> | SharedEvent;
 type SharedEvent = Extract<ClientEvent, { event: "warning" | "error" }>;
-export type Event = ClientEvent | BrokerEvent | LessonEvent;
+export type Event = ClientEvent | BrokerEvent | LessonEvent | CheckEvent;
 /** What a process of a lesson said, with that process's name; or what became of its cable. */
 export type ProcessEvent =
   | (Timed<ClientEvent | BrokerEvent> & { process: string })
@@ -424,6 +553,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   "client-connected": true,
   "client-refused": true,
   "client-disconnected": true,
+  "subscription-refused": true,
   "will-stored": true,
   "will-published": true,
   "will-discarded": true,
@@ -435,6 +565,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unseen>, 
   "message-acknowledged": true,
   "message-dropped": true,
   "message-retained": true,
+  "will-not-retained": true,
   "retained-cleared": true,
   "events-omitted": true,
 };

@@ -79,6 +79,28 @@ test("lwt-broker --max-queued: past it a session's oldest message goes, and the 
   );
 });
 
+test("lwt-broker --max-packet and --max-connections: who is past them is told why, and named in the log", async t => {
+  const args = ["--port", "0", "--max-connections", "2", "--max-packet", "1024"];
+  const broker = command(t, "lwt-broker", args, { json: false });
+  await broker.outputHas("in memory");
+  const [url = ""] = broker.stdout.match(/mqtt:\/\/[\d.:]+/) ?? [];
+  const pub = (id: string, ...more: string[]) =>
+    command(t, "pub-lwt", ["-b", url, "-i", id, "--no-status", "--reconnect-timeout", "1", ...more]);
+  const [first, second] = [pub("first"), pub("second")];
+  for (const client of [first, second]) await client.event("acknowledged", { seq: 1 });
+  const third = pub("third");
+  assert.equal(await third.exit(), 1);
+  await third.event("refused", { returnCode: 3 });
+  await broker.outputHas("refused: over 2 connections (--max-connections)");
+  second.child.send("stop");
+  assert.equal(await second.exit(), 0);
+  const large = pub("large", "-m", "x".repeat(1024));
+  assert.equal(await large.exit(), 1);
+  await broker.outputHas("gone: a packet of over 1 KiB (--max-packet)");
+  first.child.send("stop");
+  assert.equal(await first.exit(), 0);
+});
+
 test("lwt-broker --debug shows every packet in both directions on stderr, and no password", async t => {
   const broker = command(t, "lwt-broker", ["--port", "0", "--debug"], { json: false });
   await broker.outputHas("in memory");

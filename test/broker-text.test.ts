@@ -1,8 +1,9 @@
 import type { ConnectPacket } from "aedes";
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { LIMITS, pastLimit } from "../src/broker/limits.js";
 import { refusalReason } from "../src/broker/refusals.js";
-import type { BrokerEvent } from "../src/events.js";
+import type { BrokerEvent, LimitName } from "../src/events.js";
 import { brokerText } from "../src/render/broker-text.js";
 import { escapeText } from "../src/render/escape.js";
 import { noPaint, paintFor } from "../src/render/paint.js";
@@ -31,7 +32,7 @@ test("the log of a connection, aligned, with clauses at the right edge", () => {
       protocolVersion: "3.1.1",
     },
     { event: "will-stored", clientId, topic, qos: 1, retain: true },
-    { event: "client-disconnected", clientId, cause: "keep-alive-timeout" },
+    { event: "client-disconnected", clientId, cause: "keep-alive-timeout", limit: null },
     { event: "session-stored", clientId, queued: 0 },
     { event: "will-published", clientId, topic, cause: "keep-alive-timeout", clause: "[MQTT-3.1.2-8]" },
     { event: "message-queued", clientId: "Subscriber1", topic, packetId: null, queued: 3 },
@@ -69,7 +70,7 @@ test("colour only adds", async () => {
 test("names and topics from the network: escaped, and cut to 80 columns", () => {
   const hostile = "\u001b[2J\u202e\n".repeat(30);
   const lines = shown([
-    { event: "client-refused", clientId: hostile, address: "[::1]:1", reason: hostile },
+    { event: "client-refused", clientId: hostile, address: "[::1]:1", reason: hostile, limit: null },
     { event: "subscribed", clientId: hostile, topicFilter: hostile, qos: 1 },
     { event: "will-published", clientId, topic: hostile, cause: "graceful", clause: "[MQTT-3.1.2-8]" },
   ]);
@@ -82,7 +83,13 @@ test("names and topics from the network: escaped, and cut to 80 columns", () => 
 
 test("a client without an identifier is shown by its address", () => {
   const [line] = shown([
-    { event: "client-refused", clientId: null, address: "10.0.0.7:4711", reason: "no valid CONNECT" },
+    {
+      event: "client-refused",
+      clientId: null,
+      address: "10.0.0.7:4711",
+      reason: "no valid CONNECT",
+      limit: null,
+    },
   ]);
   assert.equal(line?.out, "14:03:05  10.0.0.7:4711  refused: no valid CONNECT");
 });
@@ -93,10 +100,37 @@ test("warnings and errors go to stderr, with what to do", () => {
 });
 
 test("why MQTT 5 is refused, and what to use, fits beside a long name", () => {
-  const reason = refusalReason(1, { protocolVersion: 5 } as ConnectPacket, null);
+  const reason = refusalReason(1, { protocolVersion: 5 } as ConnectPacket, null, null);
   const address = "127.0.0.1:50000";
-  const [line] = shown([{ event: "client-refused", clientId: "A-long-identifier", address, reason }]);
+  const [line] = shown([
+    { event: "client-refused", clientId: "A-long-identifier", address, reason, limit: null },
+  ]);
   assert.match(line?.out ?? "", /use 3\.1\.1, or Mosquitto$/);
+});
+
+test("each limit is told in one line of 80 columns", () => {
+  for (const [name, { default: most, event }] of Object.entries(LIMITS)) {
+    const limit = { name: name as LimitName, most };
+    const reason = pastLimit(limit);
+    const address = "127.0.0.1:50000";
+    const events: Record<typeof event, BrokerEvent> = {
+      "client-disconnected": { event: "client-disconnected", clientId, cause: "limit", limit },
+      "client-refused": { event: "client-refused", clientId: null, address, reason, limit },
+      "subscription-refused": { event: "subscription-refused", clientId, topicFilter: "a/b", limit },
+      "message-dropped": {
+        event: "message-dropped",
+        clientId,
+        topic: "a/b",
+        packetId: null,
+        queued: 3,
+        limit,
+      },
+      "will-not-retained": { event: "will-not-retained", clientId, topic: "a/b", limit },
+    };
+    const [line] = shown([events[event]]);
+    assert.ok(line?.out?.includes(reason), line?.out);
+    assert.ok((line?.out?.length ?? 0) <= 80, line?.out);
+  }
 });
 
 test("a packet of --debug: whose it is, its direction, and what it is, on stderr", () => {

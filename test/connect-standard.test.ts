@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import type { Limits } from "../src/broker/limits.js";
 import type { QoS, Will } from "../src/events.js";
 import { ObservedBroker } from "./observed-broker.js";
 import {
@@ -86,8 +87,8 @@ async function endsConnection(t: TestContext, cases: Case[]): Promise<void> {
   assert.deepEqual(await receivedSoFar(broker, watcher), expected);
 }
 
-async function accepts(t: TestContext, cases: Case[]): Promise<void> {
-  const broker = await ObservedBroker.start(t);
+async function accepts(t: TestContext, cases: Case[], limits: Partial<Limits> = {}): Promise<void> {
+  const broker = await ObservedBroker.start(t, { limits });
   for (const [what, bytes] of cases) {
     const client = broker.send(Buffer.concat([bytes, PINGREQ]));
     assert.deepEqual(await client.connack(), { sessionPresent: false, returnCode: 0 }, what);
@@ -690,7 +691,7 @@ test("[MQTT-3.1.3-2] the state belongs to the identifier: ones that differ in li
   const long = "x".repeat(65_534);
   const ids = ["ward", "Ward", "ward ", " ward", "war", "ward1", "wärd", "wa\u0308rd", "ward/#", "+", "$SYS"];
   ids.push(`${long}1`, `${long}2`, "1", "01", "__proto__");
-  const broker = await ObservedBroker.start(t);
+  const broker = await ObservedBroker.start(t, { limits: { "client-id-bytes": 65_535 } });
   for (const id of ids) {
     const client = broker.start(id, { clean: false });
     assert.deepEqual(await client.connack(), { sessionPresent: false, returnCode: 0 }, id);
@@ -743,6 +744,7 @@ test("[MQTT-3.1.3-5] longer identifiers are accepted, up to what a string can ho
       `${length} characters`,
       connectPacket({ clientId: "x".repeat(length) }),
     ]),
+    { "client-id-bytes": 65_535 },
   ));
 
 test("[MQTT-3.1.3-6] clients with an empty identifier get unique ones, and are served like any other", async t => {

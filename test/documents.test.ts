@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { envExample, lessonSchema, optionTables, written } from "./documents.js";
+import { KnownBrokers } from "../src/lessons/lessons.js";
+import { escaped } from "../src/render/markdown.js";
+import { LESSONS, names } from "./checks.js";
+import { envExample, lessonSchema, limitTable, optionTables, written } from "./documents.js";
 import { command, temporaryFolder } from "./processes.js";
 
 test("README.md and .env.example say of options what the tables in the code say", () => {
@@ -20,8 +23,27 @@ async function shown(t: TestContext, name: string, env: string): Promise<unknown
   return settings.map(setting => [setting.name, setting.value]);
 }
 
+test("README.md says of the broker's limits what the table in the code says", () => {
+  assert.equal(written().limitTable, limitTable(), "npm run docs writes it anew");
+});
+
 test("the schema beside the lessons is the one that they are read with", () => {
   assert.equal(written().lessonSchema, lessonSchema(), "npm run docs writes it anew");
+});
+
+test("docs/brokers.md has every lesson, and all that is known of brokers", async () => {
+  const text = readFileSync(path.join(import.meta.dirname, "..", "docs", "brokers.md"), "utf8");
+  const brokers = await KnownBrokers.in(LESSONS);
+  const anew = "npm run docs:brokers writes it anew";
+  for (const name of names)
+    assert.match(text, new RegExp(`^\\| \`${name}\` \\| ((held|skipped) \\| ){2}`, "m"), anew);
+  for (const name of ["mosquitto-2.0", "rabbitmq-3.10"]) {
+    const section = text.split(/^## /m).find(each => each.startsWith(name.replace("-", " "))) ?? "";
+    for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.named(name))) {
+      const row = section.split("\n").find(line => line.startsWith(`| \`${lesson}\` | ${escaped(claim)} |`));
+      assert.ok(row?.endsWith(` | ${escaped(reason)} |`), `${name}: ${claim}: ${anew}`);
+    }
+  }
 });
 
 test(".env.example copied to .env changes nothing, nor with every line switched on", async t => {

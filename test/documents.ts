@@ -3,6 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { LIMITS, pastLimit } from "../src/broker/limits.js";
+import type { LimitName } from "../src/events.js";
 import { brokerOptions } from "../src/options/broker.js";
 import { demoOptions } from "../src/options/demo.js";
 import { environmentName, type Option, type OptionTable, SHARED_PREFIX } from "../src/options/option.js";
@@ -76,6 +78,18 @@ function table({ title, prefix, options }: Section): string {
   return `**${title}**\n\n${markdown([head, ...rows])}`;
 }
 
+/** The README's table of what the broker allows only so much of. */
+export function limitTable(): string {
+  const rows = Object.entries(LIMITS).map(([name, { default: most, outcome, event, because }]) => [
+    `\`${name}\``,
+    pastLimit({ name: name as LimitName, most }),
+    outcome,
+    `\`${event}\``,
+    because,
+  ]);
+  return markdown([["limit", "past it is", "then", "event", "why so much"], ...rows]);
+}
+
 function markdown([head = [], ...rows]: string[][]): string {
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map(row => row[i]?.length ?? 0)));
   const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
@@ -90,15 +104,18 @@ const readmeFile = path.join(root, "README.md");
 const envFile = path.join(root, ".env.example");
 const schemaFile = path.join(root, "examples", "lessons", "lesson.schema.json");
 const TABLES = /(?<=<!-- options -->\n\n)[^]*?(?=\n\n<!-- \/options -->)/;
+const LIMIT_TABLE = /(?<=<!-- limits -->\n\n)[^]*?(?=\n\n<!-- \/limits -->)/;
 
 export const written = () => ({
   envExample: readFileSync(envFile, "utf8"),
   lessonSchema: readFileSync(schemaFile, "utf8"),
   optionTables: TABLES.exec(readFileSync(readmeFile, "utf8"))?.[0],
+  limitTable: LIMIT_TABLE.exec(readFileSync(readmeFile, "utf8"))?.[0],
 });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(envFile, envExample());
   writeFileSync(schemaFile, lessonSchema());
-  writeFileSync(readmeFile, readFileSync(readmeFile, "utf8").replace(TABLES, optionTables));
+  const readme = readFileSync(readmeFile, "utf8");
+  writeFileSync(readmeFile, readme.replace(TABLES, optionTables).replace(LIMIT_TABLE, limitTable));
 }

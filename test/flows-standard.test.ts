@@ -917,7 +917,7 @@ for (const retained of [false, true])
     });
 
 test("[MQTT-4.7.3-3] a topic name and a filter may be 65535 bytes long", async t => {
-  const broker = await ObservedBroker.start(t);
+  const broker = await ObservedBroker.start(t, { limits: { "topic-bytes": 65_535 } });
   const long = "\u00e9".repeat(32_767);
   const sub = await broker.connect("sub");
   for (const topicFilter of [`a${long}`, `b${long.slice(1)}/+`]) await sub.subscribe(topicFilter, 1);
@@ -952,7 +952,7 @@ test("no node of a topic tree is left when the last subscription is gone", t => 
 // A full queue, and a sink that is slow.
 
 test("a session's queue past its limit: the oldest message is dropped, and told; what was sent is kept", async t => {
-  const broker = await ObservedBroker.start(t, { maxQueued: 3 });
+  const broker = await ObservedBroker.start(t, { limits: { "queued-messages": 3 } });
   const sub = await broker.connect("sub", { clean: false, hold: true });
   await sub.subscribe("a", 1);
   const publisher = await broker.connect("publisher");
@@ -960,14 +960,15 @@ test("a session's queue past its limit: the oldest message is dropped, and told;
   await sub.message("sent");
   await broker.dropped(sub, "sub");
   for (const payload of ["1", "2", "3", "4"]) await publisher.publish("a", payload, 1);
-  const dropped = { event: "message-dropped", clientId: "sub", topic: "a", packetId: null, queued: 3 };
+  const limit = { name: "queued-messages", most: 3 };
+  const dropped = { event: "message-dropped", clientId: "sub", topic: "a", packetId: null, queued: 3, limit };
   assert.deepEqual(broker.all("message-dropped", "sub"), [dropped, dropped]);
   const again = await broker.connect("sub", { clean: false });
   assert.deepEqual([...(await again.payloadsBefore("4")), "4"], ["sent", "3", "4"]);
 });
 
 test("retained messages that nobody acknowledges fill no queue past its limit", async t => {
-  const broker = await ObservedBroker.start(t, { maxQueued: 3 });
+  const broker = await ObservedBroker.start(t, { limits: { "queued-messages": 3 } });
   const publisher = await broker.connect("publisher");
   for (const topic of ["a/1", "a/2"]) await publisher.publish(topic, "kept", 1, true);
   const sub = await broker.connect("sub", { clean: false, hold: true });
@@ -981,7 +982,8 @@ async function heldAt(t: TestContext, name: BrokerEvent["event"], maxQueued = 10
   const events = new Seen<BrokerEvent>();
   let take = () => {};
   let held = false;
-  const running = await startBroker({ host: "127.0.0.1", port: 0, maxQueued }, event => {
+  const limits = { "queued-messages": maxQueued };
+  const running = await startBroker({ host: "127.0.0.1", port: 0, limits }, event => {
     events.push(event);
     if (event.event !== name || held) return undefined;
     held = true;

@@ -4,13 +4,16 @@ import * as fc from "fast-check";
 import stringWidth from "string-width";
 import type {
   BrokerEvent,
+  CheckEvent,
   ClientEvent,
   Delivery,
+  Deviation,
   EndCause,
   Event,
   FailCause,
   Granted,
   LessonEvent,
+  LimitName,
   MachineState,
   ProtocolVersion,
   QoS,
@@ -19,9 +22,11 @@ import type {
   Timed,
 } from "../src/events.js";
 import { NO_CABLE, NO_MQTT_5, NOT_ITS_BROKER } from "../src/events.js";
+import { LIMITS } from "../src/broker/limits.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
+import { checkText } from "../src/render/check-text.js";
 import { fold } from "../src/render/columns.js";
 import { jsonLine } from "../src/render/escape.js";
 import { ladderText } from "../src/render/ladder.js";
@@ -129,6 +134,10 @@ type Fields<E> = { [Field in Exclude<keyof E, "event">]: fc.Arbitrary<E[Field]> 
 type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event: Name }>> };
 
 const trouble = { code: hostile, message: hostile, hint: hostile };
+const limit = fc.oneof(
+  record({ name: fc.constantFrom(...(Object.keys(LIMITS) as LimitName[])), most: fc.nat() }),
+  fc.constant({ name: "disk", most: null } as const),
+);
 const will = record({ topic, payload, qos, retain: flag });
 const queue = { clientId: name, topic, packetId, queued: number };
 const ofClient = { clientId: name, topic, cause: endCause, clause: hostile };
@@ -275,11 +284,12 @@ const brokerShapes: Shapes<BrokerEvent> = {
     topic,
   },
   "password-set": { file: hostile, user: hostile, added: flag },
-  "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile },
+  "client-refused": { clientId: orNull(hostile), address: hostile, reason: hostile, limit: orNull(limit) },
   "will-stored": { clientId: name, topic, qos, retain: flag },
   "will-published": ofClient,
   "will-discarded": ofClient,
-  "client-disconnected": { clientId: name, cause: endCause },
+  "client-disconnected": { clientId: name, cause: endCause, limit: orNull(limit) },
+  "subscription-refused": { clientId: name, topicFilter: topic, limit },
   subscribed: { clientId: hostile, topicFilter: topic, qos },
   unsubscribed: { clientId: hostile, topicFilter: topic, qos: orNull(qos) },
   "session-stored": { clientId: hostile, queued: number },
@@ -288,8 +298,9 @@ const brokerShapes: Shapes<BrokerEvent> = {
   "message-queued": queue,
   "message-delivered": queue,
   "message-acknowledged": queue,
-  "message-dropped": queue,
+  "message-dropped": { ...queue, limit: orNull(limit) },
   "message-retained": { topic },
+  "will-not-retained": { clientId: name, topic, limit },
   "retained-cleared": { topic },
   "events-omitted": { count: number },
   packet: {
@@ -317,6 +328,13 @@ const brokerShapes: Shapes<BrokerEvent> = {
   error: trouble,
 };
 
+const skipped = fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
+  "interrupted",
+  NOT_ITS_BROKER,
+  NO_CABLE,
+  NO_MQTT_5,
+  null,
+);
 const lessonShapes: Shapes<LessonEvent> = {
   lesson: {
     name: hostile,
@@ -333,7 +351,9 @@ const lessonShapes: Shapes<LessonEvent> = {
     held: flag,
     clause: orNull(hostile),
     instead: orNull(hostile),
+    mandatory: flag,
     deviation: flag,
+    reason: orNull(hostile),
     seconds: orNull(number),
   },
   prediction: { question: hostile, choices: some(hostile) },
@@ -344,19 +364,60 @@ const lessonShapes: Shapes<LessonEvent> = {
     passed: flag,
     held: number,
     failed: number,
-    skipped: fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
-      "interrupted",
-      NOT_ITS_BROKER,
-      NO_CABLE,
-      NO_MQTT_5,
-      null,
-    ),
+    skipped,
     deviations: number,
     notObserved: number,
     next: orNull(hostile),
     guessed: number,
     right: number,
   },
+  warning: trouble,
+  error: trouble,
+};
+
+const product = orNull(record({ name: hostile, version: hostile }));
+const checkShapes: Shapes<CheckEvent> = {
+  checking: { broker: hostile, product, lessons: some(name), knownDeviations: number },
+  lesson: lessonShapes.lesson,
+  checked: {
+    lesson: hostile,
+    claims: some(hostile),
+    outcome: fc.constantFrom<"held" | "deviates" | "skipped">("held", "deviates", "skipped"),
+    held: number,
+    notObserved: number,
+    clauses: some(hostile),
+    deviations: some(
+      record<Deviation>({
+        what: hostile,
+        clause: orNull(hostile),
+        mandatory: flag,
+        instead: orNull(hostile),
+        reason: orNull(hostile),
+      }),
+    ),
+    skipped,
+    seconds: number,
+  },
+  check: {
+    broker: hostile,
+    product,
+    passed: flag,
+    held: number,
+    deviates: number,
+    skipped: number,
+    broken: number,
+    brokenAsKnown: number,
+    keptAfterAll: some(record({ lesson: hostile, what: hostile })),
+    interrupted: flag,
+    seconds: number,
+  },
+  reachable: {
+    broker: hostile,
+    reachable: flag,
+    milliseconds: orNull(number),
+    reason: orNull(hostile),
+  },
+  connectivity: { host: hostile, reachable: number, unreachable: number, options: orNull(hostile) },
   warning: trouble,
   error: trouble,
 };
@@ -422,6 +483,7 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
   "lwt-demo": fc
     .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
     .map(([first, given]) => ({ render: ladderText, events: [first, ...given] })),
+  "lwt-demo check": events(anyOf(checkShapes)).map(given => ({ render: checkText, events: given })),
   "lwt-demo list": events(lessonEvent).map(given => ({ render: lessonListText, events: given })),
 };
 

@@ -27,7 +27,7 @@ function draw(
   return texts.flatMap(text => (text?.out === undefined ? [] : text.out.split("\n")));
 }
 
-const asExpected = { deviation: false, seconds: null };
+const asExpected = { mandatory: true, deviation: false, reason: null, seconds: null };
 const noMore = { guessed: 0, right: 0, deviations: 0, notObserved: 0, next: null };
 
 const connecting = (process: string) => ({ event: "connecting", process, broker: "b", clientId: process });
@@ -211,7 +211,9 @@ test("a deviation, a time that was measured, and a question with its answer", ()
       held: false,
       clause: "[MQTT-3.1.4-2]",
       instead: "none came",
+      mandatory: true,
       deviation: true,
+      reason: "It sends none.",
       seconds: null,
     },
     {
@@ -245,12 +247,12 @@ test("a deviation, a time that was measured, and a question with its answer", ()
     "  held    in time (7.6 s)",
     `  differs a will comes${" ".repeat(44)}[MQTT-3.1.4-2]`,
     "          none came",
+    "          It sends none.",
     "",
     "  answer  2  everything",
     "          it must",
     "",
-    "l passed: 1 claim held, 1 broken by this broker in a known way, 3 not observed",
-    "  here",
+    "l passed: 1 claim held, 1 differs here, 3 not observed here",
     "Next: npx lwt-demo queued",
   ]);
 });

@@ -4,7 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { builtInLesson } from "../src/lessons/catalogue.js";
 import { brokenBroker, type DEFECTS } from "./broken-broker.js";
-import { names, NEED_MQTT_5, NEED_THEIR_BROKER } from "./every-lesson.js";
+import { names, NEED_MQTT_5, NEED_THEIR_BROKER } from "./checks.js";
 import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "./processes.js";
 
 const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
@@ -29,9 +29,9 @@ const broken: [lesson: string, defect: keyof typeof DEFECTS, claim: RegExp][] = 
   ["publisher-outbox", "takes DUP for already had", /the same run and numbers come/],
   ["qos-matters", "queues nothing", /QoS 1 on both sides is kept/],
   ["the-slide-code", "drops wills", /without disconnect\(\) the broker|and then the same will/],
-  ["client-id", "lets two clients have one ID", /closed the first connection/],
+  ["client-id", "lets two clients have one ID", /First's will is sent/],
   ["will-fields", "drops wills", /the will is the message that was set/],
-  ["will-fields", "ignores retain", /will gamma, retained/],
+  ["will-fields", "ignores retain", /will beta, retained/],
   ["one-will-topic", "drops wills", /nothing in it tells whose/],
   ["will-network", "drops wills", /the will reaches the subscriber/],
   ["will-keep-alive", "drops wills", /4\.5 s after the last packet/],

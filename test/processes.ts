@@ -27,8 +27,11 @@ function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv 
   return { ...Object.fromEntries(kept), ...more };
 }
 
+/** A test; or whatever says when what was started for it is to end. */
+export type Owner = Pick<TestContext, "after">;
+
 /** A folder that goes with the test. */
-export function temporaryFolder(t: TestContext): string {
+export function temporaryFolder(t: Owner): string {
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -45,7 +48,7 @@ export class Running {
   #changed = new Set<() => void>();
 
   constructor(
-    t: TestContext,
+    t: Owner,
     readonly child: ChildProcess,
   ) {
     for (const stream of ["stdout", "stderr"] as const) {
@@ -138,12 +141,7 @@ interface How {
 }
 
 /** One of the four commands; with --json unless told otherwise. */
-export function command(
-  t: TestContext,
-  name: string,
-  args: string[],
-  how: How & { json?: boolean } = {},
-): Running {
+export function command(t: Owner, name: string, args: string[], how: How & { json?: boolean } = {}): Running {
   const json = how.json === false ? [] : ["--json"];
   const all = [...(how.node ?? []), path.join(binDir, `${name}.cjs`), ...args, ...json];
   const cwd = how.cwd ?? temporaryFolder(t);
@@ -159,8 +157,11 @@ export function command(
 }
 
 /** A peer, such as mosquitto_sub; null where it isn't installed. */
-export function peer(t: TestContext, name: string, args: string[]): Running {
-  return new Running(t, spawn(name, args, { stdio: ["pipe", "pipe", "pipe"] }));
+export function peer(t: Owner, name: string, args: string[], env: Record<string, string> = {}): Running {
+  return new Running(
+    t,
+    spawn(name, args, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } }),
+  );
 }
 
 /** For `env`: connections to `host:port` go to a port of this machine, or fail with a system error. */
@@ -175,7 +176,7 @@ export interface TestBroker {
   process: Running;
 }
 
-export async function lwtBroker(t: TestContext, ...args: string[]): Promise<TestBroker> {
+export async function lwtBroker(t: Owner, ...args: string[]): Promise<TestBroker> {
   const process = command(t, "lwt-broker", ["--port", "0", ...args]);
   const { url } = await process.event("listening");
   return { url, port: Number(new URL(url).port), process };
@@ -187,7 +188,7 @@ export interface Mosquitto extends TestBroker {
 }
 
 /** Mosquitto on free ports; as it comes it drops what a session has queued beyond 1000 messages. */
-export async function mosquitto(t: TestContext): Promise<Mosquitto> {
+export async function mosquitto(t: Owner): Promise<Mosquitto> {
   const [port, tlsPort, wsPort] = await Promise.all([freePort(), freePort(), freePort()]);
   const folder = temporaryFolder(t);
   const file = path.join(folder, "mosquitto.conf");
@@ -227,10 +228,14 @@ export function missing(program: string, args: string[]): string | false {
     // mosquitto's -h exits with 3 or 1; only a program that isn't there is missing.
     const absent = (error as NodeJS.ErrnoException).code === "ENOENT" || program.includes("python");
     if (!absent) return false;
-    if (process.env["LWT_REQUIRE_PEERS"])
-      throw new Error(`${program} ${args.join(" ")} is required here`, { cause: error });
-    return `${program} is not installed`;
+    return required([program, ...args].join(" "), error);
   }
+}
+
+/** Of a peer that is missing; the words for `skip`, where it may be. */
+export function required(peer: string, cause?: unknown): string {
+  if (process.env["LWT_REQUIRE_PEERS"]) throw new Error(`${peer} is required here`, { cause });
+  return `${peer} is not installed`;
 }
 
 export async function freePort(): Promise<number> {

@@ -442,3 +442,16 @@ test("passwd asks twice, shows nothing of what is typed, and takes mistakes back
   assert.ok(readFileSync(file, "utf8").includes(`\nanna:${proof}\n`), "it is as it was");
   for (const run of [right, different, ended, interrupted]) assert.doesNotMatch(run.stdout, /Ses|wrong/);
 });
+
+test("the check counts its lessons on one line, which is gone at the end, and Ctrl-C leaves a table", {
+  skip,
+}, async t => {
+  const run = onTerminal(t, "lwt-demo", ["check"]);
+  await run.outputHas(/\d of \d+ lessons; running: [\w-]+, /);
+  type(run, CTRL_C);
+  assert.equal(await run.exit(), 130);
+  const screen = await screenAtEnd(run);
+  assert.ok(!screen.some(line => line.includes("running:")));
+  assert.ok(screen.some(line => /^old-subscription +S3 +skipped +interrupted$/.test(line)));
+  assert.ok(screen.some(line => /: \d+ held, \d+ deviate, \d+ skipped; left before the end$/.test(line)));
+});

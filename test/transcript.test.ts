@@ -25,7 +25,14 @@ const LESSON: LessonEvent = {
     { name: "Machine1", command: "pub-lwt" },
   ],
 };
-const CLAIM = { event: "expected", held: true, clause: "[MQTT-3.1.2-5]", instead: null } as const;
+const CLAIM = {
+  event: "expected",
+  held: true,
+  clause: "[MQTT-3.1.2-5]",
+  instead: null,
+  mandatory: true,
+  reason: null,
+} as const;
 const END = {
   lesson: "mine",
   skipped: null,
@@ -77,7 +84,7 @@ Machine1                                                   broker
 
 Predicted 1. **Answer:** 2, no. It is QoS 2.
 
-**Failed.** Claims held: 1, failed: 1, known deviations: 0, not observed: 0; predictions: 0 of 1 right.
+**Failed.** Claims held: 1, failed: 1, differing: 0, not observed: 0; predictions: 0 of 1 right.
 `,
   );
 });

@@ -4,24 +4,33 @@
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
-import type { Duplex } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
 import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "./faults.js";
-import { FAREWELL, MOST_PACKET_BYTES, MOST_TOPIC_LEVELS, PACKET_TOO_LARGE } from "./limits.js";
+import { FAREWELL, LimitError, type Limits } from "./limits.js";
+
+const SECOND = 1000;
 
 export type AedesClient = Client & {
   _disconnected: boolean;
   _parser: Parser;
   will: PublishPacket | null;
+  /** Until CONNECT has come. */
+  _connectTimer: NodeJS.Timeout | null;
+  /** Started anew by each packet, if the interval, in milliseconds, is over 0. */
+  _keepaliveTimer: NodeJS.Timeout | null;
+  _keepaliveInterval: number;
   /** No more is read from the socket. */
   pause(): void;
-  /** Once connected, aedes calls it for what a new subscription finds retained. */
-  deliverQoS: (message: PublishPacket, done: () => void) => void;
 };
 
 interface Parser {
-  _list: { slice(start?: number, end?: number): Buffer; consume(bytes: number): void };
+  _list: {
+    slice(start?: number, end?: number): Buffer;
+    consume(bytes: number): void;
+    append(bytes: Buffer): void;
+  };
   _pos: number;
   packet: ParsedPacket | null;
   _parseString(): string | null;
@@ -30,7 +39,8 @@ interface Parser {
   _newPacket(): boolean;
   _emitError(error: Error): void;
   prependListener(event: "packet", listener: (packet: ParsedPacket) => void): unknown;
-  parse(bytes: unknown): void;
+  /** @returns bytes of a packet that is not complete */
+  parse(bytes: Buffer): number;
   constructor: new () => { parser(): Parser };
 }
 
@@ -38,7 +48,10 @@ export type AedesBroker = Aedes & {
   /** The registered connections by client identifier. */
   clients: Record<string, AedesClient>;
   maxTopicLevels: number;
+  /** 0: as many as there are packet identifiers. */
+  maxInflightInbound: number;
   registerClient(client: AedesClient): void;
+  persistence: { createRetainedStreamCombi: () => Readable };
   /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
   _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
@@ -46,6 +59,12 @@ export type AedesBroker = Aedes & {
 
 /** Whether a DISCONNECT has come. */
 export const hasDisconnected = (client: AedesClient): boolean => client._disconnected;
+
+/** Topics and QoS 2 have limits of ours, which aedes would not name. */
+export function takeOverLimits(broker: AedesBroker): void {
+  broker.maxTopicLevels = Number.POSITIVE_INFINITY;
+  broker.maxInflightInbound = 0;
+}
 
 /**
  * Distribution is ours: aedes' own would come after the acknowledgment, and out of order. Wills too: each is sent when
@@ -55,7 +74,8 @@ export function takeOverDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
-  broker.maxTopicLevels = MOST_TOPIC_LEVELS;
+  // What a subscription finds retained is sent by retained-delivery.ts.
+  broker.persistence.createRetainedStreamCombi = () => Readable.from([]);
   clearInterval(broker._clearWillInterval);
 }
 
@@ -153,20 +173,58 @@ export function watchPackets(
   sent.prependListener("packet", packet => tell("sent", packet));
   const write = conn.write.bind(conn) as (...args: unknown[]) => boolean;
   conn.write = (...args: unknown[]) => {
-    sent.parse(args[0]);
+    sent.parse(args[0] as Buffer);
     return write(...args);
   };
 }
 
 /** Before the parser keeps any of it: how long a packet is stands at its beginning. */
-export function refuseLargePackets({ _parser: parser }: AedesClient): void {
+export function refuseLargePackets({ _parser: parser }: AedesClient, most: number): void {
   const parseLength = parser._parseLength.bind(parser);
   parser._parseLength = () => {
     const known = parseLength();
-    if (!known || (parser.packet?.length ?? 0) <= MOST_PACKET_BYTES) return known;
-    parser._emitError(new Error(PACKET_TOO_LARGE));
+    if (!known || (parser.packet?.length ?? 0) <= most) return known;
+    parser._emitError(new LimitError({ name: "packet-bytes", most }));
     return false;
   };
+}
+
+/** Tells after each piece that was read how many bytes are kept of a packet that is not complete. */
+export function watchUnfinished(
+  { _parser: parser }: AedesClient,
+  tell: (packet: object | null, bytes: number) => void,
+): void {
+  const parse = parser.parse.bind(parser);
+  parser.parse = bytes => {
+    const kept = parse(bytes);
+    if (kept > 0 && kept < bytes.length) keepOnly(parser._list);
+    tell(parser.packet, kept);
+    return kept;
+  };
+}
+
+/** Of a piece whose end is kept, all would be kept in memory. */
+function keepOnly(list: Parser["_list"]): void {
+  const kept = Buffer.from(list.slice());
+  list.consume(kept.length);
+  list.append(kept);
+}
+
+/** Ends a connection on which no CONNECT comes, whatever else does. */
+export function refuseIdlers(client: AedesClient, { "connect-seconds": most }: Limits): void {
+  if (client._connectTimer) clearTimeout(client._connectTimer);
+  const tooLate = () => client.emit("error", new LimitError({ name: "connect-seconds", most }));
+  client._connectTimer = setTimeout(tooLate, most * SECOND);
+}
+
+/** To be called when the client is connected: silence has an end, though its keep alive is longer, or 0. */
+export function endSilence(client: AedesClient, { "silent-seconds": most }: Limits): void {
+  const { _keepaliveTimer: timer, _keepaliveInterval: interval } = client;
+  if (client.closed || (timer && interval <= most * SECOND)) return;
+  if (timer) clearTimeout(timer);
+  const tooLong = () => client.emit("error", new LimitError({ name: "silent-seconds", most }));
+  client._keepaliveInterval = most * SECOND;
+  client._keepaliveTimer = setTimeout(tooLong, most * SECOND);
 }
 
 /** aedes drops a filter that a SUBSCRIBE has twice, and its return code with it [MQTT-3.9.3-1]. */

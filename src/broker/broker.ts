@@ -1,11 +1,14 @@
 import { Aedes } from "aedes";
+import type { Socket } from "node:net";
 import { pid } from "node:process";
+import type { Duplex } from "node:stream";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events.js";
 import { type AedesBroker, noEmitter } from "./aedes-parts.js";
 import { type Access, OPEN_TO_ALL } from "./access.js";
 import { Connections } from "./connections.js";
-import { FAREWELL, MOST_QUEUED } from "./limits.js";
+import { Headcount } from "./headcount.js";
+import { FAREWELL, type Limits, limitsFrom } from "./limits.js";
 import { listen, type Listening, type ListenSettings } from "./listeners.js";
 import { isLoopback } from "./loopback.js";
 import { MemoryStore } from "./memory-store.js";
@@ -13,11 +16,10 @@ import { Pace } from "./pace.js";
 import type { DataSettings } from "./durable/durable-store.js";
 import { openStore } from "./open-store.js";
 import { Persistence } from "./persistence.js";
-import { QueueLimit } from "./queue-limit.js";
 
 export interface BrokerSettings extends ListenSettings {
-  /** Messages that one session may have queued, at least 1; then its oldest is given up. Default 100 000. */
-  maxQueued?: number;
+  /** How much there may be of what: each at least 1, in the unit of its name; for the defaults see README. */
+  limits?: Partial<Limits>;
   /** The file of users, with what each may publish and subscribe to; default null: anyone may do everything. */
   users?: string | null;
   /** Tell of every packet, as events `packet`. Default false. */
@@ -49,7 +51,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
         throw error;
       })
     : inMemory();
-  const limit = new QueueLimit(store, settings.maxQueued ?? MOST_QUEUED, pace);
+  const limits = limitsFrom(settings.limits ?? {});
   const persistence = new Persistence(store, {
     sessionOf: client => connections.of(client)?.session ?? undefined,
     userOf: client => connections.of(client)?.user ?? null,
@@ -67,12 +69,15 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     drainTimeout: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, limit, access, pace, settings.debug ?? false);
-  const listening = await listen(settings, {
-    open: (stream, socket) => connections.add(stream, socket),
-    refused: (socket, reason) => connections.refused(socket, reason),
-    failed: error => pace.emit(failure(error)),
-  }).catch(async error => {
+  const connections = new Connections(aedes, store, limits, access, pace, settings.debug ?? false);
+  const headcount = new Headcount(limits, pace);
+  const door = {
+    open: (stream: Duplex, socket: Socket) => connections.add(stream, socket),
+    refused: (socket: Socket, reason: string) => connections.refused(socket, reason),
+    late: (socket: Socket) => connections.late(socket),
+    failed: (error: Error) => pace.emit(failure(error)),
+  };
+  const listening = await listen(settings, limits, headcount, door).catch(async error => {
     access.close();
     await closeAedes(aedes);
     await store.close();
@@ -93,6 +98,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   let closing: Promise<void> | undefined;
   const close = async () => {
     access.close();
+    headcount.close();
     await stop(listening, aedes, connections);
     await store.close();
   };

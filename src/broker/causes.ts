@@ -1,5 +1,5 @@
-import type { EndCause } from "../events.js";
-import { NOT_STORED, PACKET_TOO_LARGE, TOO_MANY_LEVELS } from "./limits.js";
+import type { EndCause, ReachedLimit } from "../events.js";
+import { LimitError } from "./limits.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
 
 /** What became of a will, by the cause of its connection's end: published, except after DISCONNECT. */
@@ -18,13 +18,14 @@ export const willClause: Record<EndCause, string> = {
 /** What is to become of a publication that is not authorized. */
 export const REFUSED = "[MQTT-3.3.5-2]";
 
-const LIMITS = new Set([PACKET_TOO_LARGE, TOO_MANY_LEVELS, NOT_STORED]);
+/** The limit that ended a connection, if one did. */
+export const limitOf = (error: Error): ReachedLimit | null =>
+  error instanceof LimitError ? error.limit : null;
 
 /** Why a connection failed: the system's own errors name the call that failed, what the broker minds has none. */
 export function causeOfError(error: NodeJS.ErrnoException): EndCause {
   if (error.syscall !== undefined) return "network-error";
-  if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return "limit";
-  return LIMITS.has(error.message) ? "limit" : "protocol-error";
+  return limitOf(error) ? "limit" : "protocol-error";
 }
 
 /** Why a connection without an error ended: DISCONNECT, the peer's FIN, or the broker that hung up on nonsense. */

@@ -1,7 +1,7 @@
 import type { ConnectPacket, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { BrokerEvent, EndCause } from "../events.js";
+import type { BrokerEvent, EndCause, ReachedLimit } from "../events.js";
 import { describePacket } from "../packet-description.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgments.js";
 import { type AedesClient, hasDisconnected } from "./aedes-parts.js";
@@ -15,6 +15,7 @@ import type { QueueLimit } from "./queue-limit.js";
 import { RetainedDelivery } from "./retained-delivery.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Settle, Store } from "./store.js";
+import type { Unread } from "./unread.js";
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
@@ -34,9 +35,12 @@ export class Connection {
   readonly #stream: Duplex;
   readonly #store: Store;
   readonly #limit: QueueLimit;
+  readonly #unread: Unread;
   readonly #pace: Pace;
   #phase: "new" | "refused" | "connected" | "ended" = "new";
   #cause: EndCause | null = null;
+  /** Past which the client went, where that is the cause, or why it is refused. */
+  #reached: ReachedLimit | null = null;
   #willDue = false;
   #wasConnected = false;
   #login: Login | null = null;
@@ -54,12 +58,14 @@ export class Connection {
     { remoteAddress, remotePort }: Socket,
     store: Store,
     limit: QueueLimit,
+    unread: Unread,
     pace: Pace,
   ) {
     this.#client = client;
     this.#stream = stream;
     this.#store = store;
     this.#limit = limit;
+    this.#unread = unread;
     this.#pace = pace;
     this.isLocal = isLoopback(remoteAddress ?? "");
     this.address = `${remoteAddress}:${remotePort}`;
@@ -114,7 +120,6 @@ export class Connection {
   /** The client is accepted. */
   accept(session: Session): void {
     this.#session = session;
-    this.#client.deliverQoS = () => {}; // never done, so that it is asked no more: see retained-delivery.ts
   }
 
   /** CONNACK is out. */
@@ -137,9 +142,9 @@ export class Connection {
     session.established = true;
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     this.#tellWillStored();
-    this.#delivery = new Delivery(this.#stream, session, this.#store, {
+    this.#delivery = new Delivery(this.#stream, session, this.#store, this.#unread, {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
-      dropped: topic => this.#tellMessage("message-dropped", topic, null),
+      dropped: (topic, limit) => this.#tellDropped(topic, limit),
       mayReceive: topic => this.maySubscribe(topic),
     });
     this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#limit);
@@ -173,15 +178,15 @@ export class Connection {
     this.#delivery?.pump();
   }
 
-  /** @param retained what it finds, to be sent after SUBACK */
-  subscribe(subscription: StoredSubscription, retained: () => Message[], settle: Settle): void {
+  /** @param retained what it finds, to be sent after SUBACK; null stands for what it does not find */
+  subscribe(subscription: StoredSubscription, retained: Iterable<Message | null>, settle: Settle): void {
     const session = this.#session;
     if (!session) return settle(null);
     this.#store.subscribe(session, subscription);
     this.#store.whenSafe(error => {
       // What a resumed session has subscribed to before finds nothing anew. What was published before it and is safe
       // by now would not come otherwise.
-      if (!error) this.#retained?.found(subscription, retained());
+      if (!error) this.#retained?.found(subscription, retained);
       settle(error);
     });
   }
@@ -200,16 +205,28 @@ export class Connection {
     }
   }
 
-  refused(reason: string): void {
+  /** CONNACK is going to refuse it, since there would be too much. */
+  reaches(limit: ReachedLimit): void {
+    this.#reached = limit;
+  }
+
+  /** @param why for what else than a limit that it has reached already */
+  refused(why: (limit: ReachedLimit | null) => string, limit = this.#reached): void {
     if (this.#phase !== "new") return;
     this.#phase = "refused";
-    const clientId = this.connect ? this.connect.clientId : null;
-    this.#emit({ event: "client-refused", clientId, address: this.address, reason });
+    const { address, connect } = this;
+    const event = "client-refused";
+    const reason = why(limit);
+    if (connect) this.#emit({ event, clientId: connect.clientId, address, reason, limit });
+    // Anybody can come and say nothing of use, as often as the network carries.
+    else this.#pace.emitOften(() => ({ event, clientId: null, address, reason, limit }));
   }
 
   /** Something ends the connection now. What comes after its end, or after DISCONNECT, is not the cause. */
-  ending(cause: EndCause): void {
-    if (!this.#client.closed && !hasDisconnected(this.#client)) this.#cause ??= cause;
+  ending(cause: EndCause, limit: ReachedLimit | null = null): void {
+    if (this.#client.closed || hasDisconnected(this.#client) || this.#cause !== null) return;
+    this.#cause = cause;
+    this.#reached = limit;
   }
 
   get isClosed(): boolean {
@@ -306,8 +323,15 @@ export class Connection {
     this.#emit({ event: "will-stored", clientId: this.clientId, topic, qos, retain });
   }
 
+  #tellDropped(topic: string, limit: ReachedLimit | null): void {
+    const { clientId } = this;
+    const queued = this.#session?.queue.length ?? 0;
+    const event = "message-dropped";
+    this.#pace.emitOften(() => ({ event, clientId, topic, packetId: null, queued, limit }));
+  }
+
   #tellMessage(
-    event: "message-delivered" | "message-acknowledged" | "message-dropped",
+    event: "message-delivered" | "message-acknowledged",
     topic: string,
     packetId: number | null,
   ): void {
@@ -329,7 +353,8 @@ export class Connection {
     this.#cause ??= causeOfEnd(this.#client);
     if (!this.#wasConnected) return;
     const { clientId } = this;
-    this.#emit({ event: "client-disconnected", clientId, cause: this.#cause });
+    const limit = this.#cause === "limit" ? this.#reached : null;
+    this.#emit({ event: "client-disconnected", clientId, cause: this.#cause, limit });
     // In memory no session outlives the broker.
     if (this.#session?.stored && (this.#cause !== "broker-stopped" || this.#store.folder !== null))
       this.#emit({ event: "session-stored", clientId, queued: this.#session.queue.length });

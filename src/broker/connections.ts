@@ -1,39 +1,55 @@
 import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { ReachedLimit } from "../events.js";
 import { BROKER_STATUS_TOPIC, isBrokersOwn, topicFilterProblem } from "../topics.js";
 import {
   answerBeforeClosing,
+  endSilence,
   type AedesBroker,
   type AedesClient,
   hasDisconnected,
   holdBackRest,
   refuseBadStrings,
   refuseFaults,
+  refuseIdlers,
   refuseLargePackets,
   registerNoneThatIsOver,
   takeOverDistribution,
+  takeOverLimits,
+  watchUnfinished,
   watchPackets,
 } from "./aedes-parts.js";
 import { type Access, isRefusal, Refusal, ReturnCode } from "./access.js";
-import { causeOfError, REFUSED, willClause } from "./causes.js";
+import { causeOfError, limitOf, REFUSED, willClause } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
-import { NOT_STORED } from "./limits.js";
+import { LimitError, type Limits, pastLimit, topicPastLimit } from "./limits.js";
 import type { Pace } from "./pace.js";
 import { isNoSubscription } from "./persistence.js";
 import { Publications } from "./publications.js";
-import type { QueueLimit } from "./queue-limit.js";
+import { QueueLimit } from "./queue-limit.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./refusals.js";
 import type { Session } from "./session.js";
+import { StoreLimits } from "./store-limits.js";
 import { statusOf } from "./status.js";
 import { safe, type Settle, type Store } from "./store.js";
+import { UnfinishedPackets } from "./unfinished.js";
+import { Unread } from "./unread.js";
+import { WillLimit } from "./will-limit.js";
+
+const NO_ROOM = { name: "disk", most: null } as const;
 
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class Connections {
   readonly #broker: AedesBroker;
   readonly #store: Store;
+  readonly #limits: Limits;
   readonly #limit: QueueLimit;
+  readonly #room: StoreLimits;
+  readonly #unfinished: UnfinishedPackets;
+  readonly #unread: Unread;
+  readonly #wills: WillLimit;
   readonly #access: Access;
   readonly #pace: Pace;
   /** Tell of every packet. */
@@ -45,21 +61,20 @@ export class Connections {
   /** The newest connection of each client identifier. */
   readonly #byId = new Map<string, Connection>();
 
-  constructor(
-    broker: AedesBroker,
-    store: Store,
-    limit: QueueLimit,
-    access: Access,
-    pace: Pace,
-    debug: boolean,
-  ) {
+  constructor(broker: AedesBroker, store: Store, limits: Limits, access: Access, pace: Pace, debug: boolean) {
     this.#broker = broker;
     this.#store = store;
-    this.#limit = limit;
+    this.#limits = limits;
+    this.#limit = new QueueLimit(store, limits, pace);
+    this.#room = new StoreLimits(store, limits);
+    this.#unfinished = new UnfinishedPackets(limits["unfinished-bytes"]);
+    this.#unread = new Unread(limits);
+    this.#wills = new WillLimit(limits["will-bytes"]);
     this.#access = access;
     this.#pace = pace;
     this.#debug = debug;
-    this.#publications = new Publications(store, limit, pace);
+    this.#publications = new Publications(store, this.#room, this.#limit, pace);
+    takeOverLimits(broker);
     takeOverDistribution(broker);
     registerNoneThatIsOver(broker);
     this.#hook();
@@ -80,21 +95,40 @@ export class Connections {
   add(stream: Duplex, socket: Socket): void {
     const client = this.#broker.handle(stream) as AedesClient;
     refuseBadStrings(client);
-    refuseLargePackets(client);
+    refuseLargePackets(client, this.#limits["packet-bytes"]);
+    refuseIdlers(client, this.#limits);
+    watchUnfinished(client, (packet, bytes) => this.#unfinished.tell(client, packet, bytes));
     answerBeforeClosing(client, stream, goOn => this.#store.whenSafe(goOn));
-    const connection = new Connection(client, stream, socket, this.#store, this.#limit, this.#pace);
+    const connection = new Connection(
+      client,
+      stream,
+      socket,
+      this.#store,
+      this.#limit,
+      this.#unread,
+      this.#pace,
+    );
     refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
-    stream.once("close", () => connection.socketClosed(this.#broker.clients[client.id] === client));
+    stream.once("close", () => {
+      this.#unfinished.forget(client);
+      connection.socketClosed(this.#broker.clients[client.id] === client);
+    });
     void connection.gone.then(() => this.#forget(connection));
   }
 
-  /** Somebody came and never spoke MQTT. */
-  refused({ remoteAddress, remotePort }: Socket, reason: string): void {
+  /** Somebody came and never spoke MQTT: anybody can, as often as the network carries. */
+  refused({ remoteAddress, remotePort }: Socket, reason: string, limit: ReachedLimit | null = null): void {
     const address = `${remoteAddress}:${remotePort}`;
-    this.#pace.emit({ event: "client-refused", clientId: null, address, reason });
+    this.#pace.emitOften(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
+  }
+
+  /** Nor agreed in time on what lies under it. */
+  late(socket: Socket): void {
+    const limit = { name: "connect-seconds", most: this.#limits["connect-seconds"] } as const;
+    this.refused(socket, pastLimit(limit), limit);
   }
 
   /** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
@@ -141,15 +175,25 @@ export class Connections {
   }
 
   /** With what the broker holds, for who asks for that. */
-  #retainedFor(topicFilter: string): Message[] {
-    if (topicFilter !== BROKER_STATUS_TOPIC) return [...this.#store.retainedFor([topicFilter])];
+  #foundBy(topicFilter: string): Iterable<Message | null> {
+    return topicFilter === BROKER_STATUS_TOPIC ? this.#status() : this.#store.foundRetained(topicFilter);
+  }
+
+  *#status(): Iterable<Message> {
     const payload = Buffer.from(JSON.stringify(statusOf(this.#store, this.all())));
-    return [{ topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true }];
+    yield { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
   }
 
   #forget(connection: Connection): void {
     this.#open.delete(connection);
     if (this.#byId.get(connection.clientId) === connection) this.#byId.delete(connection.clientId);
+  }
+
+  #willFault(topic: string): Error | null {
+    const fault = willTopicFault(topic);
+    if (fault !== null) return new Error(fault);
+    const limit = topicPastLimit(topic, this.#limits);
+    return limit && new LimitError(limit);
   }
 
   /** aedes' hooks: what it asks before it acts. */
@@ -159,8 +203,8 @@ export class Connections {
       const connection = this.of(client);
       if (connection) connection.connect = packet;
       holdBackRest(client as AedesClient);
-      const fault = packet.will ? willTopicFault(packet.will.topic) : null;
-      callback(fault === null ? null : new Error(fault), fault === null);
+      const fault = packet.will ? this.#willFault(packet.will.topic) : null;
+      callback(fault, fault === null);
     };
     broker.authenticate = (client, username, password, done) => {
       const connection = this.of(client);
@@ -171,11 +215,18 @@ export class Connections {
           Object.assign(new Error("identifier rejected"), { returnCode: ReturnCode.identifierRejected }),
           null,
         );
+      const refuse = (error: Error, returnCode: number) => {
+        const limit = limitOf(error);
+        if (limit) connection.reaches(limit);
+        done(Object.assign(error, { returnCode }), null);
+      };
+      const most = this.#limits["client-id-bytes"];
+      if (Buffer.byteLength(client.id) > most)
+        return refuse(new LimitError({ name: "client-id-bytes", most }), ReturnCode.identifierRejected);
       this.#logIn(client, connection, username, password)
         .then(() => this.#accept(client, connection, () => done(null, true)))
         .catch((error: Error) => {
-          if (!isRefusal(error))
-            return done(Object.assign(error, { returnCode: ReturnCode.serverUnavailable }), null);
+          if (!isRefusal(error)) return refuse(error, ReturnCode.serverUnavailable);
           connection.refusal = error.message;
           done(error, null);
         });
@@ -186,13 +237,21 @@ export class Connections {
       if (problem) return callback(new Error(problem), null);
       const connection = this.of(client);
       const refused = subscription.topic === BROKER_STATUS_TOPIC && connection?.isLocal !== true;
-      if (refused || !connection) return callback(null, null);
+      const session = connection?.session;
+      if (refused || !session) return callback(null, null);
       connection.inTurn(true, () => {
-        if (!connection.maySubscribe(subscription.topic)) {
-          connection.notAuthorized("subscribe", subscription.topic);
+        const topicFilter = subscription.topic;
+        if (!connection.maySubscribe(topicFilter)) {
+          connection.notAuthorized("subscribe", topicFilter);
           return callback(null, null);
         }
-        const retained = () => this.#retainedFor(subscription.topic);
+        const limit = this.#room.subscription(session, topicFilter);
+        if (limit) {
+          const { clientId } = connection;
+          this.#pace.emitOften(() => ({ event: "subscription-refused", clientId, topicFilter, limit }));
+          return callback(null, null);
+        }
+        const retained = this.#foundBy(topicFilter);
         connection.subscribe(subscription, retained, error => callback(error, error ? null : subscription));
       });
     };
@@ -214,8 +273,11 @@ export class Connections {
         }
         const taken = (error: Error | null) => {
           if (isWill && !error) connection.willPublished();
-          callback(error && new Error(NOT_STORED, { cause: error }));
+          const limit = error && limitOf(error) ? error : new LimitError(NO_ROOM, { cause: error });
+          callback(error && limit);
         };
+        const limit = topicPastLimit(packet.topic, this.#limits);
+        if (limit && !isWill) return callback(new LimitError(limit));
         if (isWill)
           this.#publications.accept(messageOf(packet), { willOf: connection.clientId, will: packet }, taken);
         else this.#take(packet, connection?.session ?? null, taken);
@@ -231,7 +293,11 @@ export class Connections {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
     const arrival = session && packetId !== undefined ? { session, packetId } : null;
     const isKnown = () => arrival?.session.received.has(arrival.packetId) === true;
-    if (!isKnown()) return this.#publications.accept(messageOf(packet), arrival, settle);
+    if (!isKnown()) {
+      const limit = arrival && this.#room.arrival(arrival.session);
+      if (limit) return settle(new LimitError(limit));
+      return this.#publications.accept(messageOf(packet), arrival, settle);
+    }
     // Its first coming may not be safe yet, and may be refused.
     this.#store.whenSafe(error => (error || isKnown() ? settle(error) : this.#take(packet, session, settle)));
   }
@@ -274,11 +340,21 @@ export class Connections {
     const previous = this.#byId.get(client.id);
     this.#byId.set(client.id, connection);
     await previous?.end("taken-over");
+    const limit =
+      (client.clean ? null : this.#room.session(client.id)) ??
+      this.#wills.keep(connection.connect?.will ?? null, connection.gone);
+    if (limit) throw new LimitError(limit);
     const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id, user);
     connection.accept(session);
     connection.dropForbidden();
     if (session.stored && !session.established) await safe(this.#store);
     this.#pace.whenFree(goOn);
+  }
+
+  /** A WebSocket's frame that is too large for any packet is one of the limits' errors too. */
+  #named(error: NodeJS.ErrnoException): Error {
+    if (error.code !== "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return error;
+    return new LimitError({ name: "packet-bytes", most: this.#limits["packet-bytes"] }, { cause: error });
   }
 
   /** aedes' events: what it has done. */
@@ -289,13 +365,20 @@ export class Connections {
       const connect = connection?.connect;
       if (!connection || !connect) return;
       const { returnCode = 0, sessionPresent } = connack;
-      if (returnCode === 0) connection.connected(connect, sessionPresent);
-      else connection.refused(refusalReason(returnCode, connect, connection.refusal));
+      if (returnCode === 0) {
+        connection.connected(connect, sessionPresent);
+        endSilence(client as AedesClient, this.#limits);
+      } else connection.refused(limit => refusalReason(returnCode, connect, limit, connection.refusal));
     });
-    broker.on("connectionError", (client, error) => {
-      if (causeOfError(error) !== "network-error") this.of(client)?.refused(notMqttReason(error));
+    broker.on("connectionError", (client, cause) => {
+      const error = this.#named(cause);
+      if (causeOfError(error) !== "network-error")
+        this.of(client)?.refused(limit => notMqttReason(error, limit), limitOf(error));
     });
-    broker.on("clientError", (client, error) => this.of(client)?.ending(causeOfError(error)));
+    broker.on("clientError", (client, cause) => {
+      const error = this.#named(cause);
+      this.of(client)?.ending(causeOfError(error), limitOf(error));
+    });
     broker.on("keepaliveTimeout", client => this.of(client)?.ending("keep-alive-timeout"));
     broker.on("clientDisconnect", client => this.of(client)?.closed());
     broker.on("subscribe", (subscriptions, client) => {

@@ -1,19 +1,18 @@
 import { nextTick } from "node:process";
 import type { Duplex } from "node:stream";
+import type { ReachedLimit } from "../events.js";
 import type { Message } from "./message.js";
 import { publishPacket, pubrelPacket } from "./packets.js";
 import type { Session } from "./session.js";
 import type { Owed } from "./session-queue.js";
 import type { Store } from "./store.js";
-
-/** Bytes at QoS 0 that wait for a client that reads slowly; what comes beyond is lost to it, as QoS 0 allows. */
-const MOST_UNREAD = 1024 * 1024;
+import type { Unread } from "./unread.js";
 
 /** What there is to tell of a delivery. */
 export interface DeliveryWitness {
   delivered(topic: string, packetId: number | null): void;
-  /** A message was left out: at QoS 0, or since it is not the client's to receive. */
-  dropped(topic: string): void;
+  /** Left out: at QoS 0, as the client reads too slowly; limit null: since it is not the client's to receive. */
+  dropped(topic: string, limit: ReachedLimit | null): void;
   /** What was queued for a client may not be its to receive any more. */
   mayReceive(topic: string): boolean;
 }
@@ -23,16 +22,20 @@ export class Delivery {
   readonly #socket: Duplex;
   readonly #session: Session;
   readonly #store: Store;
+  readonly #unread: Unread;
   readonly #witness: DeliveryWitness;
+  /** How much of that is this client's. */
+  #unreadBytes = 0;
   #corked = false;
   #waiting = false;
   /** Packet identifiers are not safe yet: nothing is sent before they are. */
   #isNumbering = false;
 
-  constructor(socket: Duplex, session: Session, store: Store, witness: DeliveryWitness) {
+  constructor(socket: Duplex, session: Session, store: Store, unread: Unread, witness: DeliveryWitness) {
     this.#socket = socket;
     this.#session = session;
     this.#store = store;
+    this.#unread = unread;
     this.#witness = witness;
     session.delivery = this;
     session.queue.connect();
@@ -41,6 +44,7 @@ export class Delivery {
 
   /** The connection is over. */
   end(): void {
+    this.#countUnread(0);
     if (this.#session.delivery !== this) return;
     this.#session.delivery = null;
     this.#session.queue.disconnect();
@@ -72,8 +76,9 @@ export class Delivery {
   /** At QoS 0: now, or not at all. */
   sendOnce(message: Message, retain: boolean): void {
     const { topic, payload } = message;
-    if (!this.#socket.writable || this.#socket.writableLength > MOST_UNREAD)
-      return this.#witness.dropped(topic);
+    if (!this.#socket.writable) return;
+    const limit = this.#unread.past(this.#socket.writableLength, !this.#socket.writableNeedDrain);
+    if (limit) return this.#witness.dropped(topic, limit);
     this.#write(publishPacket({ topic, payload, qos: 0, retain, dup: false, packetId: null }));
     this.#witness.delivered(topic, null);
   }
@@ -98,7 +103,7 @@ export class Delivery {
     if (released) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
     if (!this.#witness.mayReceive(topic)) {
       this.#store.acknowledged(this.#session, packetId); // nothing is owed of it any more
-      return this.#witness.dropped(topic);
+      return this.#witness.dropped(topic, null);
     }
     // DUP says that this is not the first attempt [MQTT-3.3.1-1].
     this.#write(publishPacket({ topic, payload, qos, retain, dup: again, packetId }));
@@ -129,6 +134,13 @@ export class Delivery {
         this.#socket.uncork();
       });
     }
-    this.#socket.write(packet);
+    if (this.#socket.write(packet)) return;
+    if (this.#unreadBytes === 0) this.#socket.once("drain", () => this.#countUnread(0));
+    this.#countUnread(this.#socket.writableLength);
+  }
+
+  #countUnread(bytes: number): void {
+    this.#unread.bytes += bytes - this.#unreadBytes;
+    this.#unreadBytes = bytes;
   }
 }

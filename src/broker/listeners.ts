@@ -1,10 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { HANDSHAKE } from "./limits.js";
+import type { Headcount } from "./headcount.js";
+import type { Limits } from "./limits.js";
 import { listenFailure } from "./listen-failure.js";
 import { tlsFault } from "./refusals.js";
 import { type Encryption, tlsOptions } from "./tls.js";
+
+const SECOND = 1000;
 
 export interface ListenSettings {
   host: string;
@@ -24,6 +27,8 @@ export interface Door {
   open(stream: Duplex, socket: Socket): void;
   /** It is not spoken there, or not with that one. */
   refused(socket: Socket, reason: string): void;
+  /** TLS or WebSocket was not agreed on in time. */
+  late(socket: Socket): void;
   failed(error: Error): void;
 }
 
@@ -50,10 +55,16 @@ export interface Listening {
 }
 
 /** @throws UserError when one of the ports is not to be had, or the certificate is of no use */
-export async function listen(settings: ListenSettings, door: Door): Promise<Listening> {
-  const listeners = await listenersFor(settings, door);
+export async function listen(
+  settings: ListenSettings,
+  limits: Limits,
+  headcount: Headcount,
+  door: Door,
+): Promise<Listening> {
+  const listeners = await listenersFor(settings, limits, door);
   const sockets = new Set<Socket>();
   const closed = listeners.map(({ server }) => closing(server, sockets));
+  for (const { server, scheme } of listeners) headcount.guard(server, scheme === "mqtt");
   const close = () => {
     for (const { server } of listeners) server.close();
   };
@@ -81,21 +92,26 @@ export async function listen(settings: ListenSettings, door: Door): Promise<List
   };
 }
 
-async function listenersFor({ port, tls, tlsOnly, ws }: ListenSettings, door: Door): Promise<Listener[]> {
+async function listenersFor(
+  { port, tls, tlsOnly, ws }: ListenSettings,
+  limits: Limits,
+  door: Door,
+): Promise<Listener[]> {
   const listeners: Listener[] = [];
   const add = (option: string, port: number, scheme: string, server: Server, path = "") =>
     listeners.push({ option, port, scheme, server, path });
   const welcome = (socket: Socket) => door.open(socket, socket);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   if (!tlsOnly) add("--port", port, "mqtt", createServer({ noDelay: true }, welcome));
-  const secured = tls ? { ...(await tlsOptions(tls)), noDelay: true, handshakeTimeout: HANDSHAKE } : null;
+  const handshakeTimeout = limits["connect-seconds"] * SECOND;
+  const secured = tls ? { ...(await tlsOptions(tls)), noDelay: true, handshakeTimeout } : null;
   if (tls && secured) {
     const { createServer: createTlsServer } = await import("node:tls");
     add("--tls-port", tls.port, "mqtts", refusing(createTlsServer(secured, welcome), door));
   }
   if (ws) {
     const { webSocketServer } = await import("./websocket-listener.js");
-    const server = await webSocketServer(ws.origins, secured, door);
+    const server = await webSocketServer(ws.origins, secured, limits, door);
     add("--ws-port", ws.port, secured ? "wss" : "ws", refusing(server, door), "/mqtt");
   }
   return listeners;
@@ -104,6 +120,7 @@ async function listenersFor({ port, tls, tlsOnly, ws }: ListenSettings, door: Do
 /** Tells of connections on which TLS came to nothing; that there was none on this server, it never tells. */
 function refusing(server: Server, door: Door): Server {
   return server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") return door.late(socket);
     const fault = tlsFault(error);
     if (fault !== null) door.refused(socket, fault);
   });

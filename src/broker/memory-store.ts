@@ -3,11 +3,13 @@ import { topicMatches } from "../topics.js";
 import type { Message } from "./message.js";
 import { Session, type StoredSubscription } from "./session.js";
 import type { Owed } from "./session-queue.js";
-import type { Accepted, Arrival, Origin, Settle, Store, Target } from "./store.js";
+import type { Accepted, Arrival, Held, Origin, Settle, Store, Target } from "./store.js";
+import { levelsOf } from "./limits.js";
+import { retainedBytes } from "./store-limits.js";
 import { TopicTree } from "./topic-tree.js";
 
-/** Topics whose receivers are remembered: more than a class has machines. */
-const MOST_REMEMBERED = 1000;
+/** Receivers that are remembered, topics counted too: more than a fleet has. */
+const MOST_REMEMBERED = 100_000;
 /** Characters of such a topic. */
 const LONGEST_REMEMBERED = 200;
 
@@ -18,6 +20,11 @@ interface Receiver {
 }
 
 const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
+
+interface Retained {
+  message: Message;
+  identity: number;
+}
 
 /** A message on its way into the store. */
 export interface Taken {
@@ -30,11 +37,21 @@ export interface Taken {
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
   readonly folder: string | null = null;
+  readonly held: Held = {
+    sessions: 0,
+    filterLevels: 0,
+    queuedBytes: 0,
+    unreleased: 0,
+    retainedMessages: 0,
+    retainedBytes: 0,
+  };
   readonly #stored = new Map<string, Session>();
+  readonly #sessions = new Set<Session>();
   readonly #subscriptions = new TopicTree<Session, StoredSubscription>();
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
-  readonly #retained = new Map<string, Message>();
+  #remembered = 0;
+  readonly #retained = new Map<string, Retained>();
   readonly #wills = new Map<string, { will: Message; user: string | null }>();
   protected lastIdentity = 0;
 
@@ -46,34 +63,58 @@ export class MemoryStore implements Store {
     return this.#stored.values();
   }
 
+  sessions(): Iterable<Session> {
+    return this.#sessions;
+  }
+
   openStored(clientId: string, user: string | null = null): Session {
-    const session = this.#stored.get(clientId) ?? new Session(clientId, true);
+    const known = this.#stored.get(clientId);
+    const session = known ?? this.#opened(new Session(clientId, true, this.held));
     session.user ??= user;
     this.#stored.set(clientId, session);
+    this.held.sessions = this.#stored.size;
     return session;
   }
 
   openClean(clientId: string): Session {
-    return new Session(clientId, false);
+    return this.#opened(new Session(clientId, false, this.held));
+  }
+
+  #opened(session: Session): Session {
+    this.#sessions.add(session);
+    return session;
   }
 
   end(session: Session): void {
     if (this.#stored.get(session.clientId) === session) this.#stored.delete(session.clientId);
-    for (const topicFilter of session.subscriptions.keys()) this.#subscriptions.delete(topicFilter, session);
-    session.subscriptions.clear();
-    this.#receivers.clear();
+    this.held.sessions = this.#stored.size;
+    if (this.#sessions.delete(session)) session.queue.leave();
+    this.held.unreleased -= session.received.size;
+    session.received.clear();
+    for (const topicFilter of session.subscriptions.keys()) this.#unsubscribe(session, topicFilter);
   }
 
   subscribe(session: Session, subscription: StoredSubscription): void {
-    session.subscriptions.set(subscription.topic, subscription);
-    this.#subscriptions.set(subscription.topic, session, subscription);
-    this.#receivers.clear();
+    const { topic } = subscription;
+    if (!session.subscriptions.has(topic)) this.held.filterLevels += levelsOf(topic);
+    session.subscriptions.set(topic, subscription);
+    this.#subscriptions.set(topic, session, subscription);
+    this.#forgetReceivers();
   }
 
   unsubscribe(session: Session, topicFilter: string): void {
-    session.subscriptions.delete(topicFilter);
+    this.#unsubscribe(session, topicFilter);
+  }
+
+  #unsubscribe(session: Session, topicFilter: string): void {
+    if (session.subscriptions.delete(topicFilter)) this.held.filterLevels -= levelsOf(topicFilter);
     this.#subscriptions.delete(topicFilter, session);
+    this.#forgetReceivers();
+  }
+
+  #forgetReceivers(): void {
     this.#receivers.clear();
+    this.#remembered = 0;
   }
 
   match(topicName: string, found: (session: Session, subscription: StoredSubscription) => void): void {
@@ -90,7 +131,7 @@ export class MemoryStore implements Store {
   protected plan(message: Message, origin: Origin | null): Taken {
     if (origin && "willOf" in origin) {
       if (this.will(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
-    } else origin?.session.received.add(origin.packetId);
+    } else if (origin) this.#arrived(origin);
     const identity = this.nextIdentity();
     const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
       const qos = Math.min(message.qos, subscribed);
@@ -120,9 +161,16 @@ export class MemoryStore implements Store {
       highest.set(session, Math.max(qos, highest.get(session) ?? 0) as QoS),
     );
     const receivers = Array.from(highest, ([session, qos]) => ({ session, qos }));
-    if (this.#receivers.size === MOST_REMEMBERED) this.#receivers.clear();
-    if (topicName.length <= LONGEST_REMEMBERED) this.#receivers.set(topicName, receivers);
+    if (topicName.length <= LONGEST_REMEMBERED) this.#remember(topicName, receivers);
     return receivers;
+  }
+
+  #remember(topicName: string, receivers: Receiver[]): void {
+    const more = 1 + receivers.length;
+    if (this.#remembered + more > MOST_REMEMBERED) this.#forgetReceivers();
+    if (more > MOST_REMEMBERED) return;
+    this.#remembered += more;
+    this.#receivers.set(topicName, receivers);
   }
 
   owe(
@@ -149,44 +197,65 @@ export class MemoryStore implements Store {
     return session.queue.acknowledged(packetId);
   }
 
-  giveUpOldest(session: Session): Owed | null {
-    return session.queue.dropOldest();
+  giveUpOldest(session: Session, sentToo = false): Owed | null {
+    return session.queue.dropOldest(sentToo);
   }
 
   arrived({ session, packetId }: Arrival): void {
-    session.received.add(packetId);
+    this.#arrived({ session, packetId });
+  }
+
+  #arrived({ session: { received }, packetId }: Arrival): void {
+    if (!received.has(packetId)) this.held.unreleased += 1;
+    received.add(packetId);
   }
 
   completed({ session, packetId }: Arrival): boolean {
-    return session.received.delete(packetId);
+    const isKnown = session.received.delete(packetId);
+    if (isKnown) this.held.unreleased -= 1;
+    return isKnown;
   }
 
   retain(message: Message): void {
     this.setRetained(message, this.nextIdentity());
   }
 
-  protected setRetained(message: Message, _identity: number): void {
+  protected setRetained(message: Message, identity: number): void {
+    const { held } = this;
+    const previous = this.#retained.get(message.topic);
+    if (previous) held.retainedBytes -= retainedBytes(previous.message);
     if (message.payload.length === 0)
       this.#retained.delete(message.topic); // [MQTT-3.3.1-10]
-    else this.#retained.set(message.topic, message);
+    else {
+      this.#retained.set(message.topic, { message, identity });
+      held.retainedBytes += retainedBytes(message);
+    }
+    held.retainedMessages = this.#retained.size;
   }
 
-  retained(): Iterable<Message> {
-    return this.#retained.values();
+  *retained(): Iterable<Message> {
+    for (const { message } of this.#retained.values()) yield message;
   }
 
   retainedOn(topicName: string): Message | undefined {
-    return this.#retained.get(topicName);
+    return this.#retained.get(topicName)?.message;
   }
 
   *retainedFor(topicFilters: string[]): Iterable<Message> {
-    if (!topicFilters.some(hasWildcard)) {
-      const exact = Array.from(new Set(topicFilters), topic => this.#retained.get(topic));
-      yield* exact.filter(message => message !== undefined);
-      return;
-    }
-    for (const message of this.#retained.values())
+    for (const message of this.retained())
       if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
+  }
+
+  foundRetained(topicFilter: string): Iterable<Message | null> {
+    return this.#found(topicFilter, this.lastIdentity);
+  }
+
+  *#found(topicFilter: string, newest: number): Iterable<Message | null> {
+    const exact = hasWildcard(topicFilter) ? null : this.#retained.get(topicFilter);
+    for (const each of exact === null ? this.#retained.values() : [exact]) {
+      const isFound = each && each.identity <= newest && topicMatches(topicFilter, each.message.topic);
+      yield isFound ? each.message : null;
+    }
   }
 
   setWill(clientId: string, will: Message, user: string | null = null): void {

@@ -49,3 +49,6 @@ function writeLength(packet: Buffer, length: number): number {
 
 export const pubrelPacket = (packetId: number): Buffer =>
   Buffer.from([PUBREL, 2, packetId >> 8, packetId & 0xff]);
+
+/** CONNACK with return code 3: server unavailable (3.2.2.3). */
+export const CONNACK_UNAVAILABLE = Buffer.of(0x20, 2, 0, 3);

@@ -1,23 +1,36 @@
+import { LimitError } from "./limits.js";
 import type { Message } from "./message.js";
 import type { Pace } from "./pace.js";
 import type { QueueLimit } from "./queue-limit.js";
 import type { Session } from "./session.js";
+import type { StoreLimits } from "./store-limits.js";
 import type { Origin, Settle, Store, Target } from "./store.js";
 
 /** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
 export class Publications {
   readonly #store: Store;
+  readonly #room: StoreLimits;
   readonly #limit: QueueLimit;
   readonly #pace: Pace;
 
-  constructor(store: Store, limit: QueueLimit, pace: Pace) {
+  constructor(store: Store, room: StoreLimits, limit: QueueLimit, pace: Pace) {
     this.#store = store;
+    this.#room = room;
     this.#limit = limit;
     this.#pace = pace;
   }
 
-  /** @param settle told when the message is safe, and on its way */
+  /** @param settle told when the message is safe, and on its way; with a LimitError where it can't be retained */
   accept(message: Message, origin: Origin | null, settle: Settle): void {
+    const limit = message.retain ? this.#room.retained(message) : null;
+    if (!limit) return this.#accept(message, origin, settle);
+    if (!origin || !("willOf" in origin)) return settle(new LimitError(limit));
+    const { topic } = message;
+    this.#pace.emit({ event: "will-not-retained", clientId: origin.willOf, topic, limit });
+    this.#accept({ ...message, retain: false }, origin, settle);
+  }
+
+  #accept(message: Message, origin: Origin | null, settle: Settle): void {
     this.#store.accept(message, origin, (targets, error) => {
       if (error) return settle(error);
       if (message.retain) this.#tellRetained(message);

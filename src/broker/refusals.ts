@@ -1,6 +1,7 @@
 import type { ConnectPacket } from "aedes";
+import type { ReachedLimit } from "../events.js";
 import { isBrokersOwn } from "../topics.js";
-import { MOST_TOPIC_LEVELS } from "./limits.js";
+import { pastLimit } from "./limits.js";
 
 /** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
 const RETURN_CODES: Record<number, string> = {
@@ -12,7 +13,13 @@ const RETURN_CODES: Record<number, string> = {
 };
 
 /** Why CONNACK refused that CONNECT. @param why what the broker alone knows of it */
-export function refusalReason(returnCode: number, connect: ConnectPacket, why: string | null): string {
+export function refusalReason(
+  returnCode: number,
+  connect: ConnectPacket,
+  limit: ReachedLimit | null,
+  why: string | null,
+): string {
+  if (limit) return `return code ${returnCode}: ${pastLimit(limit)}`;
   // Short, so that it fits into a line of the log.
   if (connect.protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
   const words = `return code ${returnCode}, ${RETURN_CODES[returnCode] ?? "refused"}`;
@@ -24,15 +31,16 @@ export function refusalReason(returnCode: number, connect: ConnectPacket, why: s
 }
 
 /** Words for what a client sent before it was connected. */
-export const notMqttReason = (error: NodeJS.ErrnoException): string =>
-  (error.code?.startsWith("ERR_SSL_") && tlsFault(error)) || `no valid CONNECT: ${error.message}`;
+export function notMqttReason(error: NodeJS.ErrnoException, limit: ReachedLimit | null): string {
+  if (limit) return pastLimit(limit);
+  return (error.code?.startsWith("ERR_SSL_") && tlsFault(error)) || `no valid CONNECT: ${error.message}`;
+}
 
 /** By what OpenSSL calls it. */
 const TLS_FAULTS: [code: RegExp, fault: string][] = [
   [/WRONG_VERSION_NUMBER|HTTP_REQUEST/, "no TLS, which this port wants"],
   [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW/, "its TLS is older than 1.2"],
   [/ALERT_(UNKNOWN_CA|CERTIFICATE|BAD_CERTIFICATE)/, "it does not trust the certificate of --tls-cert"],
-  [/HANDSHAKE_TIMEOUT/, "TLS was not agreed in time"],
 ];
 
 /** Why TLS came to nothing; null where the network is the reason. */
@@ -46,7 +54,5 @@ export function willTopicFault(topic: string): string | null {
   if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
   if (isBrokersOwn(topic)) return "the will's topic is the broker's own ($SYS)";
-  if (topic.split("/").length > MOST_TOPIC_LEVELS)
-    return `the will's topic has over ${MOST_TOPIC_LEVELS} levels`;
   return null;
 }

@@ -7,13 +7,16 @@ import type { QueueLimit } from "./queue-limit.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "./store.js";
 
-/** So many, and then other connections have a turn. */
-const AT_ONCE = 100;
+/** Retained messages that are looked at, and then other connections have a turn: less than a millisecond. */
+const AT_ONCE = 1000;
+/** To send one takes as long as to look at so many. */
+const SENDING = 10;
 
 /** Sends one client what its new subscriptions found retained: for each at its QoS [MQTT-3.8.4-4, 3.8.4-6]. */
 export class RetainedDelivery {
   /** What is still to be sent. */
-  readonly #found: { subscription: StoredSubscription; retained: Message[] }[] = [];
+  readonly #found: { subscription: StoredSubscription; retained: Iterable<Message | null> }[] = [];
+  #isSending = false;
 
   constructor(
     private readonly delivery: Delivery,
@@ -22,18 +25,29 @@ export class RetainedDelivery {
     private readonly limit: QueueLimit,
   ) {}
 
-  found(subscription: StoredSubscription, retained: Message[]): void {
+  found(subscription: StoredSubscription, retained: Iterable<Message | null>): void {
     this.#found.push({ subscription, retained });
   }
 
-  /** At the pace at which it is read. */
+  /** At the pace at which it is read, and one subscription after the other. */
   async send(): Promise<void> {
-    for (const { subscription, retained } of this.#found.splice(0))
-      for (const [i, message] of retained.entries()) {
-        this.#sendOne(message, subscription);
-        if (i % AT_ONCE === AT_ONCE - 1) await setImmediate();
-        await this.delivery.drained();
+    if (this.#isSending) return;
+    this.#isSending = true;
+    let work = 0;
+    for (let next = this.#found.shift(); next; next = this.#found.shift())
+      for (const message of next.retained) {
+        work += message ? SENDING : 1;
+        if (message) {
+          this.#sendOne(message, next.subscription);
+          await this.delivery.drained();
+        }
+        if (work >= AT_ONCE) {
+          work = 0;
+          await setImmediate();
+        }
+        if (this.session.delivery !== this.delivery) return; // its connection is over
       }
+    this.#isSending = false;
   }
 
   #sendOne({ topic, payload, qos }: Message, subscription: StoredSubscription): void {

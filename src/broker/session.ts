@@ -10,10 +10,12 @@ export interface StoredSubscription {
 
 /** What the broker knows of a client: over all its connections, or with clean session 1 for one of them. */
 export class Session {
-  readonly queue = new SessionQueue();
+  readonly queue: SessionQueue;
   readonly subscriptions = new Map<string, StoredSubscription>();
   /** Packet identifiers of QoS 2 messages that came from the client and await their PUBREL [MQTT-4.3.3-2]. */
   readonly received = new Set<number>();
+  /** Whose it is; null: nobody's in particular. */
+  user: string | null = null;
   /** True once a CONNACK has told the client that it has this session. */
   established = false;
   /** What stands for it in records on disk; 0 where it is in none. */
@@ -25,7 +27,8 @@ export class Session {
     readonly clientId: string,
     /** It outlives its connections: clean session 0. */
     readonly stored: boolean,
-    /** Whose it is; null: nobody's in particular. */
-    public user: string | null = null,
-  ) {}
+    held?: { queuedBytes: number },
+  ) {
+    this.queue = new SessionQueue(held);
+  }
 }

@@ -30,6 +30,20 @@ export type Settle = (error: Error | null) => void;
 /** Told where a message goes, or with an error and no targets why it is not taken. */
 export type Accepted = (targets: Target[], error: Error | null) => void;
 
+/** How much is kept, in all. */
+export interface Held {
+  /** Stored ones. */
+  sessions: number;
+  /** Of the filters of all sessions. */
+  filterLevels: number;
+  /** About what the queues of all sessions take in memory. */
+  queuedBytes: number;
+  /** QoS 2 messages that have come and await their PUBREL. */
+  unreleased: number;
+  retainedMessages: number;
+  retainedBytes: number;
+}
+
 /**
  * What the broker keeps: sessions with their subscriptions and queues, retained messages and wills. What is changed
  * here is changed at once, and safe later: before a client is told of it, that has to be waited for.
@@ -37,9 +51,12 @@ export type Accepted = (targets: Target[], error: Error | null) => void;
 export interface Store {
   /** The folder where all this outlives the broker; null where it ends with it. */
   readonly folder: string | null;
+  readonly held: Readonly<Held>;
   /** The session of that client with clean session 0. */
   stored(clientId: string): Session | undefined;
   storedSessions(): Iterable<Session>;
+  /** Clean ones too. */
+  sessions(): Iterable<Session>;
   /** That session, or a new one; where it is nobody's yet, it is that user's now. */
   openStored(clientId: string, user?: string | null): Session;
   openClean(clientId: string): Session;
@@ -70,8 +87,8 @@ export interface Store {
   released(session: Session, packetId: number): boolean;
   /** PUBACK or PUBCOMP has come. @returns what nothing is owed of any more */
   acknowledged(session: Session, packetId: number): Owed | null;
-  /** @returns the oldest message that was never sent, which is given up */
-  giveUpOldest(session: Session): Owed | null;
+  /** @returns the oldest message that was never sent, or with `sentToo` the oldest of all, which is given up */
+  giveUpOldest(session: Session, sentToo?: boolean): Owed | null;
   /** A QoS 2 message with that packet identifier has come. */
   arrived(arrival: Arrival): void;
   /** PUBREL has come. @returns false when there was no such message */
@@ -81,6 +98,11 @@ export interface Store {
   retainedOn(topicName: string): Message | undefined;
   /** Each once, however many of the filters match. */
   retainedFor(topicFilters: string[]): Iterable<Message>;
+  /**
+   * What a new subscription finds, looked for only as it is asked for: of what is accepted after this call, nothing. Null
+   * for each message that is not it, so that others may have a turn.
+   */
+  foundRetained(topicFilter: string): Iterable<Message | null>;
   setWill(clientId: string, will: Message, user?: string | null): void;
   will(clientId: string): Message | undefined;
   clearWill(clientId: string): void;

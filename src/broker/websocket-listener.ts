@@ -4,26 +4,29 @@ import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 import type { TlsOptions } from "node:tls";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
-import { FAREWELL, HANDSHAKE, MOST_PACKET_BYTES } from "./limits.js";
+import { FAREWELL, type Limits } from "./limits.js";
 import type { Door } from "./listeners.js";
 import { isLoopback } from "./loopback.js";
 
 const SUBPROTOCOL = "mqtt"; // [MQTT-6.0.0-3]
 const PATHS = ["/mqtt", "/"];
-/** Bytes of a frame: several packets may be in one. */
-const MOST_FRAME_BYTES = 2 * MOST_PACKET_BYTES;
+/** Several may be in one frame. */
+const PACKETS_IN_FRAME = 2;
 /** Of pings, which are answered while that is not unread. */
 const MOST_UNREAD_PONGS = 64 * 1024;
 /** Characters of an origin that are repeated. */
 const LONGEST_SHOWN = 60;
 
-const HTTP = {
+const SECOND = 1000;
+
+/** @param seconds for all of the request */
+const http = (seconds: number) => ({
   noDelay: true,
   maxHeaderSize: 8 * 1024,
-  headersTimeout: HANDSHAKE,
-  requestTimeout: HANDSHAKE,
-  connectionsCheckingInterval: HANDSHAKE / 4,
-};
+  headersTimeout: seconds * SECOND,
+  requestTimeout: seconds * SECOND,
+  connectionsCheckingInterval: (seconds * SECOND) / 4,
+});
 
 const HERE_IS_MQTT = "Here is an MQTT broker: connect with WebSocket, subprotocol mqtt, at /mqtt.\n";
 
@@ -31,24 +34,28 @@ const HERE_IS_MQTT = "Here is an MQTT broker: connect with WebSocket, subprotoco
 export async function webSocketServer(
   origins: string[],
   secured: TlsOptions | null,
+  limits: Limits,
   door: Door,
 ): Promise<Server> {
+  const options = http(limits["connect-seconds"]);
   const server = secured
-    ? (await import("node:https")).createServer({ ...HTTP, ...secured })
-    : createServer(HTTP);
+    ? (await import("node:https")).createServer({ ...options, ...secured })
+    : createServer(options);
   const sockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false, // it would answer without an end who never reads
-    maxPayload: MOST_FRAME_BYTES,
+    maxPayload: PACKETS_IN_FRAME * limits["packet-bytes"],
     handleProtocols: () => SUBPROTOCOL,
   });
   server.on("request", (_request, response) =>
     response.writeHead(426, { Upgrade: "websocket", Connection: "close" }).end(HERE_IS_MQTT),
   );
   server.on("clientError", (error: NodeJS.ErrnoException, stream: Duplex) => {
-    if (error.code?.startsWith("HPE_")) door.refused(stream as Socket, "no WebSocket, which this port wants");
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") door.late(stream as Socket);
+    else if (error.code?.startsWith("HPE_"))
+      door.refused(stream as Socket, "no WebSocket, which this port wants");
     stream.destroy();
   });
   server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {

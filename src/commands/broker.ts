@@ -67,13 +67,18 @@ function startOf(
 
 const serve =
   (
-    { debug, data: folder, sync, salvage, users, "max-queued": maxQueued }: BrokerValues,
+    { debug, data: folder, sync, salvage, users, ...values }: BrokerValues,
     listen: ReturnType<typeof listenSettings>,
   ): Start =>
   async (sink, { stop }) => {
     const { startBroker } = await import("../broker/broker.js");
     const data = folder === null ? null : { folder, sync: sync ?? "disk", salvage };
-    const broker = await startBroker({ ...listen, debug, maxQueued, data, users }, sink);
+    const limits = {
+      "packet-bytes": values["max-packet"],
+      connections: values["max-connections"],
+      "queued-messages": values["max-queued"],
+    };
+    const broker = await startBroker({ ...listen, debug, limits, data, users }, sink);
     await aborted(stop);
     await broker.close();
     return ExitCode.done;

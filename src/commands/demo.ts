@@ -1,25 +1,21 @@
-import { access, constants, writeFile } from "node:fs/promises";
-import path from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { ExitCode, UserError, usageError } from "../errors.js";
-import type { LessonEvent, ProcessEvent, Sink } from "../events.js";
+import { ExitCode, usageError } from "../errors.js";
+import type { CheckEvent, Event, LessonEvent, ProcessEvent, Sink } from "../events.js";
 import type { Lesson, RunSettings } from "../lessons/lessons.js";
 import { demoOptions } from "../options/demo.js";
 import { ladderText } from "../render/ladder.js";
 import { lessonListText } from "../render/lesson-list-text.js";
 import type { Renderer } from "../render/rendered.js";
-import { outsideBroker } from "../settings/demo.js";
+import { checkUse, outsideBroker } from "../settings/demo.js";
 import { audienceOf } from "./audience.js";
+import { BIN, LESSONS } from "./folders.js";
 import { nearestName } from "./nearest.js";
 import { run } from "./run.js";
-
-/** Beside dist/, where this is built to. */
-const folder = (name: string) => path.join(import.meta.dirname, "..", name);
-const LESSONS = folder("examples/lessons");
+import { openForText } from "./text-file.js";
 
 void run({
   name: "lwt-demo",
-  synopsis: "LESSON | FILE.yaml | list",
+  synopsis: "LESSON | FILE.yaml | list | check",
   description: "Runs a lesson with the real commands, on a broker of its own, and checks what it claims.",
   words: 1,
   options: demoOptions,
@@ -31,13 +27,30 @@ void run({
     ["--quiz queued", "predict what happens, then see it"],
     ["--transcript mine.md queued", "and keep what happened, as Markdown"],
     ["--broker HOST queued", "the same on another broker"],
+    ["check --broker HOST", "all of them: does it keep what MQTT promises?"],
+    ["check --connectivity", "which ways lead out of this network?"],
   ],
   prepare: async ({ values }, { words: [word], screen, variables }) => {
+    checkUse(values, word);
     const { json, quiet, broker } = values;
     const common = { output: { json, quiet: false }, timeout: null, warnings: [] };
     if (word === "list")
       return { ...common, render: lessonListText(screen) as Renderer, start: sink => list(sink) };
+    if (word === "check") {
+      const { checkOf } = await import("./check.js");
+      const { checkText } = await import("../render/check-text.js");
+      const check = await checkOf(values, variables);
+      return {
+        ...common,
+        outlivesTerminal: true,
+        render: checkText(screen) as Renderer,
+        start: (sink, { stop }) => check(quiet ? verdictOnly(sink) : sink, stop),
+      };
+    }
     const outside = broker === null ? null : outsideBroker(broker, variables);
+    const { KnownBrokers } = await import("../lessons/lessons.js");
+    const knownBrokers = await KnownBrokers.in(LESSONS);
+    const product = values.as === null ? null : knownBrokers.named(values.as);
     const { lesson, next } = await lessonOf(word);
     return {
       ...common,
@@ -48,11 +61,11 @@ void run({
         const audience = audienceOf(values, control, sink, () => leaving.abort());
         const signal = AbortSignal.any([control.stop, leaving.signal]);
         const told = quiet ? essentialsOnly(sink) : sink;
-        const settings = { outside, next, audience, signal };
-        const { transcript } = values;
-        return transcript === null
-          ? play(lesson, settings, told)
-          : writing(transcript, told, both => play(lesson, settings, both));
+        const { transcript, "on-disk": onDisk } = values;
+        const place = { binDir: BIN, outside, onDisk, product, knownBrokers, met: null };
+        const play = (sink: Sink<LessonEvent | ProcessEvent>) =>
+          playLesson(lesson, { ...place, next, audience, signal }, sink);
+        return transcript === null ? play(told) : writing(transcript, told, play);
       },
     };
   },
@@ -73,7 +86,7 @@ async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; nex
   const names = await lessonNames(LESSONS);
   const number = names.indexOf(word);
   if (number >= 0) return { lesson: await builtInLesson(LESSONS, word), next: names[number + 1] ?? null };
-  const nearest = nearestName(word, names);
+  const nearest = nearestName(word, [...names, "list", "check"]);
   const question = nearest ? ` Did you mean ${nearest}?` : "";
   throw usageError(
     "no-such-lesson",
@@ -88,13 +101,13 @@ async function list(sink: Sink): Promise<ExitCode> {
   return ExitCode.done;
 }
 
-async function play(
+async function playLesson(
   lesson: Lesson,
-  settings: Omit<RunSettings, "binDir">,
+  settings: RunSettings,
   sink: Sink<LessonEvent | ProcessEvent>,
 ): Promise<ExitCode> {
   const { runLesson } = await import("../lessons/lessons.js");
-  const { passed, skipped } = await runLesson(lesson, { binDir: folder("bin"), ...settings }, sink);
+  const { passed, skipped } = await runLesson(lesson, settings, sink);
   if (passed) return ExitCode.done;
   // Of a lesson that can't be run there nothing has held.
   return skipped === "interrupted" ? ExitCode.leftEarly : ExitCode.failed;
@@ -107,12 +120,7 @@ async function writing(
   play: (sink: Sink<LessonEvent | ProcessEvent>) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { Transcript } = await import("../render/transcript.js");
-  const cantWrite = ({ code }: NodeJS.ErrnoException) => {
-    const why = code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder is not there" : code;
-    const message = `the transcript ${file} can't be written: ${why}.`;
-    throw new UserError("transcript", message, "Give a file in a folder of yours: --transcript mine.md");
-  };
-  await access(file, constants.W_OK).catch(() => writeFile(file, "").catch(cantWrite)); // before a class has waited
+  const write = await openForText(file, "transcript", "--transcript mine.md");
   const { node } = process.versions;
   const made = `mqtt-lwt-lab ${packageJson.version}, Node.js ${node}, ${process.platform}`;
   const transcript = new Transcript(made);
@@ -122,7 +130,7 @@ async function writing(
       return sink(event);
     });
   } finally {
-    await writeFile(file, transcript.text()).catch(cantWrite);
+    await write(transcript.text());
   }
 }
 
@@ -131,5 +139,16 @@ const essentialsOnly =
   (sink: Sink<LessonEvent | ProcessEvent>): Sink<LessonEvent | ProcessEvent> =>
   event =>
     event.event === "result" || event.event === "error" || (event.event === "expected" && !event.held)
+      ? sink(event)
+      : undefined;
+
+/** With --quiet: the verdict, and what is not held. */
+const verdictOnly =
+  (sink: Sink): Sink<CheckEvent> =>
+  (event: Event) =>
+    event.event === "check" ||
+    event.event === "connectivity" ||
+    event.event === "error" ||
+    (event.event === "checked" && event.outcome !== "held")
       ? sink(event)
       : undefined;

@@ -1,3 +1,6 @@
+export { type CheckSettings, checkBroker } from "./check.js";
+export { checkConnectivity } from "./connectivity.js";
+export { KnownBrokers } from "./deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export { loadLesson } from "./load.js";
 export { type Audience, NOBODY } from "./predictions.js";

@@ -1,5 +1,4 @@
 import { SLIDE_WILL_TOPIC } from "../topics.js";
-import type { Lesson } from "./schema.js";
 
 /** What `{ns}` and so on stand for in a lesson's texts. */
 export interface Names {
@@ -22,13 +21,14 @@ export function namesAmongOthers(): Names {
   return { ns, x: `x${random}`, lastwill: `${ns}/lastwill` };
 }
 
-export const named = (lesson: Lesson, names: Names): Lesson =>
+/** The same with the names in all of its texts. */
+export const named = <Data>(data: Data, names: Names): Data =>
   JSON.parse(
     Object.entries<string>({ ...names }).reduce(
       (text, [name, value]) => text.replaceAll(`{${name}}`, value),
-      JSON.stringify(lesson),
+      JSON.stringify(data),
     ),
-  ) as Lesson;
+  ) as Data;
 
 /** The options that keep a client apart from others', as far as the lesson doesn't give them. */
 export function ownNames(args: string[], { ns, x }: Names, name: string | null): string[] {

@@ -7,6 +7,7 @@ import {
   NO_MQTT_5,
   NOT_ITS_BROKER,
   type ProcessEvent,
+  type Product,
   type Sink,
 } from "../events.js";
 import { type Address, addressOf } from "../connection/address.js";
@@ -15,7 +16,8 @@ import { Cable } from "./cable.js";
 import { Cast } from "./cast.js";
 import { Chronology } from "./chronology.js";
 import { cleanUp } from "./cleanup.js";
-import { Expectations } from "./expectations.js";
+import type { KnownBrokers, KnownDeviation } from "./deviations.js";
+import { Expectations, Unmet } from "./expectations.js";
 import { Journal } from "./journal.js";
 import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./naming.js";
 import { pythonWithPaho } from "./paho.js";
@@ -23,22 +25,21 @@ import { type Audience, Predictions } from "./predictions.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
-import { reach } from "./reach.js";
+import { meet, type Met, type OutsideBroker, type Place, reach } from "./reach.js";
 import { purposeOf } from "./wording.js";
-
-/** A broker that goes on after the lesson, and may serve others too. */
-interface OutsideBroker {
-  /** As the clients' --broker takes it, without user name or password. */
-  broker: string;
-  /** What the clients find in their environment: user name, password, certificates. */
-  environment: Record<string, string>;
-}
 
 export interface RunSettings {
   /** The folder of the committed bin/*.cjs. */
   binDir: string;
   /** Null: a bundled one of the lesson's own. */
   outside: OutsideBroker | null;
+  /** What is known of that already; null: it is found out first. */
+  met: Met | null;
+  /** What it is, if somebody has said so. */
+  product: Product | null;
+  knownBrokers: KnownBrokers;
+  /** The bundled one keeps its data on disk. */
+  onDisk: boolean;
   audience: Audience;
   /** The built-in lesson after this one. */
   next: string | null;
@@ -49,6 +50,8 @@ export interface RunSettings {
 export type LessonResult = Extract<LessonEvent, { event: "result" }>;
 export type LessonSink = Sink<LessonEvent | ProcessEvent>;
 
+/** Seconds, at the most, that what is known not to come is waited for. */
+const KNOWN_WITHIN = 5;
 /** Seconds that the broker has to say where it listens. */
 const BROKER_START = 10;
 
@@ -86,8 +89,9 @@ class Run {
   readonly #over = new AbortController();
   readonly #cast = new Cast(this.#journal, this.#over);
   readonly #chronology = new Chronology(event => this.#tell(event));
-  /** Processes that can't be run here. */
+  /** Processes that can't be run here, and what was to be remembered of optional claims that did not hold. */
   readonly #absent = new Set<string>();
+  #known: readonly KnownDeviation[] = [];
   #python: string | null = null;
   #skipped: keyof typeof SKIPPED | null = null;
   /** By the processes at their ends, which the lesson cuts off. */
@@ -112,22 +116,19 @@ class Run {
     this.#folder = folder;
     this.#sink = sink;
     this.#predictions = new Predictions(settings.audience, sink);
-    this.#expectations = new Expectations(this.#journal, settings.outside !== null);
+    this.#expectations = new Expectations(this.#journal);
   }
 
   async play(): Promise<void> {
-    const { signal, outside } = this.#settings;
+    const { signal, outside, onDisk } = this.#settings;
     if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip(NOT_ITS_BROKER);
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
-    const forget = ["--forget", "--client-id", `Probe${this.#names.x}`];
-    const reached = (...more: string[]) =>
-      reach(this.#processSettings({ command: "sub-lwt", args: [...forget, ...more] }, null));
-    if (outside) this.#reached = await reached();
+    if (outside) await this.#meet(outside);
     if (this.#lesson.steps.some(speaksMqtt5)) {
       // The broker answers, as was just seen: if not to this, it does not speak it.
-      const isSpoken = outside !== null && (await succeeds(reached("--protocol-version", "5")));
+      const isSpoken = outside !== null && (await succeeds(reach(outside, this.#place, MQTT_5)));
       if (!isSpoken) return this.#skip(NO_MQTT_5);
     }
     if (/^(mqtts|wss):/.test(this.#reached) && this.#lesson.steps.some(({ kind }) => kind === "cut"))
@@ -135,12 +136,27 @@ class Run {
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
-    const first = outside || startsBrokerItself(this.#lesson) ? [] : BROKER_FIRST;
+    const first = outside || startsBrokerItself(this.#lesson) ? [] : brokerFirst(onDisk);
     for (const step of [...first, ...this.#lesson.steps]) {
       if (!(await this.#succeeds(step))) break;
     }
     if (this.#failed === 0 && !signal.aborted) await this.#predictions.reveal();
     signal.removeEventListener("abort", leave);
+  }
+
+  get #place(): Place {
+    const { binDir, signal } = this.#settings;
+    return { binDir, folder: this.#folder, signal };
+  }
+
+  async #meet(outside: OutsideBroker): Promise<void> {
+    const { knownBrokers, product } = this.#settings;
+    const { name } = this.#lesson;
+    const matters = knownBrokers.mention(name);
+    const met = this.#settings.met ?? (await meet(outside, matters ? product : undefined, this.#place));
+    const known = knownBrokers.deviationsOf(met.product).filter(({ lesson }) => lesson === name);
+    this.#known = named(known, this.#names);
+    this.#reached = met.url;
   }
 
   async #skip(why: keyof typeof SKIPPED): Promise<void> {
@@ -207,12 +223,13 @@ class Run {
     this.#failed++;
     const instead = error instanceof Error ? error.message : String(error);
     const clause = step.kind === "expect" ? (step.clause ?? null) : null;
-    const verdict = { what: purposeOf(step), held: false, clause, instead };
-    await this.#sink({ event: "expected", ...verdict, deviation: false, seconds: null });
+    const verdict = { what: purposeOf(step), held: false, clause, instead, mandatory: true };
+    await this.#sink({ event: "expected", ...verdict, deviation: false, reason: null, seconds: null });
   }
 
   #perform<Kind extends Step["kind"]>(kind: Kind, step: Steps[Kind]): Promise<void> {
-    if (namesIn(step).some(name => this.#absent.has(name))) return this.#leaveOut(step);
+    if ([...namesIn(step), ...needsOf(step)].some(name => this.#absent.has(name)))
+      return this.#leaveOut(step);
     const act: { [Each in Step["kind"]]: (step: Steps[Each]) => Promise<void> } = {
       say: ({ say }) => this.#say(say),
       start: started => this.#start(started),
@@ -295,20 +312,29 @@ class Run {
 
   async #expect(step: Steps["expect"]): Promise<void> {
     if (this.#settings.outside && step.from === BROKER) return this.#leaveOut(step);
-    const met = await this.#expectations.meet(step, this.#over.signal);
-    if (met === "deviation") return this.#deviate(step);
-    const { seconds } = met;
-    const verdict = { what: purposeOf(step), held: true, clause: step.clause ?? null };
-    if (step.what === undefined) return this.#sink({ event: "observed", ...verdict });
-    this.#held++;
-    return this.#sink({ event: "expected", ...verdict, instead: null, deviation: false, seconds });
+    const { what, clause = null, optional } = step;
+    const known = this.#known.find(({ claim }) => claim === what);
+    try {
+      const waiting = known ? { ...step, within: Math.min(step.within, KNOWN_WITHIN) } : step;
+      const seconds = await this.#expectations.meet(waiting, known?.instead, this.#over.signal);
+      const verdict = { what: purposeOf(step), held: true, clause };
+      if (what === undefined) return await this.#sink({ event: "observed", ...verdict });
+      this.#held++;
+      const more = { instead: null, mandatory: !optional, deviation: false, reason: null, seconds };
+      await this.#sink({ event: "expected", ...verdict, ...more });
+    } catch (error) {
+      if (!(error instanceof Unmet) || !(optional || known)) throw error;
+      await this.#deviate(step, error.message, known);
+    }
   }
 
-  async #deviate(step: Steps["expect"]): Promise<void> {
+  /** Nothing has failed, so the lesson goes on. */
+  async #deviate(step: Steps["expect"], instead: string, known: KnownDeviation | undefined): Promise<void> {
     this.#deviations++;
-    const verdict = { what: purposeOf(step), held: false, clause: step.clause ?? null };
-    const instead = step.deviation?.what ?? null;
-    await this.#sink({ event: "expected", ...verdict, instead, deviation: true, seconds: null });
+    if (step.as !== undefined) this.#absent.add(step.as);
+    const verdict = { what: purposeOf(step), held: false, clause: step.clause ?? null, instead };
+    const more = { mandatory: !step.optional, deviation: true, reason: known?.reason ?? null, seconds: null };
+    await this.#sink({ event: "expected", ...verdict, ...more });
   }
 }
 
@@ -347,12 +373,13 @@ const SKIPPED = {
   },
 };
 
+const MQTT_5 = ["--protocol-version", "5"];
 const speaksMqtt5 = (step: Step): boolean =>
   step.kind === "start" && /(^| )(-V|--protocol-version)[ =]?(5|mqttv5)( |$)/.test(step.run.args.join(" "));
 
 /** The processes that a step is about. */
 function namesIn(step: Step): string[] {
-  const names: { [Kind in Step["kind"]]: (step: Steps[Kind]) => (string | undefined)[] } = {
+  const names: { [Kind in Step["kind"]]: (step: Steps[Kind]) => string[] } = {
     say: () => [],
     predict: () => [],
     start: ({ start }) => [start],
@@ -360,20 +387,27 @@ function namesIn(step: Step): string[] {
     kill: ({ kill }) => [kill],
     cut: ({ cut }) => [cut],
     mend: ({ mend }) => [mend],
-    expect: ({ from, needs }) => [from, needs],
+    expect: ({ from }) => [from],
   };
   const named = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => names[kind](one);
-  return named(step.kind, step).filter(name => name !== undefined);
+  return named(step.kind, step);
 }
+
+const needsOf = (step: Step): string[] =>
+  step.kind === "expect" && step.needs !== undefined ? [step.needs] : [];
 
 /** As a shell takes it for one word. */
 const asTyped = (word: string): string => (/^[^\s"'$`\\]+$/.test(word) ? word : JSON.stringify(word));
 
 /** The lesson's broker, on a free port. */
-const BROKER_FIRST: Step[] = [
-  { kind: "start", start: BROKER, run: { command: "lwt-broker", args: ["--port", "0"] }, exit: 0 },
-  { kind: "expect", expect: "listening", from: BROKER, where: {}, within: BROKER_START, times: 1 },
-];
+function brokerFirst(onDisk: boolean): Step[] {
+  const args = ["--port", "0", ...(onDisk ? ["--data", "broker-data"] : [])];
+  const listening = { expect: "listening", from: BROKER, where: {}, within: BROKER_START, times: 1 };
+  return [
+    { kind: "start", start: BROKER, run: { command: "lwt-broker", args }, exit: 0 },
+    { kind: "expect", ...listening, optional: false },
+  ];
+}
 
 /** Before any other process. */
 const startsBrokerItself = ({ steps }: Lesson): boolean => {

@@ -1,3 +1,4 @@
+import { LIMITS } from "../broker/limits.js";
 import { debugOptions, helpOptions, outputOptions } from "./clients.js";
 import type { OptionTable } from "./option.js";
 import { flag, number, oneOf, origin, text } from "./values.js";
@@ -48,9 +49,21 @@ export const brokerOptions = {
     read: origin,
     help: "with --ws-port: browsers may come from here, as from this computer's own pages; may be repeated",
   },
+  "max-packet": {
+    value: "BYTES",
+    default: String(LIMITS["packet-bytes"].default),
+    read: number(1024, 268_435_455, true), // which is MQTT's own limit (2.2.3)
+    help: "of one packet; past that its sender is disconnected",
+  },
+  "max-connections": {
+    value: "N",
+    default: String(LIMITS.connections.default),
+    read: number(1, 1_000_000, true),
+    help: "at once; past that who comes is refused",
+  },
   "max-queued": {
     value: "N",
-    default: "100000",
+    default: String(LIMITS["queued-messages"].default),
     read: number(1, 10_000_000, true),
     help: "messages a session; past that its oldest unsent one goes",
   },

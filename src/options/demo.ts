@@ -37,6 +37,28 @@ export const demoOptions = {
     read: text,
     help: "write what happened to this file, as Markdown",
   },
+  report: {
+    value: "FILE",
+    read: text,
+    help: "with check: write its table to this file, as Markdown",
+  },
+  "on-disk": {
+    value: null,
+    default: "false",
+    read: flag,
+    help: "the bundled broker keeps its data on disk",
+  },
+  as: {
+    value: "NAME-VERSION",
+    read: text,
+    help: "what --broker is, where it doesn't say: mosquitto-2.0, rabbitmq-3.10",
+  },
+  connectivity: {
+    value: null,
+    default: "false",
+    read: flag,
+    help: "with check: only which ways lead to the broker",
+  },
   ...outputOptions,
   ...helpOptions,
 } satisfies OptionTable;

@@ -1,3 +1,4 @@
+import { pastLimit } from "../broker/limits.js";
 import type { BrokerEvent, EndCause } from "../events.js";
 import { clock, columnsOf, cut, fold, HANGING, pad } from "./columns.js";
 import { escapeText } from "./escape.js";
@@ -68,10 +69,16 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
     what: `refused: ${reason}`,
     style: "notice",
   }),
-  "client-disconnected": ({ clientId, cause }) => {
+  "client-disconnected": ({ clientId, cause, limit }) => {
     const { why, clause } = ENDS[cause];
-    return { name: clientId, what: `gone: ${why}`, ...(clause && { clause }) };
+    const what = `gone: ${limit ? pastLimit(limit) : why}`;
+    return { name: clientId, what, ...(clause && { clause }), ...(limit && { style: "notice" }) };
   },
+  "subscription-refused": ({ clientId, topicFilter, limit }) => ({
+    name: clientId,
+    what: `not subscribed, ${pastLimit(limit)} ← ${topicFilter}`,
+    style: "notice",
+  }),
   "will-stored": ({ clientId, topic, qos, retain }) => ({
     name: clientId,
     what: `will kept, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
@@ -112,17 +119,22 @@ const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine 
     name: clientId,
     what: `${queued} queued ← ${topic}`,
   }),
-  // The oldest of a full queue, or one at QoS 0 for a client that reads too slowly.
-  "message-dropped": ({ clientId, topic, queued }) => ({
+  // The oldest of a full queue, one at QoS 0 for a client that reads too slowly, or one that is not its to receive now.
+  "message-dropped": ({ clientId, topic, limit }) => ({
     name: clientId,
-    what: `a message dropped, ${count(queued)} ← ${topic}`,
+    what: `dropped, ${limit ? pastLimit(limit) : "not authorized"} ← ${topic}`,
     style: "bad",
   }),
   "message-retained": ({ topic }) => ({ name: "", what: `retained → ${topic}` }),
+  "will-not-retained": ({ clientId, topic, limit }) => ({
+    name: clientId,
+    what: `will not retained, ${pastLimit(limit)} → ${topic}`,
+    style: "notice",
+  }),
   "retained-cleared": ({ topic }) => ({ name: "", what: `retained message cleared → ${topic}` }),
   "events-omitted": ({ count }) => ({
     name: "",
-    what: `${count} more about messages left out`,
+    what: `${count} more left out`,
     style: "dim",
   }),
 };

@@ -18,6 +18,8 @@ const VERDICT = 10;
 const MARGIN = " ".repeat(VERDICT);
 /** Columns for the name of a process, at the most, where it stands before a text. */
 const LONGEST_NAME = 16;
+/** Of a claim that is optional. */
+const OPEN = "MQTT leaves that open.";
 /** Columns for what it cites, at the most. */
 const LONGEST_CLAUSE = 20;
 
@@ -130,14 +132,25 @@ class Story {
   }
 
   /** Kept until the step is over: a verdict in the middle of a ladder would tear it. */
-  #claim({ what, held, clause, instead, deviation, seconds }: ToldAs<"expected">): string[] {
+  #claim({
+    what,
+    held,
+    clause,
+    instead,
+    deviation,
+    mandatory,
+    reason,
+    seconds,
+  }: ToldAs<"expected">): string[] {
     const measured = seconds === null ? what : `${what} (${seconds.toFixed(1)} s)`;
     const cited = clause === null ? "" : cut(escapeText(clause), LONGEST_CLAUSE);
     const [first = "", ...rest] = this.#lines(measured, this.#width - VERDICT - columnsOf(cited) - 1);
     const gap = " ".repeat(Math.max(0, this.#width - VERDICT - columnsOf(first) - columnsOf(cited)));
     const { good, bad, notice } = this.#paint;
     const verdict = held ? good("  held    ") : deviation ? notice("  differs ") : bad("  FAILED  ");
-    const came = instead === null ? [] : this.#lines(instead, this.#width - VERDICT);
+    const why = reason ?? (deviation && !mandatory ? OPEN : null);
+    const more = [instead, why].filter(text => text !== null);
+    const came = more.flatMap(text => this.#lines(text, this.#width - VERDICT));
     const below = [...rest, ...came.map(deviation ? notice : bad)].map(line => MARGIN + line);
     this.#verdicts.push((verdict + first + gap + this.#paint.dim(cited)).trimEnd(), ...below);
     return [];
@@ -168,7 +181,7 @@ class Story {
     const early = skipped === "interrupted" ? " before its end" : "";
     if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)}${early}; ${claims}`));
     const more = [
-      deviations > 0 ? `, ${deviations} broken by this broker in a known way` : "",
+      deviations > 0 ? `, ${deviations} ${deviations === 1 ? "differs" : "differ"} here` : "",
       notObserved > 0 ? `, ${notObserved} not observed here` : "",
     ].join("");
     const score = guessed > 0 ? inLines(`Predictions: ${right} of ${guessed} right`) : "";

@@ -1,18 +1,12 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
-import { escapeText } from "./escape.js";
 import { ladderText } from "./ladder.js";
 import { brokerOf } from "./ladder-rows.js";
+import { escaped } from "./markdown.js";
 import { noPaint } from "./paint.js";
 import { DEFAULT_WIDTH } from "./screen.js";
 
 type Told = Timed<LessonEvent | ProcessEvent>;
 type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
-
-/** What Markdown would take for more than text. */
-const SPECIAL = /[\\`*_[\]<>|~&#]/g;
-
-/** Text from anywhere, as a line of Markdown that says nothing else. */
-const escaped = (text: string): string => escapeText(text).replaceAll(SPECIAL, "\\$&");
 
 /** A block as it is: its fence is longer than any in it. */
 function codeBlock(lines: string[]): string[] {
@@ -71,15 +65,16 @@ export class Transcript {
       const said = guess === null ? "" : guess === answer ? "Predicted rightly. " : `Predicted ${guess}. `;
       this.#lines.push(`${said}**Answer:** ${answer}, ${escaped(choice)}. ${escaped(because)}`, "");
     },
-    expected: ({ what, held, clause, instead, deviation, seconds }) => {
+    expected: ({ what, held, clause, instead, deviation, reason, seconds }) => {
       const verdict = held ? "held" : deviation ? "differs" : "**failed**";
       const measured = seconds === null ? "" : ` (${seconds.toFixed(1)} s)`;
-      const came = instead === null ? "" : `; ${escaped(instead)}`;
+      const more = [instead, reason].filter(text => text !== null);
+      const came = more.map(text => `; ${escaped(text)}`).join("");
       this.#claims.push(`| ${verdict} | ${escaped(what)}${measured}${came} | ${escaped(clause ?? "")} |`);
     },
     result: ({ passed, held, failed, skipped, deviations, notObserved, guessed, right }) => {
       this.#endStep();
-      const counts = { held, failed, "known deviations": deviations, "not observed": notObserved };
+      const counts = { held, failed, differing: deviations, "not observed": notObserved };
       const told = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
       const verdict = skipped === null ? (passed ? "Passed" : "Failed") : escaped(skipped);
       const score = guessed > 0 ? `; predictions: ${right} of ${guessed} right` : "";

@@ -41,6 +41,12 @@ const TLS_OPTIONS = ["cafile", "cert", "key", "insecure"] as const;
 /** IANA's port for MQTT over TLS. */
 const TLS_PORT = 8883;
 
+/** The addresses that a name stands for; null: it is no name. */
+export function addressesOf(name: string): string[] | null {
+  const named = NAMED_BROKERS.get(name);
+  return named ? [named.url, named.fallback].filter(url => url !== null) : null;
+}
+
 /** A broker as it is named in an option; credentials that its URL has are told apart. @throws UserError exit code 2 */
 export function namedBroker(name: string): Pick<BrokerAddress, "username" | "password"> & { broker: string } {
   if (NAMED_BROKERS.has(name)) return { broker: name, username: null, password: null };

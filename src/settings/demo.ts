@@ -1,7 +1,41 @@
 import path from "node:path";
-import { environmentName, SHARED_PREFIX } from "../options/option.js";
-import { namedBroker } from "./address.js";
+import { contradiction } from "../errors.js";
+import type { demoOptions } from "../options/demo.js";
+import { environmentName, SHARED_PREFIX, type Values } from "../options/option.js";
+import { addressesOf, namedBroker } from "./address.js";
 import type { Variables } from "./sources.js";
+
+type Given = Values<typeof demoOptions>;
+
+/** For one lesson, with someone to watch it. */
+const FOR_A_LESSON = ["step", "quiz", "pace", "transcript"] as const;
+const FOR_A_CHECK = ["report", "connectivity"] as const;
+/** What only the whole check is about. */
+const NOT_FOR_CONNECTIVITY = ["report", "on-disk", "as"] as const;
+
+/** @param word the lesson, `list` or `check` @throws UserError exit code 2: options that go with something else */
+export function checkUse(values: Given, word: string | undefined): void {
+  const misplaced = (names: readonly (keyof Given)[]) => names.find(name => values[name]);
+  const refuse = (names: readonly (keyof Given)[], why: string, hint: string) => {
+    const name = misplaced(names);
+    if (name) throw contradiction(`--${name} ${why}`, hint);
+  };
+  if (word === "check") refuse(FOR_A_LESSON, "is for one lesson", "For a file with its table: --report FILE");
+  else refuse(FOR_A_CHECK, "is for the check", "lwt-demo check runs all lessons.");
+  if (values.connectivity)
+    refuse(NOT_FOR_CONNECTIVITY, "says nothing where only the ways are tried", "Leave one of them out.");
+  if (values.broker === null)
+    refuse(["as"], "says what --broker is", "The bundled broker is known. Name another one with --broker.");
+  else refuse(["on-disk"], "is for the bundled broker", "Leave --broker out, or --on-disk.");
+}
+
+/** The broker that ways are looked for to, by its URL; and how the clients may call it. */
+export function connectivityTarget(broker: string, variables: Variables) {
+  const addresses = addressesOf(broker);
+  const outside = outsideBroker(broker, variables);
+  const [url = outside.broker] = addresses ?? [];
+  return { outside: { ...outside, broker: url }, named: addresses && { name: broker, addresses } };
+}
 
 /** A broker that lessons run on beside their own, and what their clients find in the environment. */
 interface OutsideBroker {

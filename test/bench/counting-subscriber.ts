@@ -40,6 +40,11 @@ export class CountingSubscriber {
     });
   }
 
+  /** Reads no more. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
   end(): void {
     this.#socket.destroy();
   }

@@ -2,6 +2,7 @@
 import { loadavg } from "node:os";
 import * as broker from "./broker.js";
 import { writeSection } from "./document.js";
+import * as door from "./door.js";
 import * as drain from "./drain.js";
 import * as fan from "./fan.js";
 import * as fleet from "./fleet.js";
@@ -28,6 +29,7 @@ const benchmarks: Record<string, Benchmark> = {
   store,
   throughput,
   fleet,
+  door,
   drain,
   fan,
   log,

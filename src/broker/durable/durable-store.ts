@@ -253,8 +253,8 @@ export class DurableStore extends MemoryStore {
     return this.#done(session, super.acknowledged(session, packetId));
   }
 
-  override giveUpOldest(session: Session): Owed | null {
-    return this.#done(session, super.giveUpOldest(session));
+  override giveUpOldest(session: Session, sentToo = false): Owed | null {
+    return this.#done(session, super.giveUpOldest(session, sentToo));
   }
 
   #done(session: Session, owed: Owed | null): Owed | null {
@@ -370,7 +370,7 @@ export class DurableStore extends MemoryStore {
       super.subscribe(session, { topic, qos });
       this.#liveBytes += OVERHEAD + topic.length;
     }
-    for (const packetId of received) session.received.add(packetId);
+    for (const packetId of received) super.arrived({ session, packetId });
     for (const each of owed.values()) {
       each.bytes = bytesOf(each.message);
       this.#liveBytes += each.bytes;

@@ -1,0 +1,7 @@
+import path from "node:path";
+
+/** Beside dist/, where this is built to. */
+const folder = (name: string) => path.join(import.meta.dirname, "..", name);
+
+export const BIN = folder("bin");
+export const LESSONS = folder("examples/lessons");

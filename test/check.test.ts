@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import type { CheckEvent } from "../src/events.js";
+import { builtInLesson, checkBroker, KnownBrokers } from "../src/lessons/lessons.js";
+import { CheckReport } from "../src/render/check-report.js";
+import { brokenBroker } from "./broken-broker.js";
+import { LESSONS, names } from "./checks.js";
+import { binDir, command, freePort, lwtBroker, temporaryFolder } from "./processes.js";
+
+const wrongUses: [args: string[], message: RegExp][] = [
+  [["check", "--step"], /--step is for one lesson/],
+  [["check", "--transcript", "x"], /--transcript is for one lesson/],
+  [["queued", "--report", "x"], /--report is for the check/],
+  [["queued", "--connectivity"], /--connectivity is for the check/],
+  [["check", "--connectivity", "--report", "x"], /--report says nothing where only the ways/],
+  [["check", "--as", "mosquitto-2.0"], /--as says what --broker is/],
+  [["check", "--on-disk", "-b", "h"], /--on-disk is for the bundled broker/],
+  [
+    ["check", "--as", "mosquito-2.0", "-b", "h"],
+    /nothing is known of such a broker.*mosquitto-2\.0, rabbitmq-3\.10/,
+  ],
+  [["queued", "--as", "rabbitmq", "-b", "h"], /nothing is known of such a broker/],
+  [["check", "-b", "h h"], /--broker wants/],
+  [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
+];
+test("the check, used wrongly, says so and starts nothing", { concurrency: 4 }, async t => {
+  await Promise.all(
+    wrongUses.map(([args, message]) =>
+      t.test(args.join(" "), async t => {
+        const run = command(t, "lwt-demo", args, { json: false });
+        assert.equal(await run.exit(), 2, run.stderr);
+        assert.match(run.stderr.replaceAll(/\s+/g, " "), message);
+        assert.equal(run.stdout, "");
+      }),
+    ),
+  );
+});
+
+test("without a broker the check ends with that error; and where its report can't be written, at once", async t => {
+  const there = ["check", "--broker", `127.0.0.1:${await freePort()}`];
+  const run = command(t, "lwt-demo", there);
+  assert.equal(await run.exit(), 1);
+  assert.deepEqual(
+    run.events.map(({ event }) => event),
+    ["error"],
+  );
+  assert.equal(run.all("error")[0]?.code, "no-broker");
+  const unwritten = command(t, "lwt-demo", ["check", "--report", path.join("no", "such", "folder.md")]);
+  assert.equal(await unwritten.exit(), 1);
+  assert.match((await unwritten.event("error")).message, /the report .* can't be written: its folder/);
+});
+
+async function leftOn(t: TestContext, url: string) {
+  const status = command(t, "lwt-broker", ["status", "--port", new URL(url).port]);
+  assert.equal(await status.exit(), 0);
+  return (await status.event("broker-status")).totals;
+}
+
+test("Ctrl-C in the middle leaves the check with 130, nothing on the broker, and nothing held that was not seen", async t => {
+  const { url } = await lwtBroker(t);
+  const folder = temporaryFolder(t);
+  const run = command(t, "lwt-demo", ["check", "--broker", url], { env: { TMPDIR: folder } });
+  await run.event("checked", { outcome: "held" });
+  run.child.send("stop");
+  assert.equal(await run.exit(), 130);
+  const checked = run.all("checked");
+  assert.deepEqual(checked.map(({ lesson }) => lesson).toSorted(), names.toSorted());
+  const outcomes = new Set(checked.slice(-10).map(({ outcome, skipped }) => `${outcome}: ${skipped}`));
+  assert.deepEqual(outcomes, new Set(["skipped: interrupted"]));
+  const verdict = await run.event("check");
+  assert.deepEqual([verdict.passed, verdict.interrupted], [false, true]);
+  assert.equal(verdict.held, checked.filter(({ outcome }) => outcome === "held").length);
+  const { sessions, wills, retained } = await leftOn(t, url);
+  assert.deepEqual([sessions, wills, retained], [0, 0, 0]);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test("a broker that goes away is not one that deviates: the check ends with that error", async t => {
+  const { url, process: broker } = await lwtBroker(t);
+  const run = command(t, "lwt-demo", ["check", "--broker", url]);
+  await run.event("checked", { outcome: "held" });
+  broker.child.kill("SIGKILL");
+  assert.equal(await run.exit(), 1);
+  assert.equal((await run.event("error")).code, "no-broker");
+  assert.deepEqual(
+    run.all("checked").filter(({ outcome }) => outcome === "deviates"),
+    [],
+  );
+  assert.deepEqual(run.all("check"), []);
+});
+
+test("what no list knows of is broken all the same; what one knows of and did not show is told", async t => {
+  const { port } = await lwtBroker(t);
+  const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, "drops wills")}`;
+  const lessons = await Promise.all(
+    ["one-will-topic", "queued", "client-id"].map(name => builtInLesson(LESSONS, name)),
+  );
+  const events: CheckEvent[] = [];
+  const report = new CheckReport();
+  const verdict = await checkBroker(
+    {
+      binDir,
+      lessons,
+      outside: { broker: url, environment: {} },
+      onDisk: false,
+      product: { name: "mosquitto", version: "2.0.1" },
+      knownBrokers: await KnownBrokers.in(LESSONS),
+      signal: new AbortController().signal,
+    },
+    event => {
+      events.push(event);
+      report.add({ time: "2026-03-01T14:03:05.000Z", ...event });
+    },
+  );
+  const { passed, held, deviates, broken, brokenAsKnown } = verdict;
+  assert.deepEqual([passed, held, deviates, broken, brokenAsKnown], [false, 1, 2, 2, 1]);
+  const checked = events.filter(event => event.event === "checked");
+  const [unknown] = checked.find(({ lesson }) => lesson === "one-will-topic")?.deviations ?? [];
+  assert.deepEqual([unknown?.reason, unknown?.mandatory, unknown?.clause], [null, true, "[MQTT-3.1.2-8]"]);
+  assert.match(report.text(), /\| `one-will-topic` \| .* \| \*\*not known before\*\* \|\n/);
+  assert.match(report.text(), /\n\| `queued` \| S3 \| held \| 3\.2\.2-3/);
+});
+
+test("each deviation that is listed names a claim of its lesson, and the clause that this cites", async () => {
+  const brokers = await KnownBrokers.in(LESSONS);
+  for (const name of ["mosquitto-2.0", "rabbitmq-3.10"])
+    for (const { lesson, claim, clause } of brokers.deviationsOf(brokers.named(name))) {
+      const { steps } = await builtInLesson(LESSONS, lesson);
+      const step = steps.find(each => each.kind === "expect" && each.what === claim);
+      assert.ok(step?.kind === "expect", `${lesson}: ${claim}`);
+      assert.deepEqual([step.clause, step.optional], [clause, clause === undefined], `${lesson}: ${claim}`);
+    }
+  const of = (name: string, version: string) => brokers.deviationsOf({ name, version }).length > 0;
+  assert.deepEqual(
+    [
+      of("mosquitto", "2.0.11"),
+      of("mosquitto", "2.0"),
+      of("mosquitto", "2.01"),
+      of("mosquitto", "2.1"),
+      of("emqx", "2.0"),
+    ],
+    [true, true, false, false, false],
+  );
+});
