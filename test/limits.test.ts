@@ -303,6 +303,8 @@ test("no CONNECT in time: nor TLS, nor WebSocket, nor MQTT on it", async t => {
     async broker => {
       await Promise.all(["mqtts", "wss"].map(scheme => silentAt(t, portOf(broker, scheme)).closed));
       await refusedPast(broker, "connect-seconds", 2);
+      for (const { address, reason } of broker.all("client-refused"))
+        assert.match(`${address} ${reason}`, /^127\.0\.0\.1:\d+ no CONNECT within 1 s$/);
     },
     { tls, ws },
   );

@@ -119,8 +119,13 @@ async function listenersFor(
 
 /** Tells of connections on which TLS came to nothing; that there was none on this server, it never tells. */
 function refusing(server: Server, door: Door): Server {
-  return server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") return door.late(socket);
+  // First, since node:https ends the connection, and its address would not be known then.
+  return server.prependListener("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
+      door.late(socket);
+      socket.destroy(); // node:tls would leave it open
+      return;
+    }
     const fault = tlsFault(error);
     if (fault !== null) door.refused(socket, fault);
   });
