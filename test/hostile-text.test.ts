@@ -36,6 +36,7 @@ import { pubText } from "../src/render/pub-text.js";
 import type { Rendered, Renderer } from "../src/render/rendered.js";
 import type { Screen } from "../src/render/screen.js";
 import { rawText, subText } from "../src/render/sub-text.js";
+import { tableText } from "../src/render/table-text.js";
 import { pubSettings } from "../src/settings/pub.js";
 import { merge } from "../src/settings/sources.js";
 import { subSettings } from "../src/settings/sub.js";
@@ -468,6 +469,10 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
     events: given,
   })),
   "sub-lwt --raw": events(subEvent).map(given => ({ render: rawText, events: given })),
+  "sub-lwt --table": events(subEvent).map(given => ({
+    render: screen => tableText(defaults.sub, screen, true).render,
+    events: given,
+  })),
   "lwt-broker": events(brokerEvent).map(given => ({ render: brokerText, events: given })),
   "lwt-demo": fc
     .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
@@ -516,6 +521,30 @@ for (const [name, given] of Object.entries(screens))
       { numRuns: 100, includeErrorInReport: true },
     );
   });
+
+test("sub-lwt --table: in a window of any size, nothing but text in its columns and rows", () => {
+  const size = record({ columns: fc.integer({ min: 20, max: 200 }), rows: fc.integer({ min: 1, max: 60 }) });
+  fc.assert(
+    fc.property(fc.array(subEvent, { maxLength: 60 }), size, (events, size) => {
+      const colours = { ...plainScreen, out: colourful, err: colourful };
+      const plain = tableText(defaults.sub, plainScreen, true);
+      const coloured = tableText(defaults.sub, colours, true);
+      for (const event of events) for (const { render } of [plain, coloured]) render(event);
+      const lines = plain.frame(size) ?? [];
+      const withColours = coloured.frame(size) ?? [];
+      assert.deepEqual(
+        withColours.map(line => trimmed(line.replaceAll(SGR, ""))),
+        lines.map(trimmed),
+      );
+      assert.ok(lines.length <= size.rows);
+      for (const line of lines) {
+        assert.doesNotMatch(line, UNSAFE);
+        assert.ok(stringWidth(line) <= size.columns, `${size.columns}: ${line}`);
+      }
+    }),
+    { numRuns: 300, includeErrorInReport: true },
+  );
+});
 
 test("folded text has lines of the width, and keeps every character", () => {
   const wide = fc.string({ unit: fc.constantFrom("漢", "字", "a", "é", "😀", " ") });
