@@ -33,6 +33,7 @@ function tableOf({ stories, startedWithin, table, costs, lasted }: ClassReport):
       const own = stories.filter(story => story.way === way);
       return `${way.padEnd(16)}${own.filter(isRight).length} of ${own.length}`;
     }),
+    `attempts to connect that were given up: ${stories.reduce((sum, { attempts }) => sum + attempts, 0)}`,
     `the teacher's table: ${table.split("\n")[0]?.replaceAll(/ {2,}/g, ", ")}`,
     "",
     "                 processes   MB, the largest   CPU s, all",
