@@ -1,5 +1,5 @@
 import type { ClientEvent, MachineState, Timed } from "./events.js";
-import { hasRoomFor, MachineTally } from "./tally.js";
+import { GapRoom, hasRoomFor, MachineTally } from "./tally.js";
 import { machineTopics } from "./topics.js";
 
 /** A moment that is known, or of which only this is known: it was not later. */
@@ -28,6 +28,7 @@ export class Machines {
   /** Messages of machines that there was no room for. */
   untold = 0;
   readonly #machines = new Map<string, Machine>();
+  readonly #room = new GapRoom();
   /** In the order of their names, as far as they have been sorted. */
   #byName: { machine: Machine; key: string }[] = [];
   #isSorted = true;
@@ -77,7 +78,7 @@ export class Machines {
     if (known) return known;
     if (!hasRoomFor(this.#machines, name)) return null;
     const since = { at, exact: true };
-    const machine: Machine = { name, state: "unknown", since, reading: null, tally: new MachineTally() };
+    const machine: Machine = { name, state: "unknown", since, reading: null, tally: new MachineTally(this.#room) };
     this.#machines.set(name, machine);
     this.#byName.push({ machine, key: sortKey(name) });
     this.#isSorted = false;

@@ -8,10 +8,27 @@ const LONGEST_NAME = 256;
 const MOST_RUNS = 16;
 /** Of one run. What comes late for an older one counts as doubled, and stays missing. */
 const MOST_GAPS = 1000;
+/** Of all machines together, 60 bytes or so each. */
+const MOST_GAPS_IN_ALL = 100_000;
 
 /** Whether one more machine, of that name, is to be remembered beside these. */
 export const hasRoomFor = (machines: ReadonlyMap<unknown, unknown>, name: string | null): boolean =>
   machines.size < MOST_MACHINES && (name?.length ?? 0) <= LONGEST_NAME;
+
+/** For the gaps that are remembered. */
+export class GapRoom {
+  #left = MOST_GAPS_IN_ALL;
+
+  take(): boolean {
+    if (this.#left === 0) return false;
+    this.#left -= 1;
+    return true;
+  }
+
+  giveBack(gaps: number): void {
+    this.#left += gaps;
+  }
+}
 
 /** What the tally needs of a message event. */
 export interface Counted {
@@ -30,6 +47,7 @@ export class Tally {
   /** Messages of machines that there was no room for. */
   untold = 0;
   readonly #machines = new Map<string | null, MachineTally>();
+  readonly #room = new GapRoom();
 
   /**
    * Returns true when this message shows, for the first time, that two runs of its machine are interleaved.
@@ -42,7 +60,7 @@ export class Tally {
       this.untold += 1;
       return false;
     }
-    const machine = new MachineTally();
+    const machine = new MachineTally(this.#room);
     this.#machines.set(message.machine, machine);
     return machine.count(message, held);
   }
@@ -62,6 +80,8 @@ export class MachineTally {
   #interleaved = false;
   #firstSeq: number | null = null;
   #lastSeq: number | null = null;
+
+  constructor(private readonly room: GapRoom) {}
 
   get missing(): number {
     return this.#sequence.missing;
@@ -100,9 +120,13 @@ export class MachineTally {
   }
 
   #newRun(run: string, seq: number): void {
-    const [oldest] = this.#recentRuns.keys();
-    if (oldest !== undefined && this.#recentRuns.size >= MOST_RUNS) this.#recentRuns.delete(oldest);
-    this.#recentRuns.set(run, new Sequence(seq, this.#sequence));
+    const [oldest] = this.#recentRuns;
+    if (oldest && this.#recentRuns.size >= MOST_RUNS) {
+      const [name, sequence] = oldest;
+      this.#recentRuns.delete(name);
+      sequence.forget();
+    }
+    this.#recentRuns.set(run, new Sequence(seq, this.#sequence, this.room));
     this.#runs += 1;
   }
 }
@@ -123,6 +147,7 @@ class Sequence {
   constructor(
     first: number,
     private readonly counts: SequenceCounts,
+    private readonly room: GapRoom,
   ) {
     this.#lowest = first;
     this.#highest = first;
@@ -147,8 +172,16 @@ class Sequence {
 
   #remember(from: number, to: number): void {
     if (from > to) return;
-    this.#gaps.push({ from, to });
-    if (this.#gaps.length > MOST_GAPS) this.#gaps.shift();
+    if (this.#gaps.length === MOST_GAPS) {
+      this.#gaps.shift();
+      this.room.giveBack(1);
+    }
+    if (this.room.take()) this.#gaps.push({ from, to });
+  }
+
+  /** What is missing stays so. */
+  forget(): void {
+    this.room.giveBack(this.#gaps.length);
   }
 
   #fill(seq: number): boolean {
@@ -156,6 +189,7 @@ class Sequence {
     const gap = this.#gaps[at];
     if (!gap) return false;
     this.#gaps.splice(at, 1);
+    this.room.giveBack(1);
     this.#remember(gap.from, seq - 1);
     this.#remember(seq + 1, gap.to);
     this.counts.missing -= 1;
