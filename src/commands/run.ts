@@ -56,6 +56,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
     // Answered without yargs, which takes longer to load than all the rest.
     if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
       return await printHelp(program, false, screen);
+    hideSecrets(program.name, argv);
     const { parseArguments } = await import("./parse.js");
     const { given, words, help } = parseArguments(program, argv);
     if (help !== null) return await printHelp(program, help === "all", screen);
@@ -80,6 +81,12 @@ async function leave(): Promise<never> {
 /** Kept when stdout and stderr have taken all. */
 async function written(): Promise<void> {
   for (const stream of Object.values(streams)) await new Promise(resolve => stream.write("", resolve));
+}
+
+/** Other users of this computer can read command lines; on Windows a title would be the window's. */
+function hideSecrets(name: string, argv: string[]): void {
+  const hasSecret = argv.some(word => /^(--password|-[a-zA-Z]*P)|:\/\/.*@/s.test(word));
+  if (hasSecret && process.platform !== "win32") process.title = name;
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
