@@ -255,8 +255,7 @@ test("strangers' machines, runs and numbers are counted in bounded memory", () =
 
   const many = new Tally();
   const count = (machine: number, seq: number) => many.count({ ...message, machine: `M${machine}`, seq });
-  for (let machine = 0; machine < 200; machine++)
-    for (let seq = 1; seq < 2000; seq += 2) count(machine, seq);
+  for (let machine = 0; machine < 200; machine++) for (let seq = 1; seq < 2000; seq += 2) count(machine, seq);
   for (let machine = 0; machine < 200; machine++) count(machine, 1998);
   const late = many.summary().filter(({ outOfOrder }) => outOfOrder === 1);
   assert.ok(late.length > 0 && late.length < 150, `of all together 100 000 are kept: ${late.length}`);
