@@ -508,10 +508,7 @@ function inMqtt5(settings: Required<ConnectionSettings>) {
   const properties = { willDelayInterval: willDelay };
   return {
     protocolVersion: 5 as const,
-    properties: {
-      sessionExpiryInterval: sessionExpiryOf(settings) ?? 0,
-      maximumPacketSize: settings.maxPacket,
-    },
+    properties: { sessionExpiryInterval: sessionExpiryOf(settings) ?? 0 },
     ...(will && { will: { ...will, payload: Buffer.from(will.payload), properties } }),
   };
 }
