@@ -78,7 +78,13 @@ export class Machines {
     if (known) return known;
     if (!hasRoomFor(this.#machines, name)) return null;
     const since = { at, exact: true };
-    const machine: Machine = { name, state: "unknown", since, reading: null, tally: new MachineTally(this.#room) };
+    const machine: Machine = {
+      name,
+      state: "unknown",
+      since,
+      reading: null,
+      tally: new MachineTally(this.#room),
+    };
     this.#machines.set(name, machine);
     this.#byName.push({ machine, key: sortKey(name) });
     this.#isSorted = false;
