@@ -123,6 +123,16 @@ test("what no list knows of is broken all the same; what one knows of and did no
   assert.match(report.text(), /\n\| `queued` \| S3 \| held \| 3\.2\.2-3/);
 });
 
+test("with --quiet there is no progress, only what did not hold, and the verdict", async t => {
+  const run = command(t, "lwt-demo", ["check", "--quiet"], { json: false });
+  run.child.send("stop");
+  assert.equal(await run.exit(), 130);
+  assert.equal(run.stderr, "");
+  assert.match(run.stdout, /^lesson +claims +result/);
+  assert.match(run.stdout, /^session-expiry +S3 S6 S10 +skipped +interrupted$/m);
+  assert.match(run.stdout, /: 0 held, 0 deviate, \d+ skipped; left before the end\n$/);
+});
+
 test("each deviation that is listed names a claim of its lesson, and the clause that this cites", async () => {
   const brokers = await KnownBrokers.in(LESSONS);
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"])

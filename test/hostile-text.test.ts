@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import * as fc from "fast-check";
 import stringWidth from "string-width";
 import type {
@@ -15,6 +18,7 @@ import type {
   LessonEvent,
   LimitName,
   MachineState,
+  ProcessEvent,
   ProtocolVersion,
   QoS,
   ReceivedSummary,
@@ -26,16 +30,27 @@ import { LIMITS } from "../src/broker/limits.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { brokerText } from "../src/render/broker-text.js";
+import { CheckReport } from "../src/render/check-report.js";
 import { checkText } from "../src/render/check-text.js";
-import { fold } from "../src/render/columns.js";
-import { jsonLine } from "../src/render/escape.js";
+import { drawable, toAscii } from "../src/render/ascii.js";
+import { forgottenText } from "../src/render/client-text.js";
+import { cut, edges, fold, graphemesOf, pad, row, wrap } from "../src/render/columns.js";
+import { escapeText, jsonLine } from "../src/render/escape.js";
+import { escaped } from "../src/render/markdown.js";
+import { fleetText } from "../src/render/fleet-text.js";
 import { ladderText } from "../src/render/ladder.js";
 import { lessonListText } from "../src/render/lesson-list-text.js";
 import { paintFor } from "../src/render/paint.js";
 import { pubText } from "../src/render/pub-text.js";
 import type { Rendered, Renderer } from "../src/render/rendered.js";
 import type { Screen } from "../src/render/screen.js";
+import { payloadText } from "../src/render/reading-text.js";
+import { settingsText } from "../src/render/settings-text.js";
+import { statusText } from "../src/render/status-text.js";
+import { Transcript } from "../src/render/transcript.js";
+import { trouble as troubleText } from "../src/render/trouble-text.js";
 import { rawText, subText } from "../src/render/sub-text.js";
+import { tableText } from "../src/render/table-text.js";
 import { pubSettings } from "../src/settings/pub.js";
 import { merge } from "../src/settings/sources.js";
 import { subSettings } from "../src/settings/sub.js";
@@ -478,7 +493,15 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
     render: screen => subText({ ...defaults.sub, filters }, screen),
     events: given,
   })),
+  "pub-lwt --machines": fc.tuple(events(pubEvent), name).map(([given, machine]) => ({
+    render: screen => fleetText({ ...defaults.pub, machine, machines: 3 }, screen),
+    events: given,
+  })),
   "sub-lwt --raw": events(subEvent).map(given => ({ render: rawText, events: given })),
+  "sub-lwt --table": events(subEvent).map(given => ({
+    render: screen => tableText(defaults.sub, screen, true).render,
+    events: given,
+  })),
   "lwt-broker": events(brokerEvent).map(given => ({ render: brokerText, events: given })),
   "lwt-demo": fc
     .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
@@ -527,6 +550,167 @@ for (const [name, given] of Object.entries(screens))
       { numRuns: 100, includeErrorInReport: true },
     );
   });
+
+test("sub-lwt --table: in a window of any size, nothing but text in its columns and rows", () => {
+  const size = record({ columns: fc.integer({ min: 20, max: 200 }), rows: fc.integer({ min: 1, max: 60 }) });
+  fc.assert(
+    fc.property(fc.array(subEvent, { maxLength: 60 }), size, (events, size) => {
+      const colours = { ...plainScreen, out: colourful, err: colourful };
+      const plain = tableText(defaults.sub, plainScreen, true);
+      const coloured = tableText(defaults.sub, colours, true);
+      for (const event of events) for (const { render } of [plain, coloured]) render(event);
+      const lines = plain.frame(size) ?? [];
+      const withColours = coloured.frame(size) ?? [];
+      assert.deepEqual(
+        withColours.map(line => trimmed(line.replaceAll(SGR, ""))),
+        lines.map(trimmed),
+      );
+      assert.ok(lines.length <= size.rows);
+      for (const line of lines) {
+        assert.doesNotMatch(line, UNSAFE);
+        assert.ok(stringWidth(line) <= size.columns, `${size.columns}: ${line}`);
+      }
+    }),
+    { numRuns: 300, includeErrorInReport: true },
+  );
+});
+
+test("transcript: nothing but text, and no Markdown or HTML of others", () => {
+  const given = fc.tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)));
+  fc.assert(
+    fc.property(given, ([first, more]) => {
+      const transcript = new Transcript("1.0");
+      for (const event of [first, ...more]) transcript.add(event as Timed<LessonEvent | ProcessEvent>);
+      const lines = transcript.text().split("\n");
+      let fence: string | null = null;
+      for (const line of lines) {
+        assert.doesNotMatch(line, UNSAFE);
+        if (fence === null) assert.doesNotMatch(line.replaceAll(/\\./gu, ""), /[<[\]]/, line);
+        if (/^`{3,}$/.test(line)) fence = fence === null ? line : line === fence ? null : fence;
+      }
+      assert.equal(fence, null, "every block is closed");
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("report of a check: nothing but text, and no HTML of others", () => {
+  const ofOurs = (event: Timed<CheckEvent>) =>
+    event.event === "checked" ? { ...event, lesson: "queued" } : event;
+  fc.assert(
+    fc.property(events(anyOf(checkShapes)), given => {
+      const report = new CheckReport();
+      for (const event of given) report.add(ofOurs(event as Timed<CheckEvent>));
+      for (const line of report.text().split("\n")) {
+        assert.doesNotMatch(line, UNSAFE);
+        assert.doesNotMatch(line.replaceAll(/\\./gu, ""), /[<[\]]/, line);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
+/** Functions that are given texts from anywhere, one by one. */
+const direct: Record<string, (text: string) => string> = {
+  escapeText,
+  escaped,
+  jsonLine: text => jsonLine({ text, [text]: [text] }),
+  payloadText: text => payloadText(text, null, 60) + payloadText(null, text, 60),
+  settingsText: text => settingsText([{ name: text, value: text, from: text }], 80),
+  statusText: text =>
+    statusText(
+      {
+        clients: [{ clientId: text, address: text, cleanSession: true, keepAlive: 1 }],
+        sessions: [{ clientId: text, connected: true, subscriptions: 1, queued: 1, inFlight: 1 }],
+        wills: [{ clientId: text, topic: text, qos: 1, retain: true }],
+        retained: [{ topic: text, qos: 1, bytes: 1 }],
+        totals: { clients: 2, sessions: 2, wills: 2, retained: 2 },
+      },
+      80,
+    ),
+  trouble: text => troubleText("sub-lwt", "bad", text, text, plainScreen),
+  forgottenText: text => forgottenText(text, [text], { protocolVersion: "5" }, plainScreen),
+};
+
+/** Functions that are given what has been escaped: they add nothing that is not text. */
+const ofSafeText: Record<string, (text: string) => string> = {
+  cut: text => cut(text, 20),
+  pad: text => pad(text, 20),
+  row: text => row(text, text, 20),
+  edges: text => edges(text, text, 20),
+  wrap: text => wrap(text, 20),
+  fold: text => fold(text, 20),
+  graphemesOf: text => [...graphemesOf(text)].join(""),
+  toAscii,
+  drawable: text => drawable(text, { unicode: false }),
+};
+
+test("each function that is given hostile text by itself", () => {
+  fc.assert(
+    fc.property(hostile, text => {
+      const safe = escapeText(text);
+      const made = [
+        ...Object.entries(direct).map(([name, make]) => [name, make(text)] as const),
+        ...Object.entries(ofSafeText).map(([name, make]) => [name, make(safe)] as const),
+      ];
+      for (const [name, texts] of made)
+        for (const line of texts.split("\n")) assert.doesNotMatch(line, UNSAFE, name);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** What is tested by which screen: all that src/render exports is here, in `direct` or in `ofSafeText`. */
+const through: Record<string, string> = {
+  brokerText: "lwt-broker",
+  renderBy: "pub-lwt",
+  sharedText: "pub-lwt",
+  heading: "pub-lwt",
+  limitsText: "pub-lwt",
+  sessionText: "pub-lwt",
+  pubText: "pub-lwt",
+  fleetText: "pub-lwt --machines",
+  subText: "sub-lwt",
+  rawText: "sub-lwt --raw",
+  ladderText: "lwt-demo",
+  Ladder: "lwt-demo",
+  Row: "lwt-demo",
+  marksOf: "lwt-demo",
+  brokerOf: "lwt-demo",
+  lessonListText: "lwt-demo list",
+  checkText: "lwt-demo check",
+  inOrder: "lwt-demo check",
+  remark: "lwt-demo check",
+  verdictText: "lwt-demo check",
+  whoText: "lwt-demo check",
+  tableText: "sub-lwt --table",
+  machineTable: "sub-lwt --table",
+  elapsed: "no text of others",
+  Transcript: "transcript",
+  CheckReport: "report",
+  clock: "no text of others",
+  columnsOf: "no text of others",
+  helpText: "no text of others",
+  paintFor: "no text of others",
+  plain: "no text of others",
+  places: "no text of others",
+  foldAt: "no text of others",
+  widthWithin: "no text of others",
+};
+
+test("every function that src/render exports is tested with hostile text", async () => {
+  const folder = path.join(import.meta.dirname, "..", "src", "render");
+  const modules = await Promise.all(
+    readdirSync(folder).map(file => import(pathToFileURL(path.join(folder, file)).href) as Promise<object>),
+  );
+  const exported = modules.flatMap(module =>
+    Object.entries(module).flatMap(([name, value]) => (typeof value === "function" ? [name] : [])),
+  );
+  const tested = [...Object.keys(direct), ...Object.keys(ofSafeText), ...Object.keys(through)];
+  assert.deepEqual(exported.toSorted(), tested.toSorted());
+  for (const screen of Object.values(through))
+    assert.ok(screen in screens || ["transcript", "report", "no text of others"].includes(screen), screen);
+});
 
 test("folded text has lines of the width, and keeps every character", () => {
   const wide = fc.string({ unit: fc.constantFrom("漢", "字", "a", "é", "😀", " ") });

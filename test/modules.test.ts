@@ -57,6 +57,12 @@ const kinds: Record<string, Kind[]> = {
   "sub-lwt": [
     ...texts("sub-lwt"),
     { args: ["--subscribe-only"], bundles: ["clients", "parse", "sub-lwt"], builtins: [] },
+    {
+      args: ["--table"],
+      bundles: ["clients", "live-table", "parse", "sub-lwt"],
+      builtins: [],
+      until: "comes at the end",
+    },
   ],
   "lwt-broker": [
     ...texts("lwt-broker"),
@@ -137,7 +143,7 @@ const holders: Record<string, string[]> = {
   "src/outbox": ["outbox"],
   "src/connection": ["clients", "lessons", "mqtt5", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],
-  "src/render": COMMANDS,
+  "src/render": ["live-table", ...COMMANDS],
   "node_modules/aedes": ["broker"],
   "node_modules/mqtt/build": ["clients"],
   "node_modules/ws": ["websocket", "websocket-listener"],

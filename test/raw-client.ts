@@ -1,12 +1,9 @@
 import { createConnection, type Socket } from "node:net";
-import type { TestContext } from "node:test";
 import type { QoS, Will } from "../src/events.js";
+import type { Owner } from "./processes.js";
 
 /** Milliseconds after which something awaited is missing. */
 const DEADLINE = 30_000;
-
-/** What ends clients with it: a test, mostly. */
-type Ends = Pick<TestContext, "after">;
 
 /** What has been seen so far, and may be waited for. */
 export class Seen<Item> {
@@ -161,7 +158,7 @@ export class RawClient {
   #packetId = 0;
 
   private constructor(
-    t: Ends,
+    t: Owner,
     port: number,
     bytes: Buffer,
     { hold = false, holdPubrel = false }: Holds = {},
@@ -178,17 +175,17 @@ export class RawClient {
   }
 
   /** Only sends CONNECT. */
-  static start(t: Ends, port: number, options: ConnectOptions, more: Buffer = Buffer.alloc(0)): RawClient {
+  static start(t: Owner, port: number, options: ConnectOptions, more: Buffer = Buffer.alloc(0)): RawClient {
     return new RawClient(t, port, Buffer.concat([connectPacket(options), more]), options);
   }
 
   /** Only sends these bytes, whatever they are. */
-  static send(t: Ends, port: number, bytes: Buffer): RawClient {
+  static send(t: Owner, port: number, bytes: Buffer): RawClient {
     return new RawClient(t, port, bytes);
   }
 
   /** A client that is connected. */
-  static async connect(t: Ends, port: number, options: ConnectOptions): Promise<RawClient> {
+  static async connect(t: Owner, port: number, options: ConnectOptions): Promise<RawClient> {
     const client = RawClient.start(t, port, options);
     const { returnCode } = await client.connack();
     if (returnCode !== 0) throw new Error(`CONNACK with return code ${returnCode}`);

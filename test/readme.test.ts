@@ -15,7 +15,7 @@ const scripts = (
 
 /** What ends by itself, and with what; the others follow until they are stopped. */
 const endsWith = (line: string) => (line.includes("--fail crash") ? "SIGKILL" : 0);
-const follows = (line: string) => /^npx (pub-lwt|sub-lwt|lwt-broker( --.*)?)$/.test(line);
+const follows = (line: string) => /^npx (pub-lwt|sub-lwt( --table)?|lwt-broker( --.*)?)$/.test(line);
 /** Of lwt-broker: any that is free. */
 const PORTS = ["--port", "--tls-port", "--ws-port"];
 

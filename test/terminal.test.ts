@@ -6,53 +6,11 @@ import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
 import { LiveOutput } from "../src/commands/live-line.js";
 import { fits, readHash } from "../src/users/password.js";
-import { binDir, command, freePort, lwtBroker, missing, Running, temporaryFolder } from "./processes.js";
+import { binDir, command, freePort, lwtBroker, Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
+import { CTRL_C, ESC, environment, onTerminal, SGR, skip, type Terminal, type } from "./terminals.js";
 
-/** util-linux's, which makes pseudo-terminals; elsewhere a program of that name takes other options. */
-const skip =
-  process.platform === "linux"
-    ? missing("script", ["-qfec", "true", "/dev/null"])
-    : "script of util-linux is not here";
-
-const ESC = "\u001b";
-const SGR = /\u001b\[[\d;]*m/g;
-const CTRL_C = "\u0003";
 const ALL = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
-
-interface Terminal {
-  columns?: number;
-  env?: Record<string, string>;
-  /** For the shell, behind the command. */
-  piped?: string;
-}
-
-/** Nothing of what a developer has set. */
-function environment(folder: string, more: Record<string, string> = {}): NodeJS.ProcessEnv {
-  const { PATH, NODE_V8_COVERAGE } = process.env;
-  const coverage = NODE_V8_COVERAGE ? { NODE_V8_COVERAGE } : {};
-  const terminal = { SHELL: "/bin/sh", TERM: "xterm-256color", LANG: "C.UTF-8" };
-  return { PATH, ...terminal, HOME: folder, XDG_STATE_HOME: folder, ...coverage, ...more };
-}
-
-/** One of the four commands on a terminal of its own. */
-function onTerminal(t: TestContext, name: string, args: string[], how: Terminal = {}): Running {
-  const { columns = 80, env, piped = "" } = how;
-  const cwd = temporaryFolder(t);
-  const words = [process.execPath, path.join(binDir, `${name}.cjs`), ...args];
-  const quoted = words.map(word => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
-  // The shell stays only where it has to: it would be interrupted too, and end with 130.
-  const line = `stty cols ${columns} rows 24 && ${piped ? "" : "exec "}${quoted} ${piped}`;
-  const child = spawn("script", ["-qfec", line, "/dev/null"], {
-    cwd,
-    env: environment(cwd, env),
-    stdio: "pipe",
-  });
-  child.stdin.on("error", () => {});
-  return new Running(t, child);
-}
-
-const type = ({ child }: Running, keys: string) => child.stdin?.write(keys);
 
 /** What the terminal shows in the end: the last line is where the cursor is. Knows what the commands may use. */
 function shownBy({ stdout }: Running): string[] {

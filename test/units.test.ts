@@ -133,6 +133,22 @@ test("any order of the same numbers gives no gap and no double", () => {
   );
 });
 
+test("a tally of endless runs and gaps counts them all, and remembers the latest", () => {
+  const tally = new Tally();
+  const count = (run: string, seq: number) => tally.count({ machine: "M", delivery: "live", run, seq });
+  for (let run = 0; run < 1000; run++) for (const seq of [1, 3]) count(`run${run}`, seq);
+  for (let seq = 5; seq < 10_000; seq += 2) count("run999", seq);
+  assert.deepEqual(counted(tally), { runs: 1000, missing: 1000 + 4998, duplicate: 0, outOfOrder: 0 });
+  count("run999", 9_000);
+  count("run999", 2);
+  assert.deepEqual(counted(tally), { runs: 1000, missing: 1000 + 4997, duplicate: 1, outOfOrder: 1 });
+});
+
+function counted(tally: Tally) {
+  const [{ runs, missing, duplicate, outOfOrder } = assert.fail()] = tally.summary();
+  return { runs, missing, duplicate, outOfOrder };
+}
+
 test("nothing from the network reaches a terminal or a JSON line raw", () => {
   const unsafe =
     /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]|[\u{e0000}-\u{e007f}]|\p{Cs}/u;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { errorEvent, isUserError, UserError } from "../errors.js";
 import type { BrokerEvent } from "../events.js";
-import { makeFolder } from "../journal/folder.js";
+import { isOpenToOthers, makeFolder, openToOthers } from "../journal/folder.js";
 import type { LeftOut } from "../journal/salvage.js";
 import { type DataSettings, DurableStore } from "./durable/durable-store.js";
 import type { Pace } from "./pace.js";
@@ -31,6 +31,7 @@ export async function openStore(
       opened,
       ...leftOut.map(leftOutOf),
       ...(leftOut.length > 0 ? [salvaged(mayMiss, nameless)] : []),
+      ...((await isOpenToOthers(folder)) ? [openToOthers(folder)] : []),
     ];
     return { store, found: cut ? [...found, cutOff(cut.file, cut.bytes)] : found };
   } catch (error) {

@@ -1,15 +1,16 @@
 import { connect } from "../connection/connect.js";
 import type { ConnectionSettings } from "../connection/settings.js";
-import { ExitCode } from "../errors.js";
+import { ExitCode, UserError } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
-import { aborted, type Control } from "./control.js";
+import { type Control, pause } from "./control.js";
 
 /**
  * Ends the stored session: a CONNECT with clean session 1 discards it [MQTT-3.1.2-6], and leaves none behind. Then
  * clears what is retained on the topics [MQTT-3.3.1-10].
+ * @throws UserError `not-acknowledged` when the broker does not say within the connect timeout that they are
  */
 export async function forget(
-  connection: ConnectionSettings,
+  connection: Required<ConnectionSettings>,
   retained: string[],
   sink: Sink<ClientEvent>,
   { stop }: Control,
@@ -18,8 +19,23 @@ export async function forget(
   const cleared = Promise.all(
     retained.map(topic => session.publish({ topic, payload: "", qos: 1, retain: true })),
   );
-  const done = await Promise.race([cleared.then(() => true), aborted(stop).then(() => false)]);
+  const answered = new AbortController();
+  const limit = pause(connection.connectTimeout * 1000, AbortSignal.any([stop, answered.signal]));
+  const done = await Promise.race([cleared.then(() => true), limit.then(() => false)]);
+  answered.abort();
+  if (!done && !stop.aborted) {
+    cleared.catch(() => {});
+    session.destroy();
+    throw notCleared(connection.connectTimeout);
+  }
   await session.end();
   if (done) await sink({ event: "forgotten", clientId: connection.clientId, cleared: retained });
   return done ? ExitCode.done : ExitCode.failed;
 }
+
+const notCleared = (seconds: number) =>
+  new UserError(
+    "not-acknowledged",
+    `the session was ended, but the broker has not acknowledged within ${seconds} s that what is retained is cleared.`,
+    "Try again later: what is retained may still be there.",
+  );

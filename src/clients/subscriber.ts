@@ -2,7 +2,7 @@ import { type Connection, connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
 import type { ClientEvent, QoS, Sink } from "../events.js";
 import type { SubSettings } from "../settings/sub.js";
-import { Tally } from "../tally.js";
+import { MOST_MACHINES, Tally } from "../tally.js";
 import { topicMatches } from "../topics.js";
 import { aborted, type Control, patienceOf, pause } from "./control.js";
 import { forget } from "./forget.js";
@@ -50,8 +50,20 @@ class Subscriber {
       exitCode = exitCodeOf(error);
     }
     if (this.#connection) tellWhatStays(this.settings, this.sink);
-    if (this.settings.mode === "follow") this.sink({ event: "summary", machines: this.#tally.summary() });
+    if (this.settings.mode === "follow") this.#sum();
     return exitCode;
+  }
+
+  #sum(): void {
+    const { untold } = this.#tally;
+    if (untold > 0)
+      this.sink({
+        event: "warning",
+        code: "too-many-machines",
+        message: `${untold} messages are in no machine's summary: only ${MOST_MACHINES} machines are told apart.`,
+        hint: "Ask for fewer: --machine NAME, or --topic FILTER.",
+      });
+    this.sink({ event: "summary", machines: this.#tally.summary() });
   }
 
   async #follow(): Promise<ExitCode> {

@@ -62,9 +62,9 @@ function readSuffix(file: string): string | null {
 
 /** Two commands may be started for the first time together: the file appears whole, and the first one's counts. */
 function keep(file: string, suffix: string): string {
-  mkdirSync(path.dirname(file), { recursive: true });
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 }); // nobody else's to read
   const draft = `${file}-${suffix}`;
-  writeFileSync(draft, `${suffix}\n`);
+  writeFileSync(draft, `${suffix}\n`, { mode: 0o600 });
   try {
     linkSync(draft, file);
   } catch {

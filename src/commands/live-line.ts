@@ -9,8 +9,18 @@ const ERASE = "\r\u001b[K";
 /** At the right edge: for the cursor, and for the ^C that the terminal shows. */
 const FREE = 3;
 
+/** What a terminal shows below everything else, and anew as time passes. */
+export interface Live {
+  /** The line from now on; null: none. */
+  set(line: LiveLine | null): void;
+  /** Before something else is written. Returns whether there was something to erase. */
+  hide(): boolean;
+  /** After that. */
+  show(): void;
+}
+
 /** A last line on a terminal that is written anew every second; whatever else is written goes above it. */
-export class LiveOutput {
+export class LiveOutput implements Live {
   #line: LiveLine | null = null;
   #shown = false;
   #timer: NodeJS.Timeout | undefined;
@@ -20,14 +30,12 @@ export class LiveOutput {
     private readonly screen: Screen,
   ) {}
 
-  /** The line from now on; null: none. */
   set(line: LiveLine | null): void {
     clearInterval(this.#timer);
     this.#line = line;
     if (line) this.#timer = setInterval(() => this.show(), SECOND).unref();
   }
 
-  /** Before something else is written. Returns whether there was something to erase. */
   hide(): boolean {
     const wasShown = this.#shown;
     if (wasShown) this.stream.write(ERASE);

@@ -3,7 +3,7 @@ import { drawable } from "../render/ascii.js";
 import { jsonLine } from "../render/escape.js";
 import type { Rendered, Renderer } from "../render/rendered.js";
 import type { Screen } from "../render/screen.js";
-import type { LiveOutput } from "./live-line.js";
+import type { Live } from "./live-line.js";
 import type { Streams } from "./screen.js";
 
 export interface OutputSettings {
@@ -30,7 +30,7 @@ interface OutputParts {
   render: Renderer;
   screen: Screen;
   /** Null where nothing may be written over. */
-  live: LiveOutput | null;
+  live: Live | null;
 }
 
 /** Writes events as text or as lines of JSON, at the pace of whoever reads them. */
@@ -65,10 +65,11 @@ export class Output {
     if (settings.quiet && !ESSENTIAL.has(event.event)) return undefined;
     const timed = { time: new Date().toISOString(), ...event };
     const { out, err, bytes, live: line } = this.#rendered(timed);
+    const written = bytes ?? (out === undefined ? undefined : `${out}\n`);
+    if (written === undefined && err === undefined && line === undefined) return undefined;
     live?.hide();
     if (line !== undefined) live?.set(line);
     if (err !== undefined) this.#tell(`${err}\n`);
-    const written = bytes ?? (out === undefined ? undefined : `${out}\n`);
     const waits = written === undefined || this.#gone ? undefined : this.#write(written);
     live?.show();
     return waits;

@@ -1,4 +1,5 @@
 import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load, for help and checks that we have
+import { withoutCredentials } from "../connection/address.js";
 import { usageError } from "../errors.js";
 import type { Option, OptionTable } from "../options/option.js";
 import type { Usage } from "../render/help-text.js";
@@ -67,15 +68,27 @@ function takeFlagValues(usage: Usage, argv: string[]): { rest: string[]; given: 
   let isValue = false;
   const end = argv.indexOf("--");
   const options = end < 0 ? argv : argv.slice(0, end);
-  const kept = options.filter(argument => {
+  const kept = options.flatMap(argument => {
     const [, name, text] = (!isValue && LONG.exec(argument)) || [];
     const option = name === undefined ? undefined : optionOf(usage, name);
-    isValue = !isValue && takesNext(usage, argument);
-    if (name === undefined || option?.value !== null || text === undefined) return true;
+    const words = isValue ? [argument] : parted(usage, argument);
+    isValue = !isValue && words.length === 1 && takesNext(usage, argument);
+    if (name === undefined || option?.value !== null || text === undefined) return words;
     given[name] = text;
-    return false;
+    return [];
   });
   return { rest: [...kept, ...argv.slice(options.length)], given };
+}
+
+/** `-rPsecret` as `-r -P secret`: yargs would take the letters of the password for options, and they would be told. */
+function parted({ options }: Usage, argument: string): string[] {
+  const [, letters = ""] = /^-([A-Za-z].*)$/s.exec(argument) ?? [];
+  const optionAt = (at: number) => Object.values(options).find(({ alias }) => alias === letters.charAt(at));
+  let at = 0;
+  while (optionAt(at)?.value === null) at += 1;
+  const value = letters.slice(at + 1);
+  if (!optionAt(at) || value === "" || value.startsWith("=")) return [argument];
+  return [...(at > 0 ? [`-${letters.slice(0, at)}`] : []), `-${letters[at]}`, value];
 }
 
 /** Whether the next argument is this one's value: of `-m`, `-rm` and `--message`, not of `--message=x`. */
@@ -139,6 +152,6 @@ function unknownOption(usage: Usage, given: string) {
 const unexpectedWord = (usage: Usage, word: string) =>
   usageError(
     "unexpected-word",
-    `"${word}" is not an option, and nothing was expected there.`,
+    `"${withoutCredentials(word)}" is not an option, and nothing was expected there.`,
     moreHelp(usage),
   );

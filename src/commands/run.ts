@@ -12,7 +12,7 @@ import { trouble } from "../render/trouble-text.js";
 import type { Warning } from "../settings/connection.js";
 import { type Given, merge, optionSource, type Source, type Variables } from "../settings/sources.js";
 import type { Keyboard } from "./keyboard.js";
-import { LiveOutput } from "./live-line.js";
+import { type Live, LiveOutput } from "./live-line.js";
 import { Output, type OutputSettings } from "./output.js";
 import { canRewrite, screenOf } from "./screen.js";
 
@@ -25,6 +25,8 @@ interface Job {
   warnings: Warning[];
   /** Stops in order when its terminal is closed, for it has something to clear away; others just end. */
   outlivesTerminal?: boolean;
+  /** What it shows on a terminal in place of the last line, which it gets for as long as it has nothing to show. */
+  live?(stdout: NodeJS.WriteStream, line: Live | null): Live;
   start(sink: Sink, control: Control): Promise<ExitCode>;
 }
 
@@ -54,6 +56,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
     // Answered without yargs, which takes longer to load than all the rest.
     if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
       return await printHelp(program, false, screen);
+    hideSecrets(program.name, argv);
     const { parseArguments } = await import("./parse.js");
     const { given, words, help } = parseArguments(program, argv);
     if (help !== null) return await printHelp(program, help === "all", screen);
@@ -78,6 +81,12 @@ async function leave(): Promise<never> {
 /** Kept when stdout and stderr have taken all. */
 async function written(): Promise<void> {
   for (const stream of Object.values(streams)) await new Promise(resolve => stream.write("", resolve));
+}
+
+/** Other users of this computer can read command lines; on Windows a title would be the window's. */
+function hideSecrets(name: string, argv: string[]): void {
+  const hasSecret = argv.some(word => /^(--password|-[a-zA-Z]*P)|:\/\/.*@/s.test(word));
+  if (hasSecret && process.platform !== "win32") process.title = name;
 }
 
 const print = (text: string) => void process.stdout.write(`${text}\n`);
@@ -107,7 +116,8 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   let outputError: Error | null = null;
   // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
   const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
-  const live = rewrites ? new LiveOutput(streams.err, screen) : null;
+  const line = rewrites ? new LiveOutput(streams.err, screen) : null;
+  const live = job.live && canRewrite(streams.out, process.env) ? job.live(streams.out, line) : line;
   const output = new Output({ streams, settings, render, screen, live }, error => {
     outputError = error;
     stopFor(error ? "output-failed" : "output-gone");

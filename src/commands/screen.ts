@@ -8,7 +8,7 @@ export interface Streams {
 }
 
 /** Whether lines may be written over. */
-export const canRewrite = (stream: NodeJS.WriteStream, { TERM }: Variables): boolean =>
+export const canRewrite = (stream: Pick<NodeJS.WriteStream, "isTTY">, { TERM }: Variables): boolean =>
   stream.isTTY && TERM !== "dumb";
 
 /** What the two streams can show. The width follows the window. */

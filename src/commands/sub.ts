@@ -6,6 +6,7 @@ import { effectiveSub, subSettings } from "../settings/sub.js";
 import { tellSettings } from "./clients.js";
 import { computer } from "./computer.js";
 import { run } from "./run.js";
+import { canRewrite } from "./screen.js";
 
 const RAW_TO_TERMINAL: Warning = {
   code: "raw-terminal",
@@ -24,17 +25,26 @@ void run({
     ["", "follow every machine"],
     ["--subscribe-only", "let the broker store messages from now on"],
     ["--until offline", "exit when a machine's last will arrives"],
+    ["--table", "machines by state, for the projector"],
     ["--retained", "what is retained, and nothing else"],
     ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
-  prepare: (given, { screen, variables, platform }) => {
+  prepare: async (given, { screen, variables, platform }) => {
     const settings = subSettings(given, computer(variables, platform));
-    const { json, quiet, raw, "show-settings": show } = given.values;
+    const { json, quiet, raw, table, "show-settings": show } = given.values;
+    const shown = table
+      ? (await import("./live-table.js")).machinesOnScreen(
+          settings,
+          screen,
+          canRewrite({ isTTY: screen.terminal }, variables),
+        )
+      : { render: raw ? rawText(screen) : subText(settings, screen) };
     return {
       output: { json, quiet },
       timeout: settings.timeout,
       warnings: [...settings.warnings, ...(raw && screen.terminal ? [RAW_TO_TERMINAL] : [])],
-      render: (raw ? rawText(screen) : subText(settings, screen)) as Renderer,
+      ...shown,
+      render: shown.render as Renderer,
       start: show
         ? tellSettings(subOptions, given, effectiveSub(settings))
         : async (sink, control) => {

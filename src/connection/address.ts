@@ -53,5 +53,8 @@ function decoded(text: string): string | null | undefined {
 export const urlOf = ({ scheme, host, port, path }: Address): string =>
   `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
 
+/** A text that may be a URL in the wrong place, without what it says before its host. */
+export const withoutCredentials = (text: string): string => text.replace(/:\/\/.*@/s, "://…@");
+
 /** Whether a host is this machine itself. */
 export const isLocal = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/i.test(host);

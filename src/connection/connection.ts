@@ -7,7 +7,8 @@ import { type Address, urlOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
-import { Inbox } from "./inbox.js";
+import { Inbox, MOST_UNRELEASED } from "./inbox.js";
+import { Fault, type TooLarge } from "./incoming.js";
 import { KeptInFlight } from "./kept.js";
 import type * as Mqtt5 from "./mqtt5.js";
 import { type Message, Publications, type SaidIn } from "./publications.js";
@@ -23,6 +24,7 @@ import {
   filterRefused,
   isFinal,
   noBroker,
+  noSuback,
   notAcknowledged,
   refusalReason,
   refused,
@@ -37,9 +39,6 @@ const ACKNOWLEDGE_LIMIT = 10_000;
 const CLOSE_LIMIT = 2_000;
 /** Milliseconds of waiting that need no word. */
 const TELL_AFTER = 1_000;
-
-/** A broker that answers for fewer filters than it was asked for has refused the rest. */
-const UNSPECIFIED = 0x80;
 
 type State = "connecting" | "connected" | "ending" | "closed";
 
@@ -124,6 +123,8 @@ export class Connection {
     this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
       accept: topic => hooks.accept?.(topic) ?? true,
       acknowledge: hooks.acknowledge ?? true,
+      tooMuch: () =>
+        this.#endFor(new Fault(`over ${MOST_UNRELEASED} bytes of messages at QoS 2 without their PUBREL`)),
     });
     this.#listen();
   }
@@ -139,7 +140,7 @@ export class Connection {
 
   async #connectTo(address: Address, connect: () => void): Promise<void> {
     try {
-      this.#openTransport = await transportTo(address, this.#settings.tls ?? {});
+      this.#openTransport = await transportTo(address, this.#settings.tls ?? {}, this.#settings.maxPacket);
     } catch (error) {
       return this.#finish(error as UserError);
     }
@@ -157,7 +158,9 @@ export class Connection {
   }
 
   #begin(): Transport["stream"] {
-    this.#attempt = new Attempt(this.#openTransport(), this.#mqtt5 !== null);
+    const { maxPacket } = this.#settings;
+    const leaveOut = (publish: TooLarge) => this.#inbox.leaveOut(publish);
+    this.#attempt = new Attempt(this.#openTransport(), this.#mqtt5 !== null, maxPacket, leaveOut);
     return this.#attempt.transport.stream;
   }
 
@@ -208,8 +211,8 @@ export class Connection {
   /**
    * Subscribes to all filters in one SUBSCRIBE; kept with the QoS granted to each.
    *
-   * @throws UserError `bad-topic`; `filter-refused` when the broker answers 0x80 to one of them; `not-acknowledged` when
-   * the connection was lost before it answered: the next one needs another SUBSCRIBE
+   * @throws UserError `bad-topic`; `filter-refused` when the broker answers 0x80 to one of them; `no-suback` when it does
+   * not answer; `not-acknowledged` when the connection was lost before it did: the next one needs another SUBSCRIBE
    */
   async subscribe(topicFilters: string[], qos: QoS): Promise<QoS[]> {
     const problems = topicFilters.map(topicFilterProblem);
@@ -218,19 +221,48 @@ export class Connection {
     if (this.#isOver()) throw this.#stoppedError();
     await this.#ready.promise;
     for (const filter of topicFilters) this.#inbox.filters.add(filter);
-    const granted = await new Promise<readonly number[]>((resolve, reject) => {
-      // mqtt.js makes an error of an answer of 0x80, but hands over the SUBACK beside it.
-      this.#client.subscribe(topicFilters, { qos }, (_error, _subscriptions, suback) =>
-        suback ? resolve(suback.granted as number[]) : reject(notAcknowledged("SUBSCRIBE")),
-      );
-    });
+    const granted = await this.#askFor(topicFilters, qos);
     return topicFilters.map((topicFilter, i) => {
-      const grantedQos = granted[i] ?? UNSPECIFIED;
+      const grantedQos = granted[i] as number;
       if (grantedQos !== 0 && grantedQos !== 1 && grantedQos !== 2)
         throw filterRefused(topicFilter, this.#meaning(grantedQos));
       this.sink({ event: "subscribed", topicFilter, qos, grantedQos });
       return grantedQos;
     });
+  }
+
+  #askFor(topicFilters: string[], qos: QoS): Promise<readonly number[]> {
+    const limit = this.#settings.connectTimeout * 1000;
+    const since = performance.now();
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        // What is on its way before the SUBACK is read at the pace of who takes it.
+        const waited = Math.min(performance.now() - since, this.#inbox.quietFor());
+        if (waited >= limit) reject(noSuback(this.#address, limit / 1000));
+        else timer = setTimeout(look, limit - waited);
+      };
+      let timer = setTimeout(look, limit);
+      // mqtt.js makes an error of an answer of 0x80, but hands over the SUBACK beside it.
+      this.#client.subscribe(topicFilters, { qos }, (_error, _subscriptions, suback) => {
+        clearTimeout(timer);
+        const granted = (suback?.granted ?? []) as number[];
+        if (granted.length === topicFilters.length) return resolve(granted);
+        if (suback)
+          this.#endFor(
+            new Fault(
+              `SUBACK with ${granted.length} codes for ${topicFilters.length} filters [MQTT-3.8.4-5]`,
+            ),
+          );
+        reject(notAcknowledged("SUBSCRIBE"));
+      });
+    });
+  }
+
+  /** What has come is against MQTT. */
+  #endFor(error: Error): void {
+    if (!this.#attempt) return;
+    this.#attempt.error ??= error;
+    this.#attempt.transport.socket.destroy();
   }
 
   /**
@@ -324,11 +356,7 @@ export class Connection {
       this.#ready.resolve();
     });
     client.on("close", () => this.#socketClosed());
-    client.on("error", error => {
-      if (!this.#attempt) return;
-      this.#attempt.error ??= error;
-      this.#attempt.transport.socket.destroy(); // mqtt.js reports what it can't parse, and would go on reading
-    });
+    client.on("error", error => this.#endFor(error)); // mqtt.js reports what it can't parse, and would go on reading
   }
 
   #tellPacket(direction: "sent" | "received", packet: Packet): void {
@@ -350,6 +378,7 @@ export class Connection {
     this.#everAccepted = true;
     this.#retries.accepted(Date.now());
     this.#limits.opened(granted);
+    if (!sessionPresent) this.#received.clear();
     this.#inbox.opened(sessionPresent);
     const { cleanSession, protocolVersion, will, willDelay } = this.#settings;
     this.sink({

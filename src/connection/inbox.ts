@@ -5,13 +5,29 @@ import { readingMarks } from "../reading.js";
 import { statusOf } from "../status.js";
 import { machineOf, topicMatches } from "../topics.js";
 import { DrainWatch } from "./drain.js";
+import type { TooLarge } from "./incoming.js";
 import type { ConnectionHooks } from "./settings.js";
 
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
 interface Arrived {
   accepted: boolean;
   drained: boolean;
+  /** That are kept for it, about. */
+  bytes: number;
 }
+
+/** Bytes of messages at QoS 2 that are kept until the broker releases them; MQTT 3.1.1 has no limit. */
+export const MOST_UNRELEASED = 32 * 1024 * 1024;
+/** Bytes that one takes beside its topic and its payload, about. */
+const OVERHEAD = 1000;
+
+interface InboxHooks extends Required<Pick<ConnectionHooks, "accept" | "acknowledge">> {
+  /** More than that is kept. */
+  tooMuch(): void;
+}
+
+/** Characters of a topic that a warning repeats. */
+const LONGEST_SHOWN = 100;
 
 /** mqtt.js' own, which its types leave open. */
 export type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
@@ -36,8 +52,11 @@ export class Inbox {
   #sessionPresent = false;
   #connectedAt = 0;
   #accepting = true;
-  #arrived: Arrived = { accepted: true, drained: true };
+  #arrived: Arrived = { accepted: true, drained: true, bytes: 0 };
   readonly #awaitingRelease = new Map<number, Arrived>();
+  /** Bytes that are kept for them. */
+  #unreleased = 0;
+  #lastArrival = 0;
   readonly #notAcknowledged = new Set<number>();
   #taking = 0;
   #gathering = false;
@@ -47,7 +66,7 @@ export class Inbox {
     client: MqttClient,
     private readonly sink: Sink<ClientEvent>,
     private readonly namespace: string,
-    private readonly hooks: Required<Pick<ConnectionHooks, "accept" | "acknowledge">>,
+    private readonly hooks: InboxHooks,
   ) {
     this.#drain = new DrainWatch(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
@@ -78,7 +97,10 @@ export class Inbox {
     this.#sessionPresent = sessionPresent;
     this.#connectedAt = Date.now();
     this.#notAcknowledged.clear();
-    if (!sessionPresent) this.#awaitingRelease.clear();
+    if (!sessionPresent) {
+      this.#awaitingRelease.clear();
+      this.#unreleased = 0;
+    }
     this.#drain = new DrainWatch(sessionPresent, () => this.#send({ cmd: "pingreq" }));
   }
 
@@ -88,9 +110,29 @@ export class Inbox {
     this.#drain = new DrainWatch(false, () => {}); // nothing more to ask: a ping after DISCONNECT would be an error
   }
 
+  /** A message that is too large to be taken: kept back, it would come again in each connection. */
+  leaveOut({ topic, qos, packetId, bytes }: TooLarge): void {
+    if (!this.#accepting) return;
+    if (packetId !== null && this.hooks.acknowledge)
+      this.#send({ cmd: qos === 1 ? "puback" : "pubrec", messageId: packetId });
+    this.#drain.publish(0);
+    const shown = topic.length > LONGEST_SHOWN ? `${topic.slice(0, LONGEST_SHOWN)}…` : topic;
+    this.sink({
+      event: "warning",
+      code: "message-too-large",
+      message: `a message of ${bytes} bytes on ${shown} is too large to be taken, and was thrown away.`,
+      hint: `Larger ones are taken with --max-packet ${bytes}.`,
+    });
+  }
+
   /** Kept when everything that was accepted has been taken by the sink and acknowledged, QoS 2 handshakes too. */
   async idle(): Promise<void> {
     if (!this.#isIdle()) await new Promise<void>(resolve => (this.#whenIdle = resolve));
+  }
+
+  /** Milliseconds since something has come, or has been waited for to be taken. */
+  quietFor(): number {
+    return this.#taking > 0 ? 0 : performance.now() - this.#lastArrival;
   }
 
   #isIdle(): boolean {
@@ -104,13 +146,18 @@ export class Inbox {
   }
 
   #arrive(packet: IPublishPacket): void {
-    const { topic, qos, messageId, dup } = packet;
+    const { topic, qos, messageId, dup, payload } = packet;
     const { accept, acknowledge } = this.hooks;
+    this.#lastArrival = performance.now();
     const again = qos === 2 && dup && this.#awaitingRelease.has(messageId ?? 0);
     this.#drain.publish(again || !acknowledge ? 0 : qos);
     if (again) return;
     const accepted = this.#accepting && accept(topic);
-    this.#arrived = { accepted, drained: this.#drain.drained };
+    this.#arrived = {
+      accepted,
+      drained: this.#drain.drained,
+      bytes: topic.length + payload.length + OVERHEAD,
+    };
     if (messageId === undefined) return;
     if (!accepted || !acknowledge) {
       this.#notAcknowledged.add(messageId);
@@ -118,8 +165,14 @@ export class Inbox {
       if (accepted && qos === 2) void this.#show(packet, this.#drain.drained);
     } else {
       this.#notAcknowledged.delete(messageId);
-      if (qos === 2) this.#awaitingRelease.set(messageId, this.#arrived);
+      if (qos === 2) this.#keep(messageId, this.#arrived);
     }
+  }
+
+  #keep(messageId: number, arrived: Arrived): void {
+    this.#unreleased += arrived.bytes - (this.#awaitingRelease.get(messageId)?.bytes ?? 0);
+    this.#awaitingRelease.set(messageId, arrived);
+    if (this.#unreleased > MOST_UNRELEASED) this.hooks.tooMuch();
   }
 
   #withholds({ cmd, messageId }: Packet): boolean {
@@ -138,7 +191,9 @@ export class Inbox {
     const taken = () => {
       done();
       this.#taking -= 1;
+      this.#lastArrival = performance.now();
       if (qos === 2) {
+        this.#unreleased -= this.#awaitingRelease.get(messageId ?? 0)?.bytes ?? 0;
         this.#awaitingRelease.delete(messageId ?? 0);
         this.#drain.released();
       }

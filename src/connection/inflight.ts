@@ -11,6 +11,11 @@ export class InFlightStore extends Store {
     super({ clean: false });
   }
 
+  /** The session that it belonged to is gone. */
+  clear(): void {
+    (this["_inflights"] as Map<number, StoredPacket>).clear();
+  }
+
   /** Everything stored has been sent once: sent again, it carries DUP [MQTT-3.3.1-1], which mqtt.js leaves out. */
   markForResending(): void {
     const stored = this["_inflights"] as Map<number, StoredPacket>;

@@ -68,6 +68,9 @@ const notTls: Told = {
   final: true,
 };
 
+/** The code of an error that says what a broker did against MQTT. */
+export const BROKEN_MQTT = "BROKEN_MQTT";
+
 /** By the error's code. */
 const BY_CODE: Record<string, Told> = {
   ECONNREFUSED: { code: "no-broker", reason: "connection refused" },
@@ -160,6 +163,11 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
     /connack timeout/i,
     () => ({ code: "no-answer", reason: "nothing answered in time", hint: OTHER_NETWORK }),
   ],
+  [
+    /max payload size exceeded/i,
+    () => broken("a WebSocket message that is larger than four times --max-packet"),
+  ],
+  [/^Invalid WebSocket frame: (.*)/, ([, what]) => broken(`a WebSocket frame in which ${what}`)],
   [/keepalive timeout/i, () => ({ code: "no-answer", reason: "the broker did not answer a ping" })],
   [
     /unexpected server response: (\d+)/i,
@@ -218,6 +226,14 @@ const NOT_MQTT: Told = {
   hint: "It may not be an MQTT broker: check host and port in --broker.",
 };
 
+/** What a broker did against MQTT, as Incoming or mqtt.js says it. */
+const broken = (what: string): Told => ({
+  code: "protocol-error",
+  reason: `the broker broke MQTT: ${what}`,
+  sentence: broker => `the broker at ${broker} broke MQTT: ${what}.`,
+  hint: "Another broker shows whether it is this one: npx lwt-broker. With --debug every packet is shown.",
+});
+
 const RESETS = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
 
 /** Who a certificate is for, as far as it says. */
@@ -238,10 +254,15 @@ function toldOf({ error, firstBytes }: Failure, address: Address | null): Told |
     const match = pattern.exec(message);
     if (match) return told(match);
   }
+  if (code === BROKEN_MQTT || (error && code === "" && firstBytes)) return broken(message);
   if (Object.hasOwn(BY_CODE, code)) return BY_CODE[code] ?? null;
   if (address && !firstBytes && (error === null || RESETS.has(code))) return CLOSED_EARLY[address.scheme];
   return null;
 }
+
+/** The connection had to be ended here, for what came on it. */
+export const isBrokersFault = (failure: Failure): boolean =>
+  !failure.said && toldOf(failure, null)?.code === "protocol-error";
 
 /** A reason for people, in a few words. */
 export function reasonFor({ error, firstBytes, said }: Failure): string {

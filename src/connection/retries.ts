@@ -1,7 +1,7 @@
 import type { UserError } from "../errors.js";
 import type { Address } from "./address.js";
-import type { Failure, Said } from "./reasons.js";
-import { evicted, lostForGood, noBroker, takenOver, thrownOut } from "./trouble.js";
+import { type Failure, isBrokersFault, type Said } from "./reasons.js";
+import { evicted, lostAgainAndAgain, lostForGood, noBroker, takenOver, thrownOut } from "./trouble.js";
 
 export interface RetrySettings {
   clientId: string;
@@ -55,7 +55,9 @@ export class Retries {
 
   closed(address: Address, failure: Failure, now: number): Retry | UserError {
     if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, failure.said ?? null, now))
-      return this.#evicted(failure.said ?? null);
+      return isBrokersFault(failure)
+        ? lostAgainAndAgain(address, failure)
+        : this.#evicted(failure.said ?? null);
     if (this.left(now) === 0)
       return this.#everAccepted ? lostForGood(address, failure) : noBroker(address, failure);
     const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);

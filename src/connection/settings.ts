@@ -44,6 +44,8 @@ export interface ConnectionSettings {
   connectTimeout?: number;
   /** Seconds to go on trying after a connection was lost; default 300. */
   reconnectTimeout?: number;
+  /** Bytes of the largest packet that is taken; default 4 MiB. A larger message is acknowledged and thrown away. */
+  maxPacket?: number;
   /** Topics `<namespace>/<machine>/…` tell of a machine; default "Binil". */
   namespace?: string;
   /** Emit a `packet` event for every packet in both directions; default false. */
@@ -63,6 +65,7 @@ export const DEFAULTS = {
   password: null,
   connectTimeout: 15,
   reconnectTimeout: 300,
+  maxPacket: 4 * 1024 * 1024,
   namespace: "Binil",
   debug: false,
 };

@@ -14,22 +14,27 @@ export interface Transport {
 export type Layer = (socket: Socket, address: Address) => Duplex;
 
 /** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
-const layers: Record<Address["scheme"], (tls: TlsSettings) => Promise<Layer>> = {
+const layers: Record<Address["scheme"], (tls: TlsSettings, maxPacket: number) => Promise<Layer>> = {
   mqtt: async () => socket => socket,
   mqtts: async tls => (await import("./tls.js")).tlsLayer(tls),
-  ws: async () => (await import("./websocket.js")).webSocketLayer(null),
-  wss: async tls => {
+  ws: async (_tls, maxPacket) => (await import("./websocket.js")).webSocketLayer(null, maxPacket),
+  wss: async (tls, maxPacket) => {
     const { tlsLayer } = await import("./tls.js");
-    return (await import("./websocket.js")).webSocketLayer(tlsLayer(tls));
+    return (await import("./websocket.js")).webSocketLayer(tlsLayer(tls), maxPacket);
   },
 };
 
 /**
  * What opens a connection to that broker, each time that it is called.
+ * @param maxPacket bytes that a packet may have
  * @throws UserError when certificates can't be used
  */
-export async function transportTo(address: Address, tls: TlsSettings): Promise<() => Transport> {
-  const layer = await layers[address.scheme](tls);
+export async function transportTo(
+  address: Address,
+  tls: TlsSettings,
+  maxPacket: number,
+): Promise<() => Transport> {
+  const layer = await layers[address.scheme](tls, maxPacket);
   return () => {
     // Nagle's algorithm is off: with it, a PINGREQ that follows a PUBACK waits 40 ms for the other side's delayed
     // acknowledgment, and the end of a queue is noticed late or, under traffic, never.

@@ -82,6 +82,16 @@ export const evicted = (clientId: string): UserError =>
     "A client ID must be unique at the broker: choose another with --client-id NAME. Else look at topic, QoS and size.",
   );
 
+/** Unlike an eviction, with a reason that is known. */
+export function lostAgainAndAgain(address: Address, failure: Failure): UserError {
+  const { code, message, hint } = troubleOf(failure, address);
+  return new UserError(
+    code,
+    `three times within 30 seconds, each time soon after accepting the connection, ${message}`,
+    hint ?? "",
+  );
+}
+
 export const lostForGood = (address: Address, failure: Failure): UserError =>
   new UserError(
     "connection-lost",
@@ -94,6 +104,14 @@ export const notAcknowledged = (what: string): UserError =>
     "not-acknowledged",
     `the connection ended before the broker acknowledged ${what}.`,
     "Whether the broker has it is unknown: send it again.",
+  );
+
+/** @param seconds that have passed without an answer, or anything else to read */
+export const noSuback = (address: Address, seconds: number): UserError =>
+  new UserError(
+    "no-suback",
+    `the broker at ${urlOf(address)} accepted the connection, and has not answered SUBSCRIBE within ${seconds} s.`,
+    "Try again, or another broker: npx lwt-broker. --connect-timeout SECONDS waits longer.",
   );
 
 /** @param said by SUBACK in MQTT 5; null: 3.1.1 has no reasons */

@@ -1,9 +1,25 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
+import { platform } from "node:process";
 
 /** What people publish is nobody else's to read. */
 const OWNER_ONLY = 0o700;
+
+/** The right to write, of the group and of all others. */
+const OTHERS_WRITE = 0o022;
+
+/** Where others may write, they can put other files in the place of those: a folder that was there before stays as it is. */
+export async function isOpenToOthers(folder: string): Promise<boolean> {
+  return platform !== "win32" && ((await stat(folder)).mode & OTHERS_WRITE) !== 0;
+}
+
+export const openToOthers = (folder: string) => ({
+  event: "warning" as const,
+  code: "folder-open-to-others",
+  message: `others may write to ${folder}, and put other files in the place of those that are kept there.`,
+  hint: `To have it to yourself: chmod 700 ${JSON.stringify(folder)}`,
+});
 
 /** With the folders that lead to it. Node's own way tries for ever where a system makes none, as in /proc. */
 export async function makeFolder(folder: string): Promise<void> {

@@ -8,6 +8,7 @@ import { Reserve } from "./reserve.js";
 import {
   cutOff,
   FILE_HEADER,
+  OWNER_ONLY,
   type ReadRecords,
   readSegment,
   type Segment,
@@ -302,7 +303,7 @@ export class Journal {
   async #create(number: number): Promise<void> {
     const { folder } = this.#settings;
     const file = segmentFile(folder, number);
-    const handle = await open(file, "w");
+    const handle = await open(file, "w", OWNER_ONLY);
     try {
       await writeAll(handle, FILE_HEADER, 0);
       await handle.datasync();

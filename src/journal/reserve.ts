@@ -1,5 +1,6 @@
 import { open, rm } from "node:fs/promises";
 import path from "node:path";
+import { OWNER_ONLY } from "./segments.js";
 
 /** Bytes that are given back when the disk is full: for what is acknowledged and sent then, and for tidying up. */
 const RESERVE = 128 * 1024;
@@ -19,7 +20,7 @@ export class Reserve {
   /** @returns why not, where the disk has not that much room */
   async take(): Promise<Error | null> {
     try {
-      const handle = await open(this.#file, "w");
+      const handle = await open(this.#file, "w", OWNER_ONLY);
       try {
         await handle.writeFile(Buffer.alloc(RESERVE + MARGIN, FILL));
         await handle.sync();

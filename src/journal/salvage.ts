@@ -2,7 +2,14 @@ import { constants } from "node:fs";
 import { copyFile, open, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { batchAt, type Found, MAGIC, seal } from "./batch.js";
-import { FILE_HEADER, refuseOtherFormat, segmentFile, segmentNumbers, syncFolder } from "./segments.js";
+import {
+  FILE_HEADER,
+  OWNER_ONLY,
+  refuseOtherFormat,
+  segmentFile,
+  segmentNumbers,
+  syncFolder,
+} from "./segments.js";
 
 /** What can't be read of a journal. */
 export interface LeftOut {
@@ -117,7 +124,7 @@ async function writeAnew(folder: string, { file, bytes, batches }: ReadFile, fir
     seal(batch, first + i);
     return batch;
   });
-  const handle = await open(`${file}.new`, "w");
+  const handle = await open(`${file}.new`, "w", OWNER_ONLY);
   try {
     await handle.writeFile(Buffer.concat([FILE_HEADER, ...sealed]));
     await handle.sync();

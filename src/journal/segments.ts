@@ -11,6 +11,11 @@ const title = (format: number | string) => `mqtt-lwt-lab journal, format ${forma
 /** What each file of a journal begins with. */
 export const FILE_HEADER = Buffer.from(title(FORMAT));
 
+/** What people publish is nobody else's to read, whoever may look into the folder. */
+export const OWNER_ONLY = 0o600;
+/** Rights of the group and of all others. */
+const OTHERS = 0o077;
+
 const NAME = /^journal-(\d{8,})$/;
 const nameOf = (number: number) => `journal-${String(number).padStart(8, "0")}`;
 
@@ -82,7 +87,9 @@ const END = { kind: "end" } as const;
 async function bytesOf(file: string): Promise<Buffer> {
   const handle = await open(file);
   try {
-    const bytes = Buffer.allocUnsafe((await handle.stat()).size);
+    const { size, mode } = await handle.stat();
+    if (mode & OTHERS) await handle.chmod(OWNER_ONLY).catch(() => {}); // an earlier version left it so
+    const bytes = Buffer.allocUnsafe(size);
     let read = 0;
     for (let more = 1; more > 0 && read < bytes.length; read += more)
       more = (await handle.read(bytes, read, bytes.length - read, read)).bytesRead;

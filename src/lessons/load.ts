@@ -1,4 +1,4 @@
-import { type Document, isNode, LineCounter, parseDocument } from "yaml";
+import { type Document, isNode, LineCounter, parseDocument, visit } from "yaml";
 import type { z } from "zod";
 import { usageError } from "../errors.js";
 import { type Lesson, lessonSchema } from "./schema.js";
@@ -7,23 +7,46 @@ import { type Lesson, lessonSchema } from "./schema.js";
 export function loadLesson(text: string, fileName: string): Lesson {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const fail = (offset: number, what: string) => {
+  const at = (offset: number, what: string) => {
     const { line, col } = lines.linePos(offset);
-    const message = `${fileName}:${line}:${col}: ${what}`;
-    return usageError(
+    return `${fileName}:${line}:${col}: ${what}`;
+  };
+  const fail = (offset: number, what: string) =>
+    usageError(
       "bad-lesson",
-      message,
+      at(offset, what),
       "docs/lessons.md has every step and key; the built-in lessons in examples/lessons use them.",
     );
-  };
 
   const [broken] = document.errors;
   if (broken) throw fail(broken.pos[0], broken.message);
+  const [gap, ...more] = gapsIn(document);
+  if (gap !== undefined)
+    throw usageError(
+      "gaps",
+      at(gap, `${GAP} is for you to fill in (1 of ${more.length + 1}).`),
+      "What is asked stands in the comment above it. Then run it again.",
+    );
   const parsed = lessonSchema.safeParse(plainData(document, fail), { error: wording });
   if (parsed.success) return parsed.data;
   const { path, message } = firstOf(parsed.error);
   const key = path.at(-1);
   throw fail(offsetOf(document, path), typeof key === "string" ? `${key}: ${message}` : message);
+}
+
+/** In an exercise, where an answer is to stand. */
+const GAP = "___";
+
+/** Where they are. */
+function gapsIn(document: Document.Parsed): number[] {
+  const found: number[] = [];
+  visit(document, {
+    Scalar: (_, { value, range, source = "" }) => {
+      if (typeof value === "string" && value.includes(GAP) && range)
+        found.push(range[0] + Math.max(0, source.indexOf(GAP)));
+    },
+  });
+  return found;
 }
 
 /** Aliases that multiply without end are refused by the parser here: lesson files get passed around. */

@@ -22,6 +22,7 @@ import { Journal } from "./journal.js";
 import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./naming.js";
 import { pythonWithPaho } from "./paho.js";
 import { type Audience, Predictions } from "./predictions.js";
+import { withoutPassword } from "./own-folder.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
@@ -274,9 +275,10 @@ class Run {
   }
 
   /** @param name as the lesson calls it; null: it is not part of the story */
-  #processSettings({ command, args }: Invocation, name: string | null): ProcessSettings {
+  #processSettings({ command, args: given }: Invocation, name: string | null): ProcessSettings {
     const { outside, binDir } = this.#settings;
     const isClient = COMMANDS[command] === "client";
+    const { args, environment } = withoutPassword(given);
     const own = isClient && outside ? ownNames(args, this.#names, name) : [];
     const cable = this.#cables.get(name ?? "");
     const all = [...args, ...own, ...(isClient ? ["--broker", cable?.url ?? this.#brokerUrl] : [])];
@@ -288,7 +290,7 @@ class Run {
       binDir,
       folder: this.#folder,
       python: this.#python,
-      environment: isClient ? (outside?.environment ?? {}) : {},
+      environment: isClient ? { ...outside?.environment, ...environment } : {},
       onStart: pid =>
         name === null
           ? undefined

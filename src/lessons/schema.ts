@@ -2,6 +2,7 @@ import { closest } from "fastest-levenshtein";
 import * as z from "zod";
 import { EVENT_NAMES } from "../events.js";
 import { referenceOf } from "./compare.js";
+import { strayFile } from "./own-folder.js";
 import { BROKER, COMMANDS, type Command } from "./vocabulary.js";
 
 /** Seconds that an expectation waits when it doesn't say: a busy computer is no broken promise. */
@@ -79,10 +80,13 @@ const commandLine = z
   .transform((line, context) => {
     const [command = "", ...args] = typeof line === "string" ? line.trim().split(/\s+/) : line.map(String);
     const quoted = typeof line === "string" && /["'`]/.test(line);
-    if (isCommand(command) && !quoted) return { command, args };
+    const stray = strayFile(args);
+    if (isCommand(command) && !quoted && stray === null) return { command, args };
     const message = quoted
       ? "no shell reads the quotes: write a list, [pub-lwt, --message, two words]"
-      : `a lesson starts ${Object.keys(COMMANDS).join(", ")}, and nothing else`;
+      : isCommand(command)
+        ? `${stray} of a lesson is a name in the folder that each run has of its own, as in ${stray} mine`
+        : `a lesson starts ${Object.keys(COMMANDS).join(", ")}, and nothing else`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });

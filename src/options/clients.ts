@@ -6,6 +6,9 @@ export const MOST_SECONDS = 86_400;
 /** What MQTT 5 has four bytes for. As a session expiry it means "for ever" (3.1.2.11.2). */
 export const MOST_MQTT_SECONDS = 0xff_ff_ff_ff;
 
+/** Bytes: of a packet with the largest remaining length (2.2.3) and its header. */
+const MOST_PACKET = 268_435_460;
+
 /** What both clients need to reach a broker, and to know when to stop trying. */
 export const connectionOptions = {
   broker: {
@@ -99,6 +102,13 @@ export const connectionOptions = {
     shared: true,
     read: number(0, MOST_SECONDS, false),
     help: "go on trying so long after a connection was lost",
+  },
+  "max-packet": {
+    value: "BYTES",
+    default: "4194304",
+    shared: true,
+    read: number(1024, MOST_PACKET, true),
+    help: "a larger message is acknowledged and thrown away, with a warning",
   },
   timeout: {
     alias: "W",

@@ -87,6 +87,13 @@ export const subOptions = {
     read: flag,
     help: "end the stored session, then exit",
   },
+  table: {
+    value: null,
+    default: "false",
+    common: true,
+    read: flag,
+    help: "machines by state, refreshed in place, instead of lines",
+  },
   raw: { value: null, default: "false", read: flag, help: "payload bytes as they came, and nothing else" },
   ...outputOptions,
   ...debugOptions,

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
-import { makeFolder } from "../journal/folder.js";
+import { isOpenToOthers, makeFolder, openToOthers } from "../journal/folder.js";
 import type { Cut } from "../journal/journal.js";
 import { DurableOutbox } from "./durable-outbox.js";
 
@@ -20,6 +20,7 @@ export async function openOutbox(
     const { outbox, cut } = await DurableOutbox.open(folder, clientId);
     sink({ event: "outbox-opened", folder, messages: outbox.waiting.size });
     if (cut) sink(cutOff(cut));
+    if (await isOpenToOthers(folder)) sink(openToOthers(folder));
     return outbox;
   } catch (error) {
     throw isUserError(error) ? error : cantUse(folder, error as Error);

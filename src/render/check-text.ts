@@ -11,7 +11,7 @@ type Checked = ToldAs<"checked">;
 export type Verdict = ToldAs<"check">;
 
 /** Columns of the table: lesson, claims, outcome; what is left is for clauses and reasons. */
-const [LESSON, CLAIMS, OUTCOME] = [22, 9, 10];
+const [LESSON, CLAIMS, OUTCOME] = [22, 10, 10];
 const INDENT = " ".repeat(4);
 /** Columns before an address: whether it can be reached, and in what time. */
 const [VERDICT, TIME] = [14, 10];
@@ -73,7 +73,7 @@ function headline({ broker, product, lessons, knownDeviations }: ToldAs<"checkin
   return `${lessons.length} lessons, ${what}${where}${known}`;
 }
 
-/** Where no line can be rewritten, one for each lesson. */
+/** Where no line can be rewritten, one for each lesson; with --quiet nobody has said how many there are, and none is told. */
 function progressed(
   { lesson, outcome, seconds }: Checked,
   number: number,
@@ -81,6 +81,7 @@ function progressed(
   { err, terminal, errTerminal, width }: Screen,
   live: LiveLine,
 ): Rendered {
+  if (of === 0) return {};
   if (terminal && errTerminal) return { live };
   const line = `${number} of ${of}  ${pad(escapeText(lesson), LESSON)}${outcome}, ${seconds} s`;
   return { err: err.dim(cut(line, width)), live };

@@ -25,7 +25,10 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
     const { connection, machines, machine, fail } = settings;
     const last = machine.replace(/^Machine1/, `Machine${machines}`);
     const left = `${escapeText(machine)} to ${escapeText(last)} → ${escapeText(connection.broker)}`;
-    const title = err.bold(left) + edges(left, "Ctrl-C stops gracefully", width).slice(left.length);
+    const above = fold(left, foldAt(screen)).split("\n");
+    const name = above.pop() ?? "";
+    const titled = err.bold(name) + edges(name, "Ctrl-C stops gracefully", width).slice(name.length);
+    const title = [...above.map(line => err.bold(line)), titled].join("\n");
     return fail && fail.after === null ? `${title}\n  to fail    press Enter: ${fail.cause}` : title;
   };
 

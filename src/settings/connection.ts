@@ -64,6 +64,7 @@ export function connectionSettings(
     tls: address.tls ? tlsSettings(given, computer) : null,
     connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.local ? "local" : "elsewhere"],
     reconnectTimeout: values["reconnect-timeout"],
+    maxPacket: values["max-packet"],
     namespace: values.namespace,
     debug: values.debug,
   };

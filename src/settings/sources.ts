@@ -1,3 +1,4 @@
+import { withoutCredentials } from "../connection/address.js";
 import { usageError } from "../errors.js";
 import { environmentName, type OptionTable, SHARED_PREFIX, type Values } from "../options/option.js";
 
@@ -91,7 +92,8 @@ function readValue(table: OptionTable, name: string, given: string | string[], s
       return option?.read(text);
     } catch (error) {
       const called = source?.nameOf(name) ?? name;
-      const given = text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+      const safe = withoutCredentials(text);
+      const given = safe.length > LONGEST_SHOWN ? `${safe.slice(0, LONGEST_SHOWN)}…` : safe;
       const shown = option?.secret || text === "" ? "" : ` (it was given ${JSON.stringify(given)})`;
       throw usageError(
         "bad-value",

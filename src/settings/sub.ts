@@ -38,7 +38,7 @@ export function subSettings(given: SubGiven, computer: Computer): SubSettings {
   const { values } = given;
   const holdAcks = values["hold-acks"];
   const mode = modeOf(given);
-  checkRaw(given);
+  checkLooks(given, mode);
   checkHolding(given, mode);
   const address = brokerAddress(given);
   const own = suffixFor(given, ["client-id"], address, computer);
@@ -96,11 +96,17 @@ function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
     );
 }
 
-function checkRaw(given: SubGiven): void {
-  const { raw, json, quiet } = given.values;
-  const other = json ? "json" : quiet ? "quiet" : null;
-  if (raw && other)
-    throw contradiction(`${calledAs(given, "raw")} and ${calledAs(given, other)} exclude each other`);
+/** What messages look like can be asked for in one way only. */
+function checkLooks(given: SubGiven, mode: SubSettings["mode"]): void {
+  const { values } = given;
+  const both = (name: keyof SubGiven["values"], other: keyof SubGiven["values"], hint?: string) =>
+    contradiction(`${calledAs(given, name)} and ${calledAs(given, other)} exclude each other`, hint);
+  const [look, ...others] = (["table", "raw", "json", "quiet"] as const).filter(name => values[name]);
+  const [other] = others;
+  if (look === "table" && other === "json")
+    throw both(look, other, "For a program: --json has every event, and at the end the summary.");
+  if ((look === "table" || look === "raw") && other) throw both(look, other);
+  if (look === "table" && mode !== "follow") throw both(look, mode);
 }
 
 /** The settings that depend on others, by the option that they belong to. */

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Event, Timed } from "../../src/events.js";
+import { readFileSync } from "node:fs";
 import { binDir, missing } from "../processes.js";
 import { type BenchBroker, startBrokers } from "./brokers.js";
 import { environment } from "./contest.js";
@@ -48,6 +49,7 @@ export async function run(_rounds?: number, isLong = false): Promise<string> {
     for (const machines of isLong ? SIZES_LONG : SIZES)
       for (const broker of brokers) lines.push(await readings(broker, machines));
     lines.push("to reach with 10 000 on lwt-broker: 400 MB, all acknowledged, p99 25 ms", "");
+    lines.push(...(await watched(brokers, isLong ? SIZES_LONG : SIZES)));
     lines.push(`${VANISHING} vanish at once: how many wills came, and when (ms)`);
     lines.push(willRow("cause", "broker", "came", "p50", "p99", "last"));
     for (const cause of CAUSES) for (const broker of brokers) lines.push(await wills(broker, cause));
@@ -86,6 +88,111 @@ async function readings(broker: BenchBroker, machines: number): Promise<string> 
     String(last?.p50),
     String(last?.p99),
   );
+}
+
+/** The same while somebody watches: sub-lwt --table on a terminal, beside sub-lwt that shows nothing. */
+async function watched(brokers: BenchBroker[], sizes: number[]): Promise<string[]> {
+  if (missing("script", ["-V"]))
+    return ["sub-lwt --table skipped: there is no script(1) to make a terminal", ""];
+  const broker = brokers.find(({ name }) => name.startsWith("lwt-broker"));
+  if (!broker) return [];
+  const lines = [watchRow("watching on lwt-broker", "machines", "received", "MB", "CPU %", "µs each")];
+  for (const machines of sizes) lines.push(...(await watch(broker, machines)));
+  return [...lines, ""];
+}
+
+async function watch(broker: BenchBroker, machines: number): Promise<string[]> {
+  progress(`lwt-broker: ${machines} machines, watched`);
+  const watchers = [onTerminal(broker, "--table"), quiet(broker)];
+  await Promise.all(watchers.map(({ started }) => started));
+  const before = watchers.map(({ pid }) => cpuOf(pid()));
+  const since = performance.now();
+  const interval = machines > VANISHING ? INTERVAL_LONG : INTERVAL;
+  await fleet(broker, machines, ["--interval", String(interval), "--count", String(READINGS)]);
+  const lasted = performance.now() - since;
+  const costs = watchers.map(({ pid }, i) => ({
+    memory: memoryOf(pid()),
+    cpu: cpuOf(pid()) - (before[i] ?? 0),
+  }));
+  const received = await Promise.all(watchers.map(({ stop }) => stop()));
+  return watchers.map(({ name }, i) => {
+    const { memory = Number.NaN, cpu = Number.NaN } = costs[i] ?? {};
+    const messages = received[i] ?? 0;
+    return watchRow(
+      name,
+      String(machines),
+      `${messages} of ${machines * (READINGS + 2)}`,
+      memory.toFixed(0),
+      ((100 * cpu) / lasted).toFixed(0),
+      ((1000 * cpu) / messages).toFixed(0),
+    );
+  });
+}
+
+interface Watcher {
+  name: string;
+  /** Kept when it is connected. */
+  started: Promise<unknown>;
+  pid: () => number;
+  /** Returns how many messages it has received. */
+  stop: () => Promise<number>;
+}
+
+function onTerminal(broker: BenchBroker, ...more: string[]): Watcher {
+  const bin = path.join(binDir, "sub-lwt.cjs");
+  const line = [
+    "exec",
+    process.execPath,
+    bin,
+    "-p",
+    String(broker.port),
+    "-i",
+    "table",
+    "--clean-session",
+    ...more,
+  ];
+  const script = spawn("script", ["-qfec", `stty cols 80 rows 24 && ${line.join(" ")}`, "/dev/null"], {
+    env: { ...environment, SHELL: "/bin/sh", TERM: "xterm" },
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  let shown = "";
+  script.stdout.setEncoding("utf8").on("data", (text: string) => (shown = (shown + text).slice(-20_000)));
+  const pid = script.pid ?? 0;
+  const ended = once(script, "close");
+  return {
+    name: ["sub-lwt", ...more].join(" "),
+    started: once(script.stdout, "data").then(() => until(() => shown.includes("messages:"))),
+    pid: () => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")),
+    stop: async () => {
+      script.stdin.write("\u0003");
+      await ended;
+      return Number([...shown.matchAll(/(\d+) messages:/g)].at(-1)?.[1]);
+    },
+  };
+}
+
+function quiet(broker: BenchBroker): Watcher {
+  const { child, lines, ended } = start("sub-lwt", broker, ["--clean-session", "--json", "--quiet"]);
+  let received = 0;
+  lines.on("line", line => {
+    const event = JSON.parse(line) as Timed<Event>;
+    if (event.event !== "summary") return;
+    for (const machine of event.machines) received += "received" in machine ? machine.received : 0;
+  });
+  return {
+    name: "sub-lwt --quiet",
+    started: new Promise(resolve => setTimeout(resolve, 2_000)),
+    pid: () => child.pid ?? 0,
+    stop: async () => {
+      child.kill("SIGINT");
+      await Promise.all([ended, once(lines, "close")]);
+      return received;
+    },
+  };
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise(resolve => setTimeout(resolve, 50));
 }
 
 async function wills(broker: BenchBroker, cause: string): Promise<string> {
@@ -148,3 +255,6 @@ const row = (...[machines, broker, connects, acked, mb, cpu, brokerCpu, p50, p99
 
 const willRow = (...[cause, broker, came, p50, p99, last]: string[]) =>
   `${cause?.padEnd(9)}${broker?.padEnd(12)}${[came, p50, p99, last].map(each => each?.padStart(8)).join("")}`;
+
+const watchRow = (...[name, machines, received, mb, cpu, each]: string[]) =>
+  `${name?.padEnd(24)}${machines?.padStart(9)}${received?.padStart(16)}${mb?.padStart(6)}${cpu?.padStart(7)}${each?.padStart(9)}`;

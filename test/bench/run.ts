@@ -1,6 +1,7 @@
 // Runs the benchmark that is named; without a name, says which there are. They measure, and fail nothing.
 import { loadavg } from "node:os";
 import * as broker from "./broker.js";
+import * as classroom from "./class.js";
 import { writeSection } from "./document.js";
 import * as door from "./door.js";
 import * as drain from "./drain.js";
@@ -37,6 +38,7 @@ const benchmarks: Record<string, Benchmark> = {
   slow,
   login,
   profile,
+  class: classroom,
 };
 
 const [name = "", ...more] = process.argv.slice(2);
