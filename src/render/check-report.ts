@@ -40,8 +40,11 @@ export class CheckReport {
   }
 }
 
+/** Within backticks nothing can be escaped. */
+const asCode = (name: string) => (/^[\w-]+$/.test(name) ? `\`${name}\`` : escaped(name));
+
 const cells = (checked: ToldAs<"checked">): string[] => [
-  `\`${checked.lesson}\``,
+  asCode(checked.lesson),
   escaped(checked.claims.join(" ")),
   checked.outcome,
   escaped(remark(checked)),
@@ -54,7 +57,7 @@ function deviations(checked: readonly ToldAs<"checked">[]): string[] {
     const why =
       reason === null ? (mandatory ? "**not known before**" : "MQTT leaves it open.") : escaped(reason);
     const cited = clause ?? (mandatory ? "" : "none");
-    return [`\`${lesson}\``, escaped(what), escaped(cited), escaped(instead ?? ""), why];
+    return [asCode(lesson), escaped(what), escaped(cited), escaped(instead ?? ""), why];
   });
   return [
     "| lesson | what did not hold | clause | what came instead | why |",
