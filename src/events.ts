@@ -244,8 +244,8 @@ interface ClientEvents {
     p99: number | null;
     last: number | null;
   };
-  /** The broker has ended the stored session, and cleared what is retained on these topics. */
-  forgotten: { clientId: string; cleared: string[] };
+  /** That broker, by any of its URLs, has ended the stored session, and cleared what is retained on these topics. */
+  forgotten: { broker: string; clientId: string; cleared: string[] };
   /** With --show-settings. */
   settings: { settings: DescribedSetting[] };
   warning: { code: string; message: string; hint: string };

@@ -261,7 +261,7 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
   "outbox-opened": { folder: hostile, messages: number },
   failing: { cause: failCause, keepAliveDeadline: orNull(hostile) },
   witnessed: { cause: failCause, will: flag, milliseconds: number },
-  forgotten: { clientId: hostile, cleared: fc.array(topic, { maxLength: 3 }) },
+  forgotten: { broker: hostile, clientId: hostile, cleared: fc.array(topic, { maxLength: 3 }) },
   settings: {
     settings: fc.array(record({ name: hostile, value: orNull(hostile), from: hostile }), { maxLength: 4 }),
   },
@@ -627,7 +627,8 @@ const direct: Record<string, (text: string) => string> = {
       80,
     ),
   trouble: text => troubleText("sub-lwt", "bad", text, text, plainScreen),
-  forgottenText: text => forgottenText(text, [text], { protocolVersion: "5" }, plainScreen),
+  forgottenText: text =>
+    forgottenText({ broker: text, clientId: text, cleared: [text] }, { protocolVersion: "5" }, plainScreen),
 };
 
 /** Functions that are given what has been escaped: they add nothing that is not text. */
@@ -664,6 +665,7 @@ const through: Record<string, string> = {
   renderBy: "pub-lwt",
   sharedText: "pub-lwt",
   heading: "pub-lwt",
+  againText: "pub-lwt",
   limitsText: "pub-lwt",
   sessionText: "pub-lwt",
   pubText: "pub-lwt",

@@ -1,5 +1,4 @@
 import { connect } from "../connection/connect.js";
-import type { ConnectionSettings } from "../connection/settings.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../errors.js";
 import type { BrokerEvent, BrokerStatus, ClientEvent, Sink } from "../events.js";
 import { BROKER_STATUS_TOPIC } from "../topics.js";
@@ -8,7 +7,12 @@ import { aborted, type Control, pause } from "./control.js";
 /** Milliseconds that an answer may take; another broker never answers. */
 const PATIENCE = 2000;
 
-type BrokerLogin = Pick<ConnectionSettings, "broker" | "username" | "password">;
+interface BrokerLogin {
+  /** Its URL. */
+  broker: string;
+  username?: string;
+  password?: string;
+}
 
 /** Asks a running lwt-broker what it holds, and tells that. */
 export async function tellBrokerStatus(

@@ -36,6 +36,7 @@ export async function failOnPurpose(
   { sink, control, announceStop }: Failing,
 ): Promise<ExitCode> {
   if (!connection.isConnected) throw nothingToLose();
+  const { broker } = connection;
   const { will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
@@ -55,6 +56,7 @@ export async function failOnPurpose(
   if (!verdict) throw leftTheWitness();
   const { will: came, marker, milliseconds } = verdict;
   if (!came && !marker && verdict.interrupted) throw witnessInterrupted();
+  if (!came && witness?.broker && witness.broker !== broker) throw witnessElsewhere(witness.broker, broker);
   sink({ event: "witnessed", cause, will: came, milliseconds });
   await closedByBroker(connection);
   connection.destroy();
@@ -101,6 +103,14 @@ const witnessInterrupted = () =>
     "witness-interrupted",
     "the witness lost its own connection meanwhile: it can't tell what became of the will.",
     ASK_ANOTHER,
+  );
+
+/** Only brokers that share what is published would have shown it a will. */
+const witnessElsewhere = (there: string, here: string) =>
+  new UserError(
+    "witness-elsewhere",
+    `the witness saw no will at ${there}, but this machine was connected to ${here}: what that broker did can't be told from there.`,
+    `Name one broker only: --broker ${here}`,
   );
 
 /** The will may be here before the news that the broker has closed; a broker that doesn't close is not waited for. */

@@ -1,15 +1,39 @@
+import { urlsOf, waysToEach } from "../connection/address.js";
 import { connect } from "../connection/connect.js";
 import type { ConnectionSettings } from "../connection/settings.js";
-import { ExitCode, UserError } from "../errors.js";
+import { ExitCode, isUserError, UserError } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
 import { type Control, pause } from "./control.js";
+
+/** At each of the brokers: those that do not share their sessions have one each. @throws UserError of the first that failed */
+export async function forgetEverywhere(
+  connection: Required<ConnectionSettings>,
+  retained: string[],
+  sink: Sink<ClientEvent>,
+  control: Control,
+): Promise<ExitCode> {
+  let exitCode: ExitCode = ExitCode.done;
+  let failure: UserError | null = null;
+  for (const broker of waysToEach(connection.broker)) {
+    if (control.stop.aborted) return ExitCode.failed;
+    try {
+      const one = await forget({ ...connection, broker }, retained, sink, control);
+      if (one !== ExitCode.done) exitCode = one;
+    } catch (error) {
+      if (!isUserError(error)) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure) throw failure;
+  return exitCode;
+}
 
 /**
  * Ends the stored session: a CONNECT with clean session 1 discards it [MQTT-3.1.2-6], and leaves none behind. Then
  * clears what is retained on the topics [MQTT-3.3.1-10].
  * @throws UserError `not-acknowledged` when the broker does not say within the connect timeout that they are
  */
-export async function forget(
+async function forget(
   connection: Required<ConnectionSettings>,
   retained: string[],
   sink: Sink<ClientEvent>,
@@ -29,7 +53,10 @@ export async function forget(
     throw notCleared(connection.connectTimeout);
   }
   await session.end();
-  if (done) await sink({ event: "forgotten", clientId: connection.clientId, cleared: retained });
+  if (done) {
+    const broker = urlsOf(connection.broker);
+    await sink({ event: "forgotten", broker, clientId: connection.clientId, cleared: retained });
+  }
   return done ? ExitCode.done : ExitCode.failed;
 }
 

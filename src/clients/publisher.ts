@@ -6,7 +6,7 @@ import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
 import { aborted, type Control, patienceOf, pause } from "./control.js";
 import { type Crowd, failOnPurpose, failTogether } from "./failing.js";
-import { forget } from "./forget.js";
+import { forgetEverywhere } from "./forget.js";
 import { type Payload, payloadsOf } from "./payloads.js";
 import { tellWhatStays } from "./what-stays.js";
 import { type Witness, startWitness } from "./witness.js";
@@ -31,7 +31,7 @@ function forgetMachine(
   control: Control,
 ): Promise<ExitCode> {
   const retained = [statusTopic, ...(retain ? [readingsTopic] : [])];
-  return forget(connection, retained, sink, control);
+  return forgetEverywhere(connection, retained, sink, control);
 }
 
 /** How many messages were handed to the network, and acknowledged at QoS 1 and 2. */

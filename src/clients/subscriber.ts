@@ -5,7 +5,7 @@ import type { SubSettings } from "../settings/sub.js";
 import { MOST_MACHINES, Tally } from "../tally.js";
 import { topicMatches } from "../topics.js";
 import { aborted, type Control, patienceOf, pause } from "./control.js";
-import { forget } from "./forget.js";
+import { forgetEverywhere } from "./forget.js";
 import { tellWhatStays } from "./what-stays.js";
 
 /** Milliseconds without a message after which --retained has seen what there is. */
@@ -18,7 +18,7 @@ export const followTopics = (
   control: Control,
 ): Promise<ExitCode> =>
   settings.mode === "forget"
-    ? forget(settings.connection, [], sink, control)
+    ? forgetEverywhere(settings.connection, [], sink, control)
     : new Subscriber(settings, sink, control).run();
 
 class Subscriber {

@@ -29,6 +29,8 @@ export interface Verdict {
 }
 
 export interface Witness {
+  /** The URL of the broker that it watches; null: it has no connection yet. */
+  readonly broker: string | null;
   /**
    * Waits for the wills from now on; with `graceful`, for the marker that is published once `closed` is kept.
    * @param willTopics of each will that is due its topic, several times where they share one
@@ -89,6 +91,10 @@ class WillWitness implements Witness {
       this.#connection.destroy();
       throw error;
     }
+  }
+
+  get broker(): string | null {
+    return this.#connection?.broker ?? null;
   }
 
   watch(

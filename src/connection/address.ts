@@ -24,7 +24,7 @@ const DEFAULTS: Record<Scheme, { port: number; path: string }> = {
 export function addressOf(broker: string): Address | null {
   const url = URL.canParse(broker) ? new URL(broker) : null;
   const scheme = url?.protocol.slice(0, -1) as Scheme;
-  if (!url?.hostname || !Object.hasOwn(DEFAULTS, scheme)) return null;
+  if (!url?.hostname || url.hostname.includes(",") || !Object.hasOwn(DEFAULTS, scheme)) return null;
   const { port, path } = DEFAULTS[scheme];
   const givenPath = url.pathname === "/" ? "" : url.pathname;
   if (url.port === "0" || url.search || url.hash || (givenPath && !path)) return null;
@@ -38,6 +38,27 @@ export function addressOf(broker: string): Address | null {
     username,
     password,
   };
+}
+
+/**
+ * The addresses in one URL or several, each with what it needs to log in. What a URL says goes first, and its password
+ * to no other broker; a password that belongs to another user name is not sent under this one.
+ * @returns null where one of them is none
+ */
+export function addressesOf(
+  broker: string | readonly string[],
+  { username, password }: Pick<Address, "username" | "password">,
+): Address[] | null {
+  const addresses = [broker].flat().map(addressOf);
+  if (!addresses.every(address => address !== null)) return null;
+  return addresses.map(address => {
+    const isSameUser = address.username === null || username === null || username === address.username;
+    return {
+      ...address,
+      username: address.username ?? username,
+      password: address.password ?? (isSameUser ? password : null),
+    };
+  });
 }
 
 /** undefined: it is not encoded as in a URL. */
@@ -55,6 +76,30 @@ export const urlOf = ({ scheme, host, port, path }: Address): string =>
 
 /** A text that may be a URL in the wrong place, without what it says before its host. */
 export const withoutCredentials = (text: string): string => text.replace(/:\/\/.*@/s, "://…@");
+
+/** Of one broker or several, in words that hold no password. */
+export const urlsOf = (broker: string | readonly string[]): string =>
+  [broker]
+    .flat()
+    .flatMap(url => addressOf(url) ?? [])
+    .map(urlOf)
+    .join(",");
+
+/** Whether both lead to one broker: the same host, reached by another scheme. */
+export const isOtherWay = (one: Address, other: Address): boolean =>
+  one.host === other.host && one.scheme !== other.scheme;
+
+/** The URLs of each broker by itself; several where there are several ways to it. */
+export function waysToEach(broker: string | readonly string[]): string[][] {
+  const brokers: { address: Address | null; ways: string[] }[] = [];
+  for (const url of [broker].flat()) {
+    const address = addressOf(url);
+    const known = brokers.find(other => other.address && address && isOtherWay(other.address, address));
+    if (known) known.ways.push(url);
+    else brokers.push({ address, ways: [url] });
+  }
+  return brokers.map(({ ways }) => ways);
+}
 
 /** Whether a host is this machine itself. */
 export const isLocal = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1)$/i.test(host);

@@ -1,6 +1,6 @@
 import { usageError } from "../errors.js";
 import type { ClientEvent, Sink } from "../events.js";
-import { addressOf } from "./address.js";
+import { addressesOf } from "./address.js";
 import { Connection } from "./connection.js";
 import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./settings.js";
 
@@ -14,11 +14,9 @@ export function connectionTo(
   hooks: ConnectionHooks,
 ): Connection {
   const complete = { ...DEFAULTS, ...settings };
-  const address = addressOf(complete.broker);
-  const fallback = complete.fallback === null ? null : addressOf(complete.fallback);
-  if (!address || (complete.fallback !== null && !fallback)) throw badUrl();
-  const { username = address.username, password = address.password } = settings;
-  return new Connection({ ...complete, username, password }, { main: address, fallback }, sink, hooks);
+  const [first, ...others] = addressesOf(complete.broker, complete) ?? [];
+  if (!first) throw badUrl();
+  return new Connection(complete, [first, ...others], sink, hooks);
 }
 
 /**

@@ -3,7 +3,7 @@ import { isUserError, UserError } from "../errors.js";
 import type { ClientEvent, Granted, QoS, Sink } from "../events.js";
 import { describePacket } from "../packet-description.js";
 import { topicFilterProblem, topicNameProblem } from "../topics.js";
-import { type Address, urlOf } from "./address.js";
+import { type Address, urlOf, urlsOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
@@ -19,16 +19,19 @@ import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "
 import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,
-  blocked,
+  goingOver,
   tooLong,
   filterRefused,
   isFinal,
   noBroker,
+  noneLeft,
   noSuback,
   notAcknowledged,
   refusalReason,
   refused,
+  sessionElsewhere,
 } from "./trouble.js";
+import { type Failed, Turns } from "./turns.js";
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
 const ATTEMPT_LIMIT = 10_000;
@@ -52,9 +55,9 @@ export class Connection {
   #state: State = "connecting";
   #attempt: Attempt | null = null;
   #everAccepted = false;
-  /** Where attempts go; until one was accepted, they take turns with the other address, if there is one. */
-  #address: Address;
-  #otherAddress: Address | null;
+  readonly #turns: Turns;
+  /** Where this client is known to have a stored session; null: nowhere. */
+  #sessionAt: Address | null = null;
   #openTransport: () => Transport = () => {
     throw new Error("open() comes first");
   };
@@ -80,15 +83,14 @@ export class Connection {
 
   constructor(
     settings: Required<ConnectionSettings>,
-    addresses: { main: Address; fallback: Address | null },
+    addresses: readonly [Address, ...Address[]],
     private readonly sink: Sink<ClientEvent>,
     private readonly hooks: ConnectionHooks,
   ) {
     const { clientId, will } = settings;
     this.#settings = settings;
     this.#keepAlive = settings.keepAlive;
-    this.#address = addresses.main;
-    this.#otherAddress = addresses.fallback;
+    this.#turns = new Turns(addresses);
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
     this.#retries = new Retries(
       {
@@ -109,8 +111,6 @@ export class Connection {
       keepalive: settings.keepAlive,
       ...(will && { will: { ...will, payload: Buffer.from(will.payload) } }),
       ...(settings.protocolVersion === "5" && inMqtt5(settings)),
-      ...(settings.username !== null && { username: settings.username }),
-      ...(settings.password !== null && { password: settings.password }),
       manualConnect: true,
       reconnectPeriod: 0, // retries.ts says when
       resubscribe: false, // as does who called subscribe()
@@ -138,6 +138,11 @@ export class Connection {
     await this.#ready.promise;
   }
 
+  /** Where it is connected, or tries to be. */
+  get #address(): Address {
+    return this.#turns.current;
+  }
+
   async #connectTo(address: Address, connect: () => void): Promise<void> {
     try {
       this.#openTransport = await transportTo(address, this.#settings.tls ?? {}, this.#settings.maxPacket);
@@ -145,9 +150,13 @@ export class Connection {
       return this.#finish(error as UserError);
     }
     if (!this.#is("connecting")) return;
-    const left = this.#retries.left(Date.now());
-    const share = Math.max(ATTEMPT_LEAST, this.#otherAddress ? left / 2 : left);
-    this.#client.options.connectTimeout = Math.min(ATTEMPT_LIMIT, share);
+    const share = Math.max(ATTEMPT_LEAST, this.#retries.left(Date.now()) / this.#turns.left);
+    const { username, password } = address;
+    Object.assign(this.#client.options, {
+      connectTimeout: Math.min(ATTEMPT_LIMIT, share),
+      username: username ?? undefined,
+      password: password ?? undefined,
+    });
     this.sink({ event: "connecting", broker: urlOf(address), clientId: this.#settings.clientId });
     try {
       connect();
@@ -324,6 +333,11 @@ export class Connection {
     return this.#keepAlive;
   }
 
+  /** The URL of the broker that it is connected to, or was last, or tries to be. */
+  get broker(): string {
+    return urlOf(this.#address);
+  }
+
   /** Whether messages go out now. */
   get isConnected(): boolean {
     return this.#is("connected");
@@ -377,6 +391,7 @@ export class Connection {
     this.#state = "connected";
     this.#everAccepted = true;
     this.#retries.accepted(Date.now());
+    this.#turns.accepted();
     this.#limits.opened(granted);
     if (!sessionPresent) this.#received.clear();
     this.#inbox.opened(sessionPresent);
@@ -393,6 +408,18 @@ export class Connection {
       willDelay: granted && will && Math.min(willDelay, granted.sessionExpiry),
       granted,
     });
+    if (!cleanSession && granted?.sessionExpiry !== 0) this.#tellSession(sessionPresent);
+  }
+
+  #tellSession(sessionPresent: boolean): void {
+    const before = this.#sessionAt;
+    this.#sessionAt = this.#address;
+    if (!sessionPresent && before !== null && before !== this.#address)
+      this.#warn(sessionElsewhere(this.#address, before));
+  }
+
+  #warn({ code, message, hint }: UserError, more = ""): void {
+    this.sink({ event: "warning", code, message, hint: hint + more });
   }
 
   #grantedIn(properties: object): Granted | null {
@@ -420,19 +447,18 @@ export class Connection {
     this.#kept?.closed();
     if (attempt.accepted) this.#tellDisconnected(attempt);
     if (this.#is("ending")) return this.#finish(null);
-    if (attempt.returnCode) return this.#finish(refused(this.#address, attempt.returnCode, attempt.said));
     this.#state = "connecting";
-    if (!attempt.accepted && isFinal(this.#address, attempt))
-      return this.#finish(noBroker(this.#address, attempt));
-    const next = this.#retries.closed(this.#address, attempt, Date.now());
+    const address = this.#address;
+    const failed = attempt.accepted ? null : failureOf(address, attempt);
+    const turn = failed && this.#turns.next(failed);
+    if (failed && !turn) return this.#finish(noneLeft(this.#turns.failed));
+    const others = { failed: this.#turns.failed, goesOn: turn?.now ?? false };
+    const next = this.#retries.closed(address, attempt, Date.now(), others);
     if (isUserError(next)) return this.#finish(next);
     if (this.#ready.isKept) this.#ready = newReady(); // else who waits goes on waiting for the same
-    const goesOver =
-      !this.#everAccepted && this.#otherAddress !== null && !this.#warned.has(this.#otherAddress);
-    if (!attempt.accepted) this.#warnOnce(attempt, next.secondsLeft);
-    const inSeconds = goesOver ? 0 : next.inSeconds;
-    this.sink({ event: "reconnecting", ...next, inSeconds, reason: reasonFor(attempt) });
-    this.#retry = setTimeout(() => this.#reconnect(), inSeconds * 1000);
+    if (failed) this.#warnOnce(failed, turn?.now ? turn.address : null, next.secondsLeft);
+    this.sink({ event: "reconnecting", ...next, reason: failed?.reason ?? reasonFor(attempt) });
+    this.#retry = setTimeout(() => this.#reconnect(), next.inSeconds * 1000);
   }
 
   #tellDisconnected({ disconnectSent, willAsked, closedHere, error, firstBytes, said }: Attempt): void {
@@ -449,22 +475,15 @@ export class Connection {
   }
 
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
-  #warnOnce(attempt: Attempt, secondsLeft: number): void {
-    const address = this.#address;
+  #warnOnce(failed: Failed, other: Address | null, secondsLeft: number): void {
+    const { address, error } = failed;
     if (this.#warned.has(address)) return;
     this.#warned.add(address);
-    const other = this.#otherAddress;
-    const { code, message, hint } =
-      other !== null && !this.#everAccepted && !this.#warned.has(other)
-        ? blocked(address, attempt, other)
-        : noBroker(address, attempt);
     const more = secondsLeft > 0 ? ` (trying for ${secondsLeft} s more)` : "";
-    this.sink({ event: "warning", code, message, hint: hint + more });
+    this.#warn(other ? goingOver(failed, other) : error, more);
   }
 
   #reconnect(): void {
-    if (!this.#everAccepted && this.#otherAddress !== null)
-      [this.#address, this.#otherAddress] = [this.#otherAddress, this.#address];
     this.#inFlight.markForResending();
     void this.#connectTo(this.#address, () =>
       this.#client.reconnect({ outgoingStore: this.#inFlight, incomingStore: this.#received }),
@@ -488,7 +507,7 @@ export class Connection {
       ? new UserError("closed", "the connection was closed.", "Connect again to go on.")
       : new UserError(
           "stopped",
-          `stopped before a broker answered at ${urlOf(this.#address)}.`,
+          `stopped before a broker answered at ${urlsOf(this.#settings.broker)}.`,
           startOne(this.#address),
         );
   }
@@ -515,6 +534,16 @@ function inMqtt5(settings: Required<ConnectionSettings>) {
 
 const propertiesOf = (packet: unknown): object =>
   (packet as { properties?: object } | undefined)?.properties ?? {};
+
+function failureOf(address: Address, attempt: Attempt): Failed {
+  const { returnCode, said } = attempt;
+  if (!returnCode) {
+    const error = noBroker(address, attempt);
+    return { address, error, reason: reasonFor(attempt), isFinal: isFinal(address, attempt) };
+  }
+  const error = refused(address, returnCode, said);
+  return { address, error, reason: said?.reason ?? refusalReason(returnCode), isFinal: true };
+}
 
 function newReady() {
   let resolve = () => {};

@@ -1,7 +1,8 @@
 import type { UserError } from "../errors.js";
 import type { Address } from "./address.js";
 import { type Failure, isBrokersFault, type Said } from "./reasons.js";
-import { evicted, lostAgainAndAgain, lostForGood, noBroker, takenOver, thrownOut } from "./trouble.js";
+import { evicted, lostAgainAndAgain, lostForGood, noneLeft, takenOver, thrownOut } from "./trouble.js";
+import type { Failed } from "./turns.js";
 
 export interface RetrySettings {
   clientId: string;
@@ -33,8 +34,10 @@ export class Retries {
   #deadline: number;
   #attempt = 0;
   #acceptedAt: number | null = null;
+  /** Of the brokers, or of the only one. */
+  #rounds = 0;
   #everAccepted = false;
-  #evictions: { at: number; said: Said | null }[] = [];
+  #evictions: { address: Address; at: number; said: Said | null }[] = [];
 
   constructor(
     private readonly settings: RetrySettings,
@@ -53,16 +56,23 @@ export class Retries {
     return Math.max(0, this.#deadline - now);
   }
 
-  closed(address: Address, failure: Failure, now: number): Retry | UserError {
-    if (this.#acceptedAt !== null && this.#lost(now - this.#acceptedAt, failure.said ?? null, now))
+  /**
+   * @param failed the brokers that could not be connected to since one was
+   * @param goesOn another one is to be tried before there is a pause
+   */
+  closed(
+    address: Address,
+    failure: Failure,
+    now: number,
+    { failed, goesOn }: { failed: Failed[]; goesOn: boolean },
+  ): Retry | UserError {
+    if (this.#acceptedAt !== null && this.#lost(address, now - this.#acceptedAt, failure.said ?? null, now))
       return isBrokersFault(failure)
         ? lostAgainAndAgain(address, failure)
         : this.#evicted(failure.said ?? null);
-    if (this.left(now) === 0)
-      return this.#everAccepted ? lostForGood(address, failure) : noBroker(address, failure);
-    const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#attempt);
-    // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
-    const inSeconds = Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);
+    if (this.left(now) === 0 && !goesOn)
+      return this.#everAccepted ? lostForGood(address, failure, failed) : noneLeft(failed);
+    const inSeconds = goesOn ? 0 : this.#pause(now);
     this.#attempt += 1;
     return {
       attempt: this.#attempt,
@@ -71,13 +81,25 @@ export class Retries {
     };
   }
 
+  /** Seconds. */
+  #pause(now: number): number {
+    const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#rounds);
+    this.#rounds += 1;
+    // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
+    return Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);
+  }
+
   /** Returns whether it looks like two clients that throw each other out. */
-  #lost(lasted: number, said: Said | null, now: number): boolean {
+  #lost(address: Address, lasted: number, said: Said | null, now: number): boolean {
     this.#acceptedAt = null;
     this.#deadline = now + this.settings.reconnectTimeout;
-    if (lasted > SOON) this.#attempt = 0;
+    if (lasted > SOON) this.#attempt = this.#rounds = 0;
     if (lasted > SOON && said?.code !== TAKEN_OVER) return false;
-    this.#evictions = [...this.#evictions.filter(({ at }) => now - at < EVICTIONS_WITHIN), { at: now, said }];
+    // Of this broker alone: that several end one after the other is no fight.
+    const before = this.#evictions.filter(
+      each => each.address === address && now - each.at < EVICTIONS_WITHIN,
+    );
+    this.#evictions = [...before, { address, at: now, said }];
     return this.#evictions.length >= EVICTIONS;
   }
 

@@ -14,11 +14,9 @@ export interface TlsSettings {
 
 /** What `connect` needs. Every field that may be left out has the default of the commands. */
 export interface ConnectionSettings {
-  /** Where the broker listens: `mqtt://host:port`, or with `mqtts`, `ws` or `wss`. User name and password have fields
-   * of their own. */
-  broker: string;
-  /** Another URL of the same broker, tried where the first can't be reached; default: none. */
-  fallback?: string | null;
+  /** Where the broker listens: `mqtt://host:port`, or with `mqtts`, `ws` or `wss`. Several are tried in turn, for the
+   * first connection and after each loss; one that was connected to goes first then. */
+  broker: string | readonly string[];
   /** Unique at the broker [MQTT-3.1.3-2]; 23 letters and digits are accepted everywhere [MQTT-3.1.3-5]. */
   clientId: string;
   /** Default false: the broker keeps the session while this client is away. */
@@ -36,7 +34,9 @@ export interface ConnectionSettings {
   keepAlive?: number;
   /** Default: none. */
   will?: Will | null;
+  /** Of brokers whose URL has no user name; default: none. */
   username?: string | null;
+  /** Of brokers whose URL has no password, and no user name other than the one above; default: none. */
   password?: string | null;
   /** For `mqtts` and `wss`; default: the system's certificates are trusted. */
   tls?: TlsSettings | null;
@@ -58,7 +58,6 @@ export const DEFAULTS = {
   willDelay: 0,
   cleanSession: false,
   keepAlive: 60,
-  fallback: null,
   tls: null,
   will: null,
   username: null,

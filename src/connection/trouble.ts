@@ -1,6 +1,7 @@
 import { usageError, UserError } from "../errors.js";
-import { type Address, isLocal, urlOf } from "./address.js";
+import { type Address, isLocal, isOtherWay, urlOf } from "./address.js";
 import { type Failure, reasonFor, type Said, startOne, troubleOf } from "./reasons.js";
+import type { Failed } from "./turns.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
 const refusals: Record<number, { reason: string; hint: string }> = {
@@ -49,14 +50,38 @@ export function noBroker(address: Address, failure: Failure): UserError {
 /** Trying again would give the same answer. */
 export const isFinal = (address: Address, failure: Failure): boolean => troubleOf(failure, address).final;
 
-/** The first address can't be reached, and the same broker has another. */
-export function blocked(address: Address, failure: Failure, other: Address): UserError {
+/** One address can't be connected to, and another is tried next. */
+export function goingOver({ address, error, reason }: Failed, other: Address): UserError {
+  const isWebSocket = other.scheme === "ws" || other.scheme === "wss";
+  if (!isOtherWay(address, other) || !isWebSocket)
+    return new UserError(error.code, `${error.message} Going over to ${urlOf(other)}.`, error.hint);
   return new UserError(
     "blocked",
-    `${urlOf(address)} can't be reached (${reasonFor(failure)}): going over to ${urlOf(other)}.`,
+    `${urlOf(address)} can't be reached (${reason}): going over to ${urlOf(other)}.`,
     "Many networks block MQTT's port 1883, and let WebSockets through.",
   );
 }
+
+const listed = (failed: Failed[]) =>
+  failed.map(({ address, reason }) => `${urlOf(address)} (${reason})`).join(", ");
+
+/** None of them could be connected to. */
+export function noneLeft(failed: Failed[]): UserError {
+  const telling = failed.find(({ isFinal }) => isFinal) ?? failed[0];
+  if (!telling) throw new Error("none has failed");
+  const { error } = telling;
+  if (failed.length === 1) return error;
+  const code = failed.every(each => each.error.code === error.code) ? error.code : "no-broker";
+  return new UserError(code, `none of the brokers can be used: ${listed(failed)}.`, error.hint);
+}
+
+/** What CONNACK says here, after a stored session elsewhere: only the queue can't be seen from here. */
+export const sessionElsewhere = (here: Address, there: Address): UserError =>
+  new UserError(
+    "session-elsewhere",
+    `${urlOf(here)} has no session of this client (session present 0), and ${urlOf(there)} had one: what is queued there is out of reach from here.`,
+    `It comes when this client is connected to ${urlOf(there)} again. Only brokers that share sessions, as a cluster does, go on with it.`,
+  );
 
 /** Evicted again and again, as the broker has said in MQTT 5 each time. */
 export const takenOver = (clientId: string, { reason }: Said): UserError =>
@@ -92,10 +117,13 @@ export function lostAgainAndAgain(address: Address, failure: Failure): UserError
   );
 }
 
-export const lostForGood = (address: Address, failure: Failure): UserError =>
+/** @param failed of several brokers, those that were tried after it */
+export const lostForGood = (address: Address, failure: Failure, failed: Failed[]): UserError =>
   new UserError(
     "connection-lost",
-    `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonFor(failure)}).`,
+    failed.length > 1
+      ? `the connection was lost, and could not be made again: ${listed(failed)}.`
+      : `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonFor(failure)}).`,
     "Start the command again when the broker is back: what it stored for this session is still there.",
   );
 

@@ -18,7 +18,7 @@ export const connectionOptions = {
     common: true,
     shared: true,
     read: text,
-    help: "local, hivemq, HOST[:PORT], or a URL: mqtt, mqtts, ws, wss",
+    help: "local, hivemq, HOST[:PORT], or a URL: mqtt, mqtts, ws, wss; or several, as in a,b,c: tried in turn",
   },
   host: {
     alias: "h",

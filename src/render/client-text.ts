@@ -67,6 +67,12 @@ export function sharedText(name: string, screen: Screen) {
   } satisfies TextTable;
 }
 
+/** It is connected once more; where, if that is another broker than before. */
+export function againText({ time, broker }: Named<"connected">, before: string, screen: Screen): string {
+  const where = broker === before ? "" : `, now to ${escapeText(broker)}`;
+  return fold(`${clock(time)}  connected again${where}`, foldAt(screen), HANGING);
+}
+
 /** The first line: who is connected where, and how to leave. */
 export function heading(
   { clientId, broker }: Named<"connected">,
@@ -129,13 +135,12 @@ const FORGETTING: Record<ProtocolVersion, { session: string; retained: string }>
 
 /** What --forget has done. */
 export function forgottenText(
-  clientId: string,
-  cleared: string[],
+  { broker, clientId, cleared }: Pick<Named<"forgotten">, "broker" | "clientId" | "cleared">,
   { protocolVersion }: { protocolVersion: ProtocolVersion },
   { out, width }: Screen,
 ): string {
   const clauses = FORGETTING[protocolVersion];
-  const session = `the broker keeps nothing for ${escapeText(clientId)} any more [${clauses.session}]`;
+  const session = `${escapeText(broker)} keeps nothing for ${escapeText(clientId)} any more [${clauses.session}]`;
   const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [${clauses.retained}]`);
   return out.good(fold(session + topics.join(""), width));
 }

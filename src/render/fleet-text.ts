@@ -1,3 +1,4 @@
+import { urlsOf } from "../connection/address.js";
 import type { ClientEvent, SentSummary, Timed } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
 import { forgottenText, renderBy, sharedText } from "./client-text.js";
@@ -24,7 +25,7 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
   const heading = () => {
     const { connection, machines, machine, fail } = settings;
     const last = machine.replace(/^Machine1/, `Machine${machines}`);
-    const left = `${escapeText(machine)} to ${escapeText(last)} → ${escapeText(connection.broker)}`;
+    const left = `${escapeText(machine)} to ${escapeText(last)} → ${escapeText(urlsOf(connection.broker))}`;
     const above = fold(left, foldAt(screen)).split("\n");
     const name = above.pop() ?? "";
     const titled = err.bold(name) + edges(name, "Ctrl-C stops gracefully", width).slice(name.length);
@@ -52,9 +53,7 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
       out: out.notice(fold(`${clock(time)}  all at once: ${failures[cause]}`, width, HANGING)),
     }),
     "wills-witnessed": event => ({ out: willsText(event, screen), live: null }),
-    forgotten: ({ clientId, cleared }) => ({
-      out: forgottenText(clientId, cleared, settings.connection, screen),
-    }),
+    forgotten: event => ({ out: forgottenText(event, settings.connection, screen) }),
     summary: ({ machines }) => summaryText(machines as SentSummary[], last, settings, screen),
     warning,
     error,

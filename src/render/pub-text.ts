@@ -1,7 +1,15 @@
 import { willDelayOf } from "../connection/settings.js";
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
 import type { PubSettings } from "../settings/pub.js";
-import { forgottenText, heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
+import {
+  againText,
+  forgottenText,
+  heading,
+  limitsText,
+  renderBy,
+  sessionText,
+  sharedText,
+} from "./client-text.js";
 import { clock, cut, edges, fold, HANGING, row } from "./columns.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./reading-text.js";
@@ -28,7 +36,8 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
   const shared = sharedText("pub-lwt", screen);
   /** Sent, and shown once the acknowledgment is there too. */
   const unacknowledged = new Map<number | null, Published>();
-  let introduced = false;
+  /** Where it was connected; null: nowhere yet. */
+  let lastBroker: string | null = null;
   let stopping = false;
 
   const line = (time: string, { seq, topic, payload, qos }: Sent, right: string): Rendered => {
@@ -78,8 +87,9 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
     {
       connected: event => {
         if (settings.mode === "forget") return { live: null };
-        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`), live: null };
-        introduced = true;
+        const before = lastBroker;
+        lastBroker = event.broker;
+        if (before !== null) return { err: err.good(againText(event, before, screen)), live: null };
         return { err: setUp(event), live: null };
       },
       published: event => {
@@ -112,9 +122,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
           ? undefined
           : { err: fold(farewell(event.time, settings, stopping), foldAt(screen), HANGING) };
       },
-      forgotten: ({ clientId, cleared }) => ({
-        out: forgottenText(clientId, cleared, settings.connection, screen),
-      }),
+      forgotten: event => ({ out: forgottenText(event, settings.connection, screen) }),
       summary: ({ machines }) => ({
         err: (machines as SentSummary[])
           .map(sent => fold(sentText(settings, sent), foldAt(screen)))

@@ -1,7 +1,15 @@
 import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events.js";
 import type { SubSettings } from "../settings/sub.js";
 import { statusOf } from "../status.js";
-import { forgottenText, heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
+import {
+  againText,
+  forgottenText,
+  heading,
+  limitsText,
+  renderBy,
+  sessionText,
+  sharedText,
+} from "./client-text.js";
 import { clock, columnsOf, cut, pad, row, fold } from "./columns.js";
 import { escapeText } from "./escape.js";
 import type { Paint } from "./paint.js";
@@ -34,7 +42,8 @@ const came: Record<Delivery, string> = {
 export function subText(settings: SubSettings, screen: Screen): Renderer<ClientEvent> {
   const { out: paint, err } = screen;
   const { namespace } = settings.connection;
-  let introduced = false;
+  /** Where it was connected; null: nowhere yet. */
+  let lastBroker: string | null = null;
   let nameWidth = NAME_WIDTH.least;
 
   const line = (
@@ -55,8 +64,9 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
     {
       connected: event => {
         if (settings.mode === "forget") return { live: null };
-        if (introduced) return { err: err.good(`${clock(event.time)}  connected again`), live: null };
-        introduced = true;
+        const before = lastBroker;
+        lastBroker = event.broker;
+        if (before !== null) return { err: err.good(againText(event, before, screen)), live: null };
         const filters = `  filters    ${settings.filters.map(escapeText).join("  ")}`;
         const lines = [
           heading(event, "←", screen),
@@ -78,9 +88,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         const text = (room: number) => cut(`"${escapeText(payload)}"${came[delivery]}`, room);
         return { out: line(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
       },
-      forgotten: ({ clientId, cleared }) => ({
-        out: forgottenText(clientId, cleared, settings.connection, screen),
-      }),
+      forgotten: event => ({ out: forgottenText(event, settings.connection, screen) }),
       summary: ({ machines }) => ({
         err:
           (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n") ||

@@ -1,3 +1,4 @@
+import { addressesOf, urlsOf } from "../connection/address.js";
 import { type ConnectionSettings, sessionExpiryOf, type TlsSettings } from "../connection/settings.js";
 import { contradiction } from "../errors.js";
 import type { ClientEvent, QoS } from "../events.js";
@@ -50,8 +51,7 @@ export function connectionSettings(
   checkPassword(given, address);
   checkMqtt5(given, ["session-expiry"]);
   return {
-    broker: address.url,
-    fallback: address.fallback,
+    broker: address.brokers.map(({ given: url }) => url),
     clientId,
     cleanSession: values["clean-session"],
     protocolVersion: values["protocol-version"],
@@ -59,8 +59,8 @@ export function connectionSettings(
     willDelay: 0,
     keepAlive: values["keep-alive"] ?? DEFAULT_KEEP_ALIVE,
     will: null,
-    username: values.username ?? address.username,
-    password: values.password ?? address.password,
+    username: values.username,
+    password: values.password,
     tls: address.tls ? tlsSettings(given, computer) : null,
     connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.local ? "local" : "elsewhere"],
     reconnectTimeout: values["reconnect-timeout"],
@@ -101,7 +101,7 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddr
       `the password in ${from.password.nameOf("password")} is not sent where only a .env file says that any certificate will do`,
       "Say --insecure yourself, or trust the broker's certificate: --cafile FILE.",
     );
-  if (values.password !== null && values.username === null && address.username === null)
+  if (values.password !== null && values.username === null && address.brokers.some(one => !one.username))
     throw contradiction(
       "a password needs a user name beside it [MQTT-3.1.2-22]",
       "Add --username NAME, or set LWT_USERNAME.",
@@ -141,6 +141,12 @@ export function connectionWarnings(
       message: `${address.tlsUnused} is for TLS, and ${address.url} has none: all goes in the clear.`,
       hint: "For TLS, name the broker with mqtts:// or wss://.",
     });
+  if (address.downgrade !== null)
+    warnings.push({
+      code: "mixed-tls",
+      message: `${address.downgrade.from} is over TLS, ${address.downgrade.to} is not: who blocks the one can read what goes to the other, passwords too.`,
+      hint: "Name all brokers with mqtts:// or wss://, or by their hosts alone and with --cafile.",
+    });
   if (values.insecure && address.tls)
     warnings.push({
       code: "insecure",
@@ -157,11 +163,10 @@ const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringi
 export function cleanUpCommand(
   command: string,
   { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
-  { publicBroker, fallback, url }: BrokerAddress,
+  { publicUrl, name: broker }: BrokerAddress,
   names: readonly string[],
 ): string | null {
-  if (!publicBroker) return null;
-  const broker = fallback ? "hivemq" : url;
+  if (publicUrl === null) return null;
   const more = names
     .filter(name => from[name])
     .map(name => (values[name] === true ? ` --${name}` : ` --${name} ${quoted(String(values[name]))}`))
@@ -171,11 +176,16 @@ export function cleanUpCommand(
 
 /** The settings of a connection that depend on others, by the option that they belong to. */
 export const effectiveConnection = (connection: Required<ConnectionSettings>) => ({
-  broker: connection.broker,
+  broker: urlsOf(connection.broker),
   "client-id": connection.clientId,
   "keep-alive": connection.keepAlive,
   "session-expiry": sessionExpiryOf(connection),
   "connect-timeout": connection.connectTimeout,
-  username: connection.username,
-  password: connection.password,
+  ...credentialsOfOne(connection),
 });
+
+/** What is sent to the broker, where there is one only: each of several may have its own. */
+function credentialsOfOne({ broker, username, password }: Required<ConnectionSettings>) {
+  const [only, another] = addressesOf(broker, { username, password }) ?? [];
+  return only && !another ? { username: only.username, password: only.password } : { username, password };
+}

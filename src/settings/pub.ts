@@ -126,15 +126,15 @@ function sourceOf({ values }: PubGiven): PubSettings["source"] {
   return values.message === null ? { kind: "readings" } : { kind: "message", payload: values.message };
 }
 
-function intervalOf({ values }: PubGiven, { publicBroker, url }: BrokerAddress): number {
-  const least = publicBroker ? PUBLIC_INTERVAL : 0;
+function intervalOf({ values }: PubGiven, { publicUrl }: BrokerAddress): number {
+  const least = publicUrl === null ? 0 : PUBLIC_INTERVAL;
   const madeUp = values.message === null && !values["stdin-line"];
   // Until Enter is pressed, a payload is repeated like a reading.
   const endless = values.fail !== null && values.after === null;
   const seconds = values.interval ?? (madeUp || endless ? DEFAULT_INTERVAL : least);
   if (seconds < least)
     throw contradiction(
-      `${url} is everyone's: --interval ${seconds} is too fast for it`,
+      `${publicUrl} is everyone's: --interval ${seconds} is too fast for it`,
       `Use --interval ${least} or more there, or a broker of your own: npx lwt-broker`,
     );
   return seconds;
@@ -179,15 +179,15 @@ const PUBLIC_MACHINES = 5;
 /** What would be the same for all machines, and must not be. */
 const OF_ONE_MACHINE = ["machine", "client-id", "stdin-line", "outbox"] as const;
 
-function checkFleet(given: PubGiven, { publicBroker, url }: BrokerAddress): void {
+function checkFleet(given: PubGiven, { publicUrl }: BrokerAddress): void {
   const { values } = given;
   if (values.machines === 1) return;
   const called = calledAs(given, "machines");
   const one = OF_ONE_MACHINE.find(name => values[name]);
   if (one) throw contradiction(`${called} is for many machines, and ${calledAs(given, one)} for one`);
-  if (publicBroker && values.machines > PUBLIC_MACHINES)
+  if (publicUrl !== null && values.machines > PUBLIC_MACHINES)
     throw contradiction(
-      `${url} is everyone's: ${called} ${values.machines} is too much for it`,
+      `${publicUrl} is everyone's: ${called} ${values.machines} is too much for it`,
       `Use ${PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
     );
 }
