@@ -132,3 +132,65 @@ test("no broker: said once", async t => {
   assert.equal(pub.stderr.match(/no broker answers/g)?.length, 1, pub.stderr);
   assert.match(pub.stderr, /npx lwt-broker/);
 });
+
+test("a range names its machines, and is spread over the brokers; --forget takes the same range", async t => {
+  const brokers = [await lwtBroker(t), await lwtBroker(t), await lwtBroker(t)];
+  const args = ["-b", brokers.map(({ url }) => url).join(","), "--machines", "5001-5006"];
+  const pub = command(t, "pub-lwt", args, { json: false });
+  await pub.outputHas(/6 of 6 connected/);
+  assert.match(pub.stderr, /^Machine5001 to Machine5006 → mqtt:/m);
+  pub.child.send("stop");
+  assert.equal(await pub.exit(), 0);
+  for (const [i, { process }] of brokers.entries()) {
+    // 5001 is the third of three in turn.
+    const own = [5001, 5002, 5003, 5004, 5005, 5006].filter(number => (number - 1) % 3 === i);
+    const here = process.all("client-connected").map(({ clientId }) => clientId);
+    assert.deepEqual(
+      here.toSorted(),
+      own.map(number => `Machine${number}`),
+    );
+  }
+  const forget = command(t, "pub-lwt", [...args, "--forget"]);
+  assert.equal(await forget.exit(), 0);
+  assert.equal(forget.all("forgotten").length, 18);
+
+  const one = command(t, "pub-lwt", ["-b", brokers[0]?.url ?? "", "--machines", "7-7", "-C", "1"]);
+  assert.equal(await one.exit(), 0);
+  assert.equal(one.all("connected")[0]?.clientId, "Machine7");
+});
+
+test("ranges that overlap: one fleet gives way, and says once what to do; the other goes on", async t => {
+  const { url } = await lwtBroker(t);
+  const fleet = (range: string) =>
+    command(t, "pub-lwt", ["-b", url, "--machines", range, "--interval", "0.5"]);
+  const fleets = { "1-4": fleet("1-4"), "3-6": fleet("3-6") };
+  const loser = await Promise.race(
+    Object.values(fleets).map(async each => {
+      await each.exit();
+      return each;
+    }),
+  );
+  const [winner] = Object.values(fleets).filter(each => each !== loser);
+  assert.equal(await loser.exit(), 1);
+  const errors = loser.all("error");
+  assert.equal(errors.length, 1);
+  assert.equal(errors[0]?.code, "client-id-in-use");
+  assert.match(errors[0].message, /^Machine[34]: .*probably another client uses the ID "Machine[34]"/);
+  assert.match(errors[0].hint, loser === fleets["1-4"] ? /--machines 5-8\./ : /--machines 7-10\./);
+  const before = winner?.events.length ?? 0;
+  await winner?.until("all are back", () =>
+    winner.events.slice(before).find(event => event.event === "fleet" && event.connected === 4),
+  );
+  winner?.child.send("stop");
+  assert.equal(await winner?.exit(), 0);
+});
+
+test("wills at brokers that the witness does not watch are not told as missing", async t => {
+  const brokers = [await lwtBroker(t), await lwtBroker(t)];
+  const args = ["-b", brokers.map(({ url }) => url).join(","), "--machines", "4", "--after", "1"];
+  const pub = command(t, "pub-lwt", [...args, "--fail", "graceful"]);
+  assert.equal(await pub.exit(), 1);
+  const { message } = await pub.event("warning", { code: "witness-elsewhere" });
+  assert.ok(message.includes(`the witness watched ${brokers[0]?.url}`));
+  assert.equal(pub.all("wills-witnessed")[0]?.due, 4);
+});

@@ -1,5 +1,8 @@
-/** Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more; it can't be written to. */
-export type StopReason = "interrupted" | "timeout" | "output-gone" | "output-failed";
+/**
+ * Ctrl-C, SIGTERM or `stop` over IPC; --timeout; nobody reads stdout any more; it can't be written to; another fleet has
+ * machines of the same names.
+ */
+export type StopReason = "interrupted" | "timeout" | "output-gone" | "output-failed" | "names-in-use";
 
 /** Milliseconds that the end may take when the time was up already; undefined: as long as it usually may. */
 export const patienceOf = ({ stop }: Control): number | undefined =>

@@ -1,3 +1,4 @@
+import { isSameBroker } from "../connection/address.js";
 import type { Connection } from "../connection/connect.js";
 import { ExitCode, UserError } from "../errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events.js";
@@ -56,7 +57,8 @@ export async function failOnPurpose(
   if (!verdict) throw leftTheWitness();
   const { will: came, marker, milliseconds } = verdict;
   if (!came && !marker && verdict.interrupted) throw witnessInterrupted();
-  if (!came && witness?.broker && witness.broker !== broker) throw witnessElsewhere(witness.broker, broker);
+  if (!came && witness?.broker && !isSameBroker(witness.broker, broker))
+    throw witnessElsewhere(witness.broker, broker);
   sink({ event: "witnessed", cause, will: came, milliseconds });
   await closedByBroker(connection);
   connection.destroy();

@@ -4,9 +4,9 @@ import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
 import type { ClientEvent, SentSummary, Sink } from "../events.js";
 import { machineOfFleet } from "../settings/fleet.js";
 import type { PubSettings } from "../settings/pub.js";
-import { aborted, type Control } from "./control.js";
+import { aborted, type Control, type StopReason } from "./control.js";
 import { publishReadings } from "./publisher.js";
-import { Vanishing } from "./vanishing.js";
+import { type Doomed, Vanishing } from "./vanishing.js";
 
 /** Machines that may be on their way to their first CONNACK at once: a broker's queue for new connections is short. */
 const ON_THEIR_WAY = 50;
@@ -42,8 +42,10 @@ export async function runFleet(
 class Fleet {
   #allStarted = false;
   #running = 0;
-  /** The topics of their wills, by machine. */
-  readonly #connected = new Map<string, string>();
+  /** By machine. */
+  readonly #connected = new Map<string, Doomed>();
+  /** When it is time to end, for the fleet's own reason or for the one that comes from outside. */
+  readonly #stop = new AbortController();
   /** Of acknowledgments, in microseconds. */
   readonly #waited = createHistogram();
   #sent = 0;
@@ -63,7 +65,8 @@ class Fleet {
     /** Null: they are not to fail. */
     private readonly vanishing: Vanishing | null,
   ) {
-    setMaxListeners(0, control.stop); // each machine hears it
+    setMaxListeners(0, this.#stop.signal); // each machine hears it
+    void aborted(control.stop).then(() => this.#stop.abort(control.stop.reason));
   }
 
   async run(): Promise<ExitCode> {
@@ -81,11 +84,12 @@ class Fleet {
 
   /** As fast as the broker takes them. */
   async #startAll(): Promise<Promise<ExitCode>[]> {
-    const { stop } = this.control;
+    const { machines: count, firstMachine } = this.settings;
+    const stop = this.#stop.signal;
     const stopped = aborted(stop);
     const onTheirWay = new Set<Promise<void>>();
     const machines: Promise<ExitCode>[] = [];
-    for (let number = 1; number <= this.settings.machines && !stop.aborted; number++) {
+    for (let number = firstMachine; number < firstMachine + count && !stop.aborted; number++) {
       const { done, arrived } = this.#start(machineOfFleet(this.settings, number));
       machines.push(done);
       onTheirWay.add(arrived);
@@ -113,7 +117,11 @@ class Fleet {
 
   /** One key is for all. */
   #controlOfOne(): Control {
-    return { ...this.control, enter: () => (this.#entered ??= this.control.enter()) };
+    return {
+      ...this.control,
+      stop: this.#stop.signal,
+      enter: () => (this.#entered ??= this.control.enter()),
+    };
   }
 
   #crowd() {
@@ -133,8 +141,8 @@ class Fleet {
 
   /** What is heard of one machine among thousands; the rest is between it and its broker. */
   readonly #ears: Ears = {
-    connected: (_, { machine, willTopic }) => {
-      this.#connected.set(machine, willTopic);
+    connected: ({ broker }, { machine, willTopic }) => {
+      this.#connected.set(machine, { broker, willTopic });
       if (this.#connected.size === this.settings.machines) this.#look();
     },
     disconnected: (_, { machine }) => {
@@ -152,7 +160,8 @@ class Fleet {
     summary: ({ machines }) => this.#summaries.push(...(machines as SentSummary[])),
     error: (event, { machine }) => {
       this.#failed += 1;
-      this.#tell(machine, event);
+      if (event.code === "client-id-in-use") this.#giveWay(machine, event);
+      else this.#tell(machine, event);
     },
     warning: (event, { machine }) => this.#tell(machine, event),
     forgotten: event => void this.sink(event),
@@ -162,6 +171,22 @@ class Fleet {
     // The table pairs each name with its own event.
     const ear = this.#ears[event.event] as ((event: ClientEvent, settings: PubSettings) => void) | undefined;
     ear?.(event, settings);
+  }
+
+  /** Who has one of the names has others too: the rest does not go on throwing them out, and being thrown out. */
+  #giveWay(machine: string, { code, message }: Trouble): void {
+    if (this.#stop.signal.aborted) return;
+    const { firstMachine, machines } = this.settings;
+    const next = firstMachine + machines;
+    const range = `--machines ${next}-${next + machines - 1}`;
+    const hint = `Two fleets must not overlap, on one computer or on several: give this one other machines, ${range}.`;
+    this.sink({
+      event: "error",
+      code,
+      message: `${machine}: ${message} All machines of this run stop.`,
+      hint,
+    });
+    this.#stop.abort("names-in-use" satisfies StopReason);
   }
 
   #tell(machine: string, { code, message, hint }: Trouble): void {

@@ -89,6 +89,12 @@ export const urlsOf = (broker: string | readonly string[]): string =>
 export const isOtherWay = (one: Address, other: Address): boolean =>
   one.host === other.host && one.scheme !== other.scheme;
 
+/** Whether two URLs lead to one broker, as far as they tell. */
+export function isSameBroker(one: string, other: string): boolean {
+  const [first, second] = [addressOf(one), addressOf(other)];
+  return one === other || (first !== null && second !== null && isOtherWay(first, second));
+}
+
 /** The URLs of each broker by itself; several where there are several ways to it. */
 export function waysToEach(broker: string | readonly string[]): string[][] {
   const brokers: { address: Address | null; ways: string[] }[] = [];

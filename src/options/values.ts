@@ -29,6 +29,15 @@ export const number = (low: number, high: number, whole: boolean) => (value: str
     : wanted(`${kind} from ${low} to ${high}`);
 };
 
+/** `N` for the machines 1 to N, or `A-B`; at most so many. */
+export const machines = (most: number, highest: number) => (value: string) => {
+  const [, from, to = ""] = /^(?:(\d+)-)?(\d+)$/.exec(value) ?? [];
+  const [first, last] = [Number(from ?? 1), Number(to)];
+  return to && first >= 1 && last >= first && last - first < most && last <= highest
+    ? { first, last, isRange: from !== undefined }
+    : wanted(`a whole number from 1 to ${most}, or a range of so many, such as 5001-10000`);
+};
+
 export const count = number(1, Number.MAX_SAFE_INTEGER, true);
 
 export const oneOf =

@@ -1,5 +1,6 @@
 import { urlsOf } from "../connection/address.js";
 import type { ClientEvent, SentSummary, Timed } from "../events.js";
+import { machineName } from "../settings/fleet.js";
 import type { PubSettings } from "../settings/pub.js";
 import { forgottenText, renderBy, sharedText } from "./client-text.js";
 import { clock, edges, fold, HANGING } from "./columns.js";
@@ -23,8 +24,8 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
   let last: Fleet | null = null;
 
   const heading = () => {
-    const { connection, machines, machine, fail } = settings;
-    const last = machine.replace(/^Machine1/, `Machine${machines}`);
+    const { connection, machines, firstMachine, machine, fail } = settings;
+    const last = machineName(machine, firstMachine + machines - 1);
     const left = `${escapeText(machine)} to ${escapeText(last)} → ${escapeText(urlsOf(connection.broker))}`;
     const above = fold(left, foldAt(screen)).split("\n");
     const name = above.pop() ?? "";

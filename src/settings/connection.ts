@@ -109,7 +109,7 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddr
 }
 
 type Suffix = ReturnType<Computer["ownSuffix"]>;
-const NO_SUFFIX: Suffix = { suffix: "", kept: true };
+export const NO_SUFFIX: Suffix = { suffix: "", kept: true };
 
 /** What names need on a broker that others use too, where the user has chosen none of these; else nothing. */
 export const suffixFor = (

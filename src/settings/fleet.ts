@@ -1,10 +1,23 @@
+import { waysToEach } from "../connection/address.js";
+import type { ConnectionSettings } from "../connection/settings.js";
 import { machineTopics } from "../topics.js";
 import type { PubSettings } from "./pub.js";
 
-/** The settings of one machine of a fleet, counted from 1: what would be named after its first machine is its own. */
+/** What a machine of that number is called, given the fleet's first one. */
+export const machineName = (first: string, number: number): string =>
+  first.replace(/^Machine\d+/, `Machine${number}`);
+
+/** The same brokers, beginning with another one for each number, so that a fleet is spread over them. */
+function spread(broker: ConnectionSettings["broker"], number: number): string[] {
+  const brokers = waysToEach(broker);
+  const start = (number - 1) % brokers.length;
+  return [...brokers.slice(start), ...brokers.slice(0, start)].flat();
+}
+
+/** The settings of the machine of that number: what would be named after the fleet's first machine is its own. */
 export function machineOfFleet(fleet: PubSettings, number: number): PubSettings {
   const { namespace, connection } = fleet;
-  const machine = fleet.machine.replace(/^Machine1/, `Machine${number}`);
+  const machine = machineName(fleet.machine, number);
   const first = machineTopics(namespace, fleet.machine);
   const mine = machineTopics(namespace, machine);
   const own = new Map([
@@ -20,6 +33,7 @@ export function machineOfFleet(fleet: PubSettings, number: number): PubSettings 
     statusTopic: fleet.statusTopic && ownOf(fleet.statusTopic),
     connection: {
       ...connection,
+      broker: spread(connection.broker, number),
       clientId: machine,
       will: connection.will && { ...connection.will, topic: ownOf(connection.will.topic) },
     },

@@ -11,6 +11,7 @@ import {
   connectionSettings,
   connectionWarnings,
   effectiveConnection,
+  NO_SUFFIX,
   suffixFor,
 } from "./connection.js";
 import { checkMqtt5, forgetsBy } from "./mqtt5.js";
@@ -33,13 +34,16 @@ export interface PubSettings extends ClientSettings {
   /** The folder where what is not acknowledged outlives the process; null: none. */
   outbox: string | null;
   mode: "publish" | "forget";
-  /** With more than one, the rest says what holds for the first. */
+  /** How many; with more than one, the rest says what holds for the first. */
   machines: number;
+  /** Its number: it is called Machine1, or Machine5001. */
+  firstMachine: number;
 }
 
 /** Options that say where a run leaves something at the broker. */
 const NAMES_LEFT_BEHIND = [
   "machine",
+  "machines",
   "client-id",
   "namespace",
   "username",
@@ -66,8 +70,13 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
   checkMqtt5(given, ["will-delay"]);
   const address = brokerAddress(given);
   checkFleet(given, address);
-  const own = suffixFor(given, ["client-id", "machine"], address, computer);
-  const machine = values.machine ?? `Machine1${own.suffix}`;
+  // A range says which machines these are, on whatever computer; where strangers are too, it can't.
+  const own =
+    values.machines.isRange && address.publicUrl === null
+      ? NO_SUFFIX
+      : suffixFor(given, ["client-id", "machine"], address, computer);
+  const { first, last } = values.machines;
+  const machine = values.machine ?? `Machine${first}${own.suffix}`;
   const { namespace } = values;
   const topics = machineTopics(namespace, machine);
   checkNames([...Object.values(topics), `${values["client-id"] ?? machine}-witness`]);
@@ -91,7 +100,7 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
       willDelay: values["will-delay"] ?? 0,
     },
     warnings: connectionWarnings(given, address, clientId, own),
-    cleanUp: forget ? null : cleanUpCommand("pub-lwt", given, address, NAMES_LEFT_BEHIND),
+    cleanUp: forget ? null : cleanUpCommand("pub-lwt", asTyped(given), address, NAMES_LEFT_BEHIND),
     qos: values.qos,
     count: values.count,
     timeout: values.timeout,
@@ -106,9 +115,17 @@ export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
     fail: values.fail && { cause: values.fail, after: values.after },
     outbox: values.outbox,
     mode: forget ? "forget" : "publish",
-    machines: values.machines,
+    firstMachine: first,
+    machines: last - first + 1,
   };
 }
+
+const machinesText = (first: number, last: number) => (first === 1 ? `${last}` : `${first}-${last}`);
+
+const asTyped = ({ values, from }: PubGiven) => {
+  const { first, last } = values.machines;
+  return { values: { ...values, machines: machinesText(first, last) }, from };
+};
 
 /** Each part was short enough; put together they may not be. */
 function checkNames(names: string[]): void {
@@ -181,13 +198,14 @@ const OF_ONE_MACHINE = ["machine", "client-id", "stdin-line", "outbox"] as const
 
 function checkFleet(given: PubGiven, { publicUrl }: BrokerAddress): void {
   const { values } = given;
-  if (values.machines === 1) return;
+  const { first, last, isRange } = values.machines;
+  if (last === 1 && !isRange) return;
   const called = calledAs(given, "machines");
   const one = OF_ONE_MACHINE.find(name => values[name]);
   if (one) throw contradiction(`${called} is for many machines, and ${calledAs(given, one)} for one`);
-  if (publicUrl !== null && values.machines > PUBLIC_MACHINES)
+  if (publicUrl !== null && last - first >= PUBLIC_MACHINES)
     throw contradiction(
-      `${publicUrl} is everyone's: ${called} ${values.machines} is too much for it`,
+      `${publicUrl} is everyone's: ${called} ${machinesText(first, last)} is too much for it`,
       `Use ${PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
     );
 }
@@ -223,9 +241,17 @@ function checkFailing(given: PubGiven): void {
 }
 
 /** The settings that depend on others, by the option that they belong to. */
-export const effectivePub = ({ connection, machine, readingsTopic, interval }: PubSettings) => ({
+export const effectivePub = ({
+  connection,
+  machine,
+  machines,
+  firstMachine,
+  readingsTopic,
+  interval,
+}: PubSettings) => ({
   ...effectiveConnection(connection),
   machine,
+  machines: machinesText(firstMachine, firstMachine + machines - 1),
   topic: readingsTopic,
   interval,
   "will-topic": connection.will?.topic ?? null,
