@@ -1,5 +1,5 @@
-// Runs the test files that are named, or all of them. `node --test` of Node 20 finds nothing by folder or pattern, and
-// calls that a success.
+// Runs the test files that are named, or all of them but those in long/, which take a minute each. `node --test` of Node
+// 20 finds nothing by folder or pattern, and calls that a success.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import path from "node:path";

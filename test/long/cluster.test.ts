@@ -6,10 +6,10 @@ import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { command, Running } from "./processes.js";
-import { noRabbitmq } from "./rabbitmq.js";
+import { command, Running } from "../processes.js";
+import { noRabbitmq } from "../rabbitmq.js";
 
-const root = path.join(import.meta.dirname, "..");
+const root = path.join(import.meta.dirname, "..", "..");
 const READINGS = "Binil/Machine1/SensorData";
 
 test("the cluster starts, keeps a session over a node's death, and is gone after an interruption", {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findsWhatIsKnown, NEED_MQTT_5, NEED_THEIR_BROKER } from "./checks.js";
-import { command } from "./processes.js";
-import { noRabbitmq, rabbitmq } from "./rabbitmq.js";
+import { findsWhatIsKnown, NEED_MQTT_5, NEED_THEIR_BROKER } from "../checks.js";
+import { command } from "../processes.js";
+import { noRabbitmq, rabbitmq } from "../rabbitmq.js";
 
 test("RabbitMQ keeps and breaks what is known; without --as nothing is known of it", {
   skip: noRabbitmq,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { findsWhatIsKnown, names, NEED_MQTT_5 } from "./checks.js";
-import { temporaryFolder } from "./processes.js";
+import { findsWhatIsKnown, names, NEED_MQTT_5 } from "../checks.js";
+import { temporaryFolder } from "../processes.js";
 
 test("every lesson holds on a bundled broker that keeps its data on disk, and the report says so", async t => {
   const file = path.join(temporaryFolder(t), "check.md");
