@@ -15,7 +15,7 @@ const NEEDED = [
   /^bin\/[a-z-]+\.cjs$/,
   /^dist\/[a-z0-9-]+\.c?js$/,
   /^dist\/types\/([a-z-]+\/)*[a-z0-9-]+\.d\.ts$/,
-  /^examples\/(exercises\/[a-z]+\.yaml|lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|[a-z-]+\.(ts|py))$/,
+  /^examples\/(exercises\/[a-z]+\.yaml|lessons\/([a-z0-9-]+\.yaml|lesson\.schema\.json)|(cluster\/)?[a-z-]+\.(ts|py))$/,
 ];
 
 interface Pack {
