@@ -267,7 +267,7 @@ export class RawClient {
   }
 
   #nextPacketId(): number {
-    this.#packetId += 1;
+    this.#packetId = (this.#packetId % 0xffff) + 1;
     return this.#packetId;
   }
 
