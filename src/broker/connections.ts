@@ -97,7 +97,10 @@ export class Connections {
     refuseBadStrings(client);
     refuseLargePackets(client, this.#limits["packet-bytes"]);
     refuseIdlers(client, this.#limits);
-    watchUnfinished(client, (packet, bytes) => this.#unfinished.tell(client, packet, bytes));
+    // What came before the end is still parsed after it, when nobody would forget it any more.
+    watchUnfinished(client, (packet, bytes) =>
+      this.#unfinished.tell(client, packet, stream.destroyed ? 0 : bytes),
+    );
     answerBeforeClosing(client, stream, goOn => this.#store.whenSafe(goOn));
     const connection = new Connection(
       client,

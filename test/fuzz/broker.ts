@@ -10,6 +10,7 @@ import { environment } from "../bench/contest.js";
 export interface Holdings {
   heap: number;
   rss: number;
+  /** Open ones, and closed ones that something holds on to. */
   sockets: number;
 }
 
@@ -26,7 +27,12 @@ export class FuzzBroker {
 
   /** @param bin where lwt-broker.cjs is @param folder where no .env is */
   constructor(bin: string, args: string[], folder: string) {
-    const inside = ["--require", path.join(import.meta.dirname, "inside.cjs")];
+    // What counts the sockets is experimental, and says so.
+    const inside = [
+      "--disable-warning=ExperimentalWarning",
+      "--require",
+      path.join(import.meta.dirname, "inside.cjs"),
+    ];
     const child = spawn(
       process.execPath,
       [...inside, path.join(bin, "lwt-broker.cjs"), "--port", "0", "--json", ...args],
