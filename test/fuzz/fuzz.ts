@@ -10,7 +10,7 @@ import { Pair } from "./pair.js";
 import { settle } from "./settling.js";
 
 /** Connections of a round: so many, one after the other, at so many places at once; then so many together. */
-const CONNECTIONS = 60;
+const CONNECTIONS = 80;
 const PLACES = 20;
 const BURST = 100;
 
@@ -23,7 +23,7 @@ const RSS_GROWTH = 64 * 2 ** 20;
 
 /** Milliseconds for the last sockets to be gone, and between looks. */
 const SETTLING = 30_000;
-const LOOK = 100;
+const LOOK = 400;
 
 /** How the broker is started. */
 export const SETUPS = {
