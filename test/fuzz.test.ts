@@ -4,7 +4,7 @@ import { fuzz, type Setup } from "./fuzz/fuzz.js";
 
 for (const setup of ["memory", "limits"] satisfies Setup[])
   test(`fuzzing does nothing to lwt-broker, nor to who is well-behaved: ${setup}`, async () => {
-    const { report, isRight } = await fuzz({ setup, seed: 9, rounds: 1 });
+    const { report, isRight } = await fuzz({ setup, seed: 7, rounds: 1 });
     assert.ok(isRight, report);
     for (const line of report.split("\n")) assert.ok(line.length <= 80, line);
   });

@@ -19,7 +19,7 @@ const BURST = 100;
  * code and what the compiler learns come to 1 MiB in ten rounds, and to 2 in hundreds.
  */
 const HEAP_GROWTH = 4 * 2 ** 20;
-const RSS_GROWTH = 64 * 2 ** 20;
+const RSS_GROWTH = 128 * 2 ** 20;
 
 /** Milliseconds for the last sockets to be gone, and between looks. */
 const SETTLING = 30_000;

@@ -19,12 +19,18 @@ const CLEANER = "well-behaved-2c61f0-cleaner";
 export async function settle(port: number): Promise<string[]> {
   const deadline = performance.now() + DEADLINE;
   for (;;) {
-    const status = await statusOf(port);
-    const left = remains(status);
+    const left = await clear(port).catch((error: Error) => [error.message]); // strangers may have left no room yet
     if (left.length === 0 || performance.now() > deadline) return left;
-    if (strangers(status.clients).length > 0) await setTimeout(LOOK);
-    else await forget(port, status);
+    await setTimeout(LOOK);
   }
+}
+
+/** @returns what there was to be cleared away */
+async function clear(port: number): Promise<string[]> {
+  const status = await statusOf(port);
+  const left = remains(status);
+  if (left.length > 0 && strangers(status.clients).length === 0) await forget(port, status);
+  return left;
 }
 
 const strangers = <Item extends { clientId: string }>(all: Item[]) =>
