@@ -137,7 +137,7 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
-  "src/broker": ["broker", "users", "websocket-listener"],
+  "src/broker": ["broker", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
   "src/users": ["users"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
