@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { builtInLesson } from "../src/lessons/catalogue.js";
-import { brokenBroker, type DEFECTS } from "./broken-broker.js";
-import { names, NEED_MQTT_5, NEED_THEIR_BROKER } from "./checks.js";
-import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "./processes.js";
+import { builtInLesson } from "../../src/lessons/catalogue.js";
+import { brokenBroker, type DEFECTS } from "../broken-broker.js";
+import { names, NEED_MQTT_5, NEED_THEIR_BROKER } from "../checks.js";
+import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "../processes.js";
 
-const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
+const LESSONS = path.join(import.meta.dirname, "..", "..", "examples", "lessons");
 /** Seconds that a lesson may wait for what doesn't come; with what went before it has said so within 30. */
 const LONGEST_WAIT = 20;
 /** Most of the time they wait for what doesn't come. */
