@@ -141,7 +141,7 @@ const holders: Record<string, string[]> = {
   "src/users": ["users"],
   "src/journal": ["broker", "outbox"],
   "src/outbox": ["outbox"],
-  "src/connection": ["clients", "lessons", "mqtt5", "websocket", ...COMMANDS], // lessons and commands look at addresses
+  "src/connection": ["clients", "lessons", "mqtt5", "parse", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],
   "src/render": ["live-table", ...COMMANDS],
   "node_modules/aedes": ["broker"],
