@@ -275,9 +275,9 @@ export class Connections {
           return callback(new Error(`not authorized ${REFUSED}`));
         }
         const taken = (error: Error | null) => {
-          if (isWill && !error) connection.willPublished();
-          const limit = error && limitOf(error) ? error : new LimitError(NO_ROOM, { cause: error });
-          callback(error && limit);
+          if (error) return callback(limitOf(error) ? error : new LimitError(NO_ROOM, { cause: error }));
+          if (isWill) connection.willPublished();
+          callback(null);
         };
         const limit = topicPastLimit(packet.topic, this.#limits);
         if (limit && !isWill) return callback(new LimitError(limit));

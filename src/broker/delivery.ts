@@ -1,4 +1,3 @@
-import { nextTick } from "node:process";
 import type { Duplex } from "node:stream";
 import type { ReachedLimit } from "../events.js";
 import type { Message } from "./message.js";
@@ -124,19 +123,26 @@ export class Delivery {
     return false;
   }
 
-  /** What is written in one turn of the event loop leaves together. */
+  /**
+   * What is written in one turn of the event loop leaves together, or as soon as it fills the socket's buffer: of the
+   * time in which a thousand machines vanish, a third went into one write for each will.
+   */
   #write(packet: Buffer): void {
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();
-      nextTick(() => {
-        this.#corked = false;
-        this.#socket.uncork();
-      });
+      setImmediate(() => this.#uncork());
     }
     if (this.#socket.write(packet)) return;
+    this.#uncork();
     if (this.#unreadBytes === 0) this.#socket.once("drain", () => this.#countUnread(0));
     this.#countUnread(this.#socket.writableLength);
+  }
+
+  #uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.#socket.uncork();
   }
 
   #countUnread(bytes: number): void {
