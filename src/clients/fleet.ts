@@ -57,16 +57,20 @@ class Fleet {
   /** When the last look was, in performance.now()'s milliseconds, and what had been reached then. */
   #looked = { at: performance.now(), reached: 0 };
   #entered: ReturnType<Control["enter"]> | null = null;
+  /** Of each machine. One key is for all. */
+  readonly #controlOfOne: Control;
 
   constructor(
     private readonly settings: PubSettings,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: Control,
+    control: Control,
     /** Null: they are not to fail. */
     private readonly vanishing: Vanishing | null,
   ) {
     setMaxListeners(0, this.#stop.signal); // each machine hears it
     void aborted(control.stop).then(() => this.#stop.abort(control.stop.reason));
+    const enter = () => (this.#entered ??= control.enter());
+    this.#controlOfOne = { ...control, stop: this.#stop.signal, enter };
   }
 
   async run(): Promise<ExitCode> {
@@ -108,20 +112,11 @@ class Fleet {
       this.#hear(event, settings);
     };
     this.#running += 1;
-    const done = publishReadings(settings, hear, this.#controlOfOne(), this.#crowd()).finally(() => {
+    const done = publishReadings(settings, hear, this.#controlOfOne, this.#crowd()).finally(() => {
       this.#running -= 1;
       this.#failWhenReady();
     });
     return { done, arrived: Promise.race([connected, done.then(() => {})]) };
-  }
-
-  /** One key is for all. */
-  #controlOfOne(): Control {
-    return {
-      ...this.control,
-      stop: this.#stop.signal,
-      enter: () => (this.#entered ??= this.control.enter()),
-    };
   }
 
   #crowd() {

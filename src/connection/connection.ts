@@ -62,7 +62,7 @@ export class Connection {
     throw new Error("open() comes first");
   };
   /** Those whose failure has been told. */
-  readonly #warned = new Set<Address>();
+  readonly #warned: Address[] = [];
   #retry: NodeJS.Timeout | undefined;
   #ended: Promise<void> | null = null;
   /** Null: this connection speaks MQTT 3.1.1. */
@@ -477,8 +477,8 @@ export class Connection {
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
   #warnOnce(failed: Failed, other: Address | null, secondsLeft: number): void {
     const { address, error } = failed;
-    if (this.#warned.has(address)) return;
-    this.#warned.add(address);
+    if (this.#warned.includes(address)) return;
+    this.#warned.push(address);
     const more = secondsLeft > 0 ? ` (trying for ${secondsLeft} s more)` : "";
     this.#warn(other ? goingOver(failed, other) : error, more);
   }

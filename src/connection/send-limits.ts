@@ -24,7 +24,7 @@ export class SendLimits {
   /** Messages at QoS 1 and 2 that are sent and not acknowledged. */
   #underWay = 0;
   readonly #whenFree: (() => void)[] = [];
-  readonly #told = new Set<string>();
+  readonly #told: string[] = [];
 
   constructor(private readonly sink: Sink<ClientEvent>) {}
 
@@ -85,8 +85,10 @@ export class SendLimits {
     trouble: Trouble,
   ): Trouble {
     const { code, message, hint } = trouble;
-    if (!this.#told.has(key)) this.sink({ event: "warning", code, message, hint });
-    this.#told.add(key);
+    if (!this.#told.includes(key)) {
+      this.#told.push(key);
+      this.sink({ event: "warning", code, message, hint });
+    }
     return trouble;
   }
 }

@@ -18,10 +18,10 @@ export interface Failed {
 export class Turns {
   /** The one to connect to, or that is connected to. */
   current: Address;
-  /** In this round. */
-  readonly #tried = new Set<Address>();
+  /** In this round. Arrays, here and elsewhere in a connection, as they take no memory while they are empty. */
+  #tried: Address[] = [];
   /** Of each the last failure since a broker has accepted this client. */
-  readonly #failed = new Map<Address, Failed>();
+  #failed: Failed[] = [];
 
   constructor(private readonly addresses: readonly [Address, ...Address[]]) {
     this.current = addresses[0];
@@ -29,17 +29,17 @@ export class Turns {
 
   /** How many have still to be tried in this round. */
   get left(): number {
-    return this.#candidates().filter(address => !this.#tried.has(address)).length;
+    return this.#candidates().filter(address => !this.#tried.includes(address)).length;
   }
 
   /** In the order in which they are tried. */
   get failed(): Failed[] {
-    return this.addresses.flatMap(address => this.#failed.get(address) ?? []);
+    return this.addresses.flatMap(address => this.#failureOf(address) ?? []);
   }
 
   accepted(): void {
-    this.#tried.clear();
-    this.#failed.clear();
+    this.#tried = [];
+    this.#failed = [];
   }
 
   /**
@@ -47,13 +47,13 @@ export class Turns {
    * @returns whose turn is next, `now` or after a pause, as each has been tried; null: no one's any more
    */
   next(failed: Failed): { address: Address; now: boolean } | null {
-    this.#failed.set(failed.address, failed);
-    this.#tried.add(failed.address);
+    this.#failed = [...this.#failed.filter(({ address }) => address !== failed.address), failed];
+    this.#tried.push(failed.address);
     const candidates = this.#candidates();
-    const untried = candidates.find(address => !this.#tried.has(address));
+    const untried = candidates.find(address => !this.#tried.includes(address));
     const address = untried ?? candidates[0];
     if (address === undefined) return null;
-    if (!untried) this.#tried.clear();
+    if (!untried) this.#tried = [];
     this.current = address;
     return { address, now: untried !== undefined };
   }
@@ -62,6 +62,10 @@ export class Turns {
   #candidates(): Address[] {
     const after = this.addresses.indexOf(this.current) + 1;
     const inTurn = [...this.addresses.slice(after), ...this.addresses.slice(0, after)];
-    return inTurn.filter(address => !this.#failed.get(address)?.isFinal);
+    return inTurn.filter(address => !this.#failureOf(address)?.isFinal);
+  }
+
+  #failureOf(address: Address): Failed | undefined {
+    return this.#failed.find(failed => failed.address === address);
   }
 }

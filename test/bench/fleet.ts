@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import type { Event, Timed } from "../../src/events.js";
 import { readFileSync } from "node:fs";
 import { binDir, missing } from "../processes.js";
-import { type BenchBroker, startBrokers } from "./brokers.js";
+import { type BenchBroker, startBrokers, startLwtBroker } from "./brokers.js";
 import { environment } from "./contest.js";
 import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
@@ -49,7 +49,7 @@ export async function run(_rounds?: number, isLong = false): Promise<string> {
     for (const machines of isLong ? SIZES_LONG : SIZES)
       for (const broker of brokers) lines.push(await readings(broker, machines));
     lines.push("to reach with 10 000 on lwt-broker: 400 MB, all acknowledged, p99 25 ms", "");
-    lines.push(...(await watched(brokers, isLong ? SIZES_LONG : SIZES)));
+    lines.push(...(await watched(isLong ? SIZES_LONG : SIZES)));
     lines.push(`${VANISHING} vanish at once: how many wills came, and when (ms)`);
     lines.push(willRow("cause", "broker", "came", "p50", "p99", "last"));
     for (const cause of CAUSES) for (const broker of brokers) lines.push(await wills(broker, cause));
@@ -91,13 +91,18 @@ async function readings(broker: BenchBroker, machines: number): Promise<string> 
 }
 
 /** The same while somebody watches: sub-lwt --table on a terminal, beside sub-lwt that shows nothing. */
-async function watched(brokers: BenchBroker[], sizes: number[]): Promise<string[]> {
+async function watched(sizes: number[]): Promise<string[]> {
   if (missing("script", ["-V"]))
     return ["sub-lwt --table skipped: there is no script(1) to make a terminal", ""];
-  const broker = brokers.find(({ name }) => name.startsWith("lwt-broker"));
-  if (!broker) return [];
   const lines = [watchRow("watching on lwt-broker", "machines", "received", "MB", "CPU %", "µs each")];
-  for (const machines of sizes) lines.push(...(await watch(broker, machines)));
+  for (const machines of sizes) {
+    const broker = await startLwtBroker(); // the states that another fleet has left would be received too
+    try {
+      lines.push(...(await watch(broker, machines)));
+    } finally {
+      await broker.stop();
+    }
+  }
   return [...lines, ""];
 }
 
