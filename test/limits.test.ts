@@ -4,6 +4,7 @@ import { connect, type Socket } from "node:net";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import path from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type TestContext, test } from "node:test";
 import { WebSocket } from "ws";
 import type { BrokerSettings } from "../src/broker/broker.js";
@@ -143,6 +144,19 @@ test("packets that are never finished: in all they take so much, and who began f
     await clients.get("second")?.packet("PUBACK", PacketType.puback, 1);
     // What ended or was finished is not counted any more.
     await begin("fourth");
+  });
+});
+
+test("a packet that comes byte by byte: what each piece takes in memory counts too", t => {
+  const limits = { "unfinished-bytes": 100_000 };
+  return withPair(t, limits, async broker => {
+    const dripping = await broker.connect("dripping");
+    const bytes = publishPacket("a", "x".repeat(80_000), 1);
+    for (let i = 0; i < bytes.length && !dripping.socket.destroyed; i++) {
+      dripping.socket.write(bytes.subarray(i, i + 1));
+      await setImmediate();
+    }
+    await endedPast(broker, "dripping", past(limits, "unfinished-bytes"));
   });
 });
 
@@ -320,6 +334,70 @@ test("no CONNECT in time: nor TLS, nor WebSocket, nor MQTT on it", async t => {
     },
     { ws },
   );
+});
+
+/** A WebSocket frame with a mask of zeros, which changes nothing. */
+function frame(payload: Buffer, { isFirst = true, isLast = true } = {}): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(payload.length));
+  const head = Buffer.of((isLast ? 0x80 : 0) | (isFirst ? 2 : 0), 0x80 | 127);
+  return Buffer.concat([head, length, Buffer.alloc(4), payload]);
+}
+
+/** MQTT on a WebSocket made of bytes, for frames that no library sends. */
+async function connectFrames(t: TestContext, broker: ObservedBroker, clientId: string): Promise<Socket> {
+  const { socket } = silentAt(t, portOf(broker, "ws"));
+  const headers = [
+    "Host: x",
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    `Sec-WebSocket-Key: ${Buffer.alloc(16).toString("base64")}`,
+    "Sec-WebSocket-Protocol: mqtt",
+  ];
+  socket.write(`GET /mqtt HTTP/1.1\r\n${headers.join("\r\n")}\r\n\r\n`);
+  socket.write(frame(connectPacket({ clientId })));
+  await broker.event("client-connected", clientId);
+  return socket;
+}
+
+test("WebSocket messages that are never finished: in all they take so much, with the packets", t => {
+  const limits = { "unfinished-bytes": 100_000 };
+  const trouble = async (broker: ObservedBroker, pair: Pair) => {
+    const whole = frame(publishPacket("a", "x".repeat(80_000), 1));
+    const begin = async (clientId: string, half: Buffer) => {
+      const socket = await connectFrames(t, broker, clientId);
+      socket.write(half);
+      return socket;
+    };
+    await begin("frame", whole.subarray(0, 40_000));
+    const second = await begin("second", whole.subarray(0, 40_000));
+    // Those are in the way of nobody whose messages end, though in several pieces and fragments.
+    const ending = await connectFrames(t, broker, "ending");
+    const packets = Buffer.concat([1, 2, 3, 4].map(id => publishPacket("a", "x".repeat(10_000), id)));
+    for (const [from, to] of [
+      [0, 15_000],
+      [15_000, 15_001],
+      [15_001, undefined],
+    ] as const)
+      ending.write(frame(packets.subarray(from, to), { isFirst: from === 0, isLast: to === undefined }));
+    for (let i = 0; i < 3; i++) await pair.exchange("x".repeat(1000));
+    const third = await broker.connect("third");
+    third.socket.write(publishPacket("a", "x".repeat(80_000), 1).subarray(0, 40_000));
+    await endedPast(broker, "frame", past(limits, "unfinished-bytes"));
+    second.write(whole.subarray(40_000));
+    await pair.exchange();
+    // Beside the bytes in it, what each fragment takes in memory.
+    const fragments = Array.from({ length: 300 }, (_, i) =>
+      frame(Buffer.of(0x30), { isFirst: i === 0, isLast: false }),
+    );
+    await begin("fragments", Buffer.concat(fragments));
+    await endedPast(broker, "third", past(limits, "unfinished-bytes"));
+    await endedPast(broker, "fragments", past(limits, "unfinished-bytes"));
+    const others = broker.all("client-disconnected").map(({ clientId }) => clientId);
+    assert.deepEqual(others, ["frame", "third", "fragments"]);
+  };
+  return withPair(t, limits, trouble, { ws });
 });
 
 test("WebSocket: a packet that is too large, and a frame that is too large for any", t => {

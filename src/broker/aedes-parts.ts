@@ -8,7 +8,7 @@ import { type Duplex, Readable } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "./acknowledgments.js";
 import { stringBytesProblem } from "../topics.js";
 import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "./faults.js";
-import { FAREWELL, LimitError, type Limits } from "./limits.js";
+import { FAREWELL, LimitError, type Limits, PIECE_OVERHEAD } from "./limits.js";
 
 const SECOND = 1000;
 
@@ -189,16 +189,18 @@ export function refuseLargePackets({ _parser: parser }: AedesClient, most: numbe
   };
 }
 
-/** Tells after each piece that was read how many bytes are kept of a packet that is not complete. */
+/** Tells after each piece that was read how many bytes of memory a packet takes that is not complete. */
 export function watchUnfinished(
   { _parser: parser }: AedesClient,
   tell: (packet: object | null, bytes: number) => void,
 ): void {
   const parse = parser.parse.bind(parser);
+  let pieces = 0;
   parser.parse = bytes => {
     const kept = parse(bytes);
     if (kept > 0 && kept < bytes.length) keepOnly(parser._list);
-    tell(parser.packet, kept);
+    pieces = kept > bytes.length ? pieces + 1 : 1;
+    tell(parser.packet, kept === 0 ? 0 : kept + pieces * PIECE_OVERHEAD);
     return kept;
   };
 }

@@ -73,6 +73,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const headcount = new Headcount(limits, pace);
   const door = {
     open: (stream: Duplex, socket: Socket) => connections.add(stream, socket),
+    keeps: (stream: Duplex, message: object, bytes: number) => connections.keeps(stream, message, bytes),
     refused: (socket: Socket, reason: string) => connections.refused(socket, reason),
     late: (socket: Socket) => connections.late(socket),
     failed: (error: Error) => pace.emit(failure(error)),

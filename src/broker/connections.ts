@@ -117,9 +117,15 @@ export class Connections {
     this.#byClient.set(client, connection);
     stream.once("close", () => {
       this.#unfinished.forget(client);
+      this.#unfinished.forget(stream);
       connection.socketClosed(this.#broker.clients[client.id] === client);
     });
     void connection.gone.then(() => this.#forget(connection));
+  }
+
+  /** Beneath that stream, of what is not complete there; what the parser keeps comes on top of it. */
+  keeps(stream: Duplex, message: object, bytes: number): void {
+    this.#unfinished.tell(stream, message, stream.destroyed ? 0 : bytes);
   }
 
   /** Somebody came and never spoke MQTT: anybody can, as often as the network carries. */

@@ -25,6 +25,8 @@ export interface ListenSettings {
 export interface Door {
   /** MQTT is spoken on that stream, which lies on that socket. */
   open(stream: Duplex, socket: Socket): void;
+  /** So many bytes are kept beneath that stream of a message that is not complete. */
+  keeps(stream: Duplex, message: object, bytes: number): void;
   /** It is not spoken there, or not with that one. */
   refused(socket: Socket, reason: string): void;
   /** TLS or WebSocket was not agreed on in time. */

@@ -1,4 +1,4 @@
-import type { AedesClient } from "./aedes-parts.js";
+import type { EventEmitter } from "node:events";
 import { LimitError } from "./limits.js";
 
 interface Unfinished {
@@ -10,30 +10,33 @@ interface Unfinished {
 export class UnfinishedPackets {
   readonly #most: number;
   #bytes = 0;
-  /** The one whose packet was begun first comes first. */
-  readonly #byClient = new Map<AedesClient, Unfinished>();
+  /** By who keeps them: what parses a connection, or brings it WebSocket frames. The one that was begun first comes first. */
+  readonly #byKeeper = new Map<EventEmitter, Unfinished>();
 
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** @param bytes that are kept of that packet now */
-  tell(client: AedesClient, packet: object | null, bytes: number): void {
-    if (this.#byClient.get(client)?.packet !== packet || bytes === 0) this.forget(client);
+  /**
+   * @param keeper its `error` ends the connection
+   * @param bytes that are kept of that packet now
+   */
+  tell(keeper: EventEmitter, packet: object | null, bytes: number): void {
+    if (this.#byKeeper.get(keeper)?.packet !== packet || bytes === 0) this.forget(keeper);
     if (bytes === 0) return;
-    this.#bytes += bytes - (this.#byClient.get(client)?.bytes ?? 0);
-    this.#byClient.set(client, { packet, bytes });
-    if (this.#bytes > this.#most) this.#endFirst();
+    this.#bytes += bytes - (this.#byKeeper.get(keeper)?.bytes ?? 0);
+    this.#byKeeper.set(keeper, { packet, bytes });
+    while (this.#bytes > this.#most) this.#endFirst();
   }
 
-  forget(client: AedesClient): void {
-    this.#bytes -= this.#byClient.get(client)?.bytes ?? 0;
-    this.#byClient.delete(client);
+  forget(keeper: EventEmitter): void {
+    this.#bytes -= this.#byKeeper.get(keeper)?.bytes ?? 0;
+    this.#byKeeper.delete(keeper);
   }
 
   /** Who goes on sending is through soon, so it is nobody who means well. */
   #endFirst(): void {
-    const [first] = this.#byClient.keys();
+    const [first] = this.#byKeeper.keys();
     if (!first) return;
     this.forget(first);
     first.emit("error", new LimitError({ name: "unfinished-bytes", most: this.#most }));

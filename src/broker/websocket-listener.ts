@@ -4,7 +4,8 @@ import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 import type { TlsOptions } from "node:tls";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
-import { FAREWELL, type Limits } from "./limits.js";
+import { Frames } from "./frames.js";
+import { FAREWELL, type Limits, PIECE_OVERHEAD } from "./limits.js";
 import type { Door } from "./listeners.js";
 import { isLoopback } from "./loopback.js";
 
@@ -90,6 +91,23 @@ function accept(webSocket: WebSocket, socket: Socket, door: Door): void {
   socket.on("error", error => stream.destroy(error));
   stream.on("error", () => setTimeout(() => socket.destroy(), FAREWELL).unref());
   door.open(stream, socket);
+  watchFrames(socket, (message, bytes) => door.keeps(stream, message, bytes));
+}
+
+/** Tells after each piece that was read how many bytes of memory a message takes that is not complete. */
+function watchFrames(socket: Socket, tell: (message: object, bytes: number) => void): void {
+  const frames = new Frames();
+  let message = {};
+  let kept = 0;
+  socket.on("data", (piece: Buffer) => {
+    if (frames.take(piece)) {
+      message = {};
+      kept = 0;
+    }
+    kept += piece.length + PIECE_OVERHEAD; // all of a piece stays in memory, as long as a byte of it is kept
+    if (frames.isBetween) kept = 0;
+    tell(message, kept === 0 ? 0 : kept + frames.count * PIECE_OVERHEAD);
+  });
 }
 
 /** Why there will be no WebSocket; null: nothing is wrong. */
