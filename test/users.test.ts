@@ -316,6 +316,7 @@ test("with --data the owner of a session and of a will is known after the broker
   assert.equal((await come("ben", "machine")).returnCode, 2);
   assert.deepEqual(await come("anna", "machine"), { sessionPresent: true, returnCode: 0 });
   // What was nobody's is the first one's who asks for it, with the filters that are theirs.
+  assert.deepEqual(second.process.all("unsubscribed"), []);
   assert.deepEqual(await come("anna", "old"), { sessionPresent: true, returnCode: 0 });
   await second.process.event("unsubscribed", { clientId: "old", topicFilter: "old/#" });
   assert.equal((await come("ben", "old")).returnCode, 2);
@@ -344,6 +345,48 @@ test("rights that are gone: subscriptions end, and what was queued is not delive
   const back = await broker.connect("anna", "away", { clean: false });
   assert.deepEqual(await back.payloadsBefore("after, class/2"), ["before, class/2"]);
   await broker.process.event("message-dropped", { clientId: "away", topic: "class/1" });
+});
+
+test("rights that are gone: nothing more is queued for who is away, nor after a restart", async t => {
+  const data = ["--data", path.join(temporaryFolder(t), "data"), "--sync", "write"];
+  const teacher = [line("teacher"), "  publish #"];
+  const anna = [line("anna"), "  subscribe class/2"];
+  const nobody = ["anonymous", "  subscribe class/#"];
+  const broker = await usersBroker(
+    t,
+    [...anna, "  subscribe class/1", line("ben"), "  subscribe #", ...nobody, ...teacher],
+    ...data,
+  );
+  for (const [user, clientId, filters] of [
+    ["anna", "a", ["class/1", "class/2"]],
+    ["ben", "b", ["class/1", "class/2"]],
+    [null, "n", ["class/1", "class/2"]],
+  ] as const) {
+    const client = await broker.connect(user, clientId, { clean: false });
+    for (const filter of filters) await client.subscribe(filter, 1);
+    if (user !== "ben") client.disconnect();
+    if (user !== "ben") await broker.process.event("session-stored", { clientId });
+  }
+  await broker.change(...anna, ...teacher);
+  await broker.process.event("session-stored", { clientId: "b" }); // as ben is no user any more
+  await (await broker.connect("teacher", "t")).publish("class/1", "x", 1);
+  await (await broker.connect("teacher", "t")).publish("class/2", "marker", 1);
+  await broker.process.event("message-queued", { topic: "class/2" });
+  const queued = ({ process }: TestBroker) =>
+    process.all("message-queued").map(({ clientId, topic }) => `${clientId} ${topic}`);
+  assert.deepEqual(queued(broker), ["a class/2"]);
+  const gone = broker.process
+    .all("not-authorized")
+    .map(each => `${each.clientId} ${each.user} ${each.topic}`);
+  const expected = ["a anna class/1", "b ben class/1", "b ben class/2"];
+  assert.deepEqual(gone, [...expected, "n null class/1", "n null class/2"]);
+
+  broker.process.child.send("stop");
+  assert.equal(await broker.process.exit(), 0);
+  write(broker.file, [line("anna"), "  subscribe class/3", ...teacher]);
+  const next = await startOn(t, broker.file, ...data);
+  await next.process.event("unsubscribed", { clientId: "a", topicFilter: "class/2" });
+  assert.equal(next.process.all("unsubscribed").length, 1);
 });
 
 test("the file changes: who is gone, or has another password, is closed; others stay; a bad one changes nothing", async t => {

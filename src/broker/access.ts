@@ -59,7 +59,8 @@ export interface Access {
 }
 
 const EVERYTHING: Rights = { mayPublish: () => true, maySubscribe: () => true };
-const NOBODY: Login = { user: null, proof: null };
+/** Without a user name. */
+export const NOBODY: Login = { user: null, proof: null };
 
 /** Without --users: anyone is nobody in particular, and may do everything. */
 export const OPEN_TO_ALL: Access = {

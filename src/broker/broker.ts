@@ -91,6 +91,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   pace.emit({ event: "listening", url, urls, pid, data: store.folder, sync: settings.data?.sync ?? null });
   for (const event of found) pace.emit(event);
   access.tell();
+  connections.dropForbidden();
   if (!isLoopback(listening.address)) {
     if (!settings.users) pace.emit(OPEN_TO_NETWORK);
     else if (!settings.tlsOnly) pace.emit(PASSWORDS_IN_CLEAR);

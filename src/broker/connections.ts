@@ -20,7 +20,7 @@ import {
   watchUnfinished,
   watchPackets,
 } from "./aedes-parts.js";
-import { type Access, isRefusal, Refusal, ReturnCode } from "./access.js";
+import { type Access, isRefusal, NOBODY, Refusal, ReturnCode } from "./access.js";
 import { causeOfError, limitOf, REFUSED, willClause } from "./causes.js";
 import { Connection, messageOf } from "./connection.js";
 import type { Message } from "./message.js";
@@ -51,6 +51,8 @@ export class Connections {
   readonly #unread: Unread;
   readonly #wills: WillLimit;
   readonly #access: Access;
+  /** Who has no user name may come in, as far as was looked last. */
+  #isOpenToNobody: boolean;
   readonly #pace: Pace;
   /** Tell of every packet. */
   readonly #debug: boolean;
@@ -71,6 +73,7 @@ export class Connections {
     this.#unread = new Unread(limits);
     this.#wills = new WillLimit(limits["will-bytes"]);
     this.#access = access;
+    this.#isOpenToNobody = access.holds(NOBODY);
     this.#pace = pace;
     this.#debug = debug;
     this.#publications = new Publications(store, this.#room, this.#limit, pace);
@@ -176,6 +179,26 @@ export class Connections {
       connection.authorize(login, this.#access.rightsOf(user, clientId));
       if (this.#access.holds(login)) connection.dropForbidden();
       else void connection.end("not-authorized");
+    }
+    this.dropForbidden();
+  }
+
+  /** Nothing more is queued for an absent client that its session's owner may not receive any more. */
+  dropForbidden(): void {
+    // What was nobody's before there were users is the first one's who asks for it, and is judged then.
+    const judgesNobody = this.#isOpenToNobody || this.#access.holds(NOBODY);
+    this.#isOpenToNobody = this.#access.holds(NOBODY);
+    for (const session of this.#store.storedSessions()) {
+      const { user, clientId } = session;
+      if (user === null && !judgesNobody) continue;
+      const rights = this.#access.rightsOf(user, clientId);
+      for (const topicFilter of session.subscriptions.keys()) {
+        if (rights.maySubscribe(topicFilter)) continue;
+        this.#store.unsubscribe(session, topicFilter);
+        const gone = { clientId, user, action: "subscribe", topic: topicFilter } as const;
+        this.#pace.emitWhileFree(() => ({ event: "not-authorized", ...gone }));
+        this.#pace.emitWhileFree(() => ({ event: "unsubscribed", clientId, topicFilter, qos: null }));
+      }
     }
   }
 
