@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, openSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import path from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
 import { spawn } from "node:child_process";
 import { connect } from "../src/connection/connect.js";
@@ -204,12 +204,45 @@ test("an output that can't be written: exit 1, not a closed pipe's 0", {
   skip: !existsSync("/dev/full"),
 }, async t => {
   const { url } = await lwtBroker(t);
-  const args = [path.join(binDir, "pub-lwt.cjs"), "-b", url, "-C", "1"];
-  const full = openSync("/dev/full", "w");
-  const child = spawn(process.execPath, args, { cwd: temporaryFolder(t), stdio: ["ignore", full, "pipe"] });
-  const pub = new Running(t, child);
+  const pub = writingTo(t, openSync("/dev/full", "w"), "pub-lwt", "-b", url, "-C", "1");
   assert.equal(await pub.exit(), 1);
   assert.match(pub.stderr, /standard output can't be written[^]*disk full/);
+});
+
+/** A command whose stdout is that file, or is a pipe that nobody reads. */
+function writingTo(t: TestContext, out: number | "closed", name: string, ...args: string[]): Running {
+  const child = spawn(process.execPath, [path.join(binDir, `${name}.cjs`), ...args], {
+    cwd: temporaryFolder(t),
+    stdio: ["ignore", out === "closed" ? "pipe" : out, "pipe"],
+  });
+  if (out === "closed") child.stdout?.destroy();
+  return new Running(t, child);
+}
+
+const COMMANDS = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
+
+test("help and version into a pipe that is closed: exit 0, and not a word", async t => {
+  for (const name of COMMANDS)
+    for (const args of [["--help"], ["--help", "all"], ["--version"]]) {
+      const run = writingTo(t, "closed", name, ...args);
+      assert.equal(await run.exit(), 0, run.stderr);
+      assert.equal(run.stderr, "");
+    }
+  const wrong = writingTo(t, "closed", "pub-lwt", "--nonsense", "--json");
+  assert.equal(await wrong.exit(), 2);
+  assert.match(wrong.stderr, /^pub-lwt: .*\n {2}.*\n$/);
+});
+
+test("help and version that can't be written: exit 1, a line on what, a line on what next", {
+  skip: !existsSync("/dev/full"),
+}, async t => {
+  const full = openSync("/dev/full", "w");
+  for (const name of COMMANDS)
+    for (const option of ["--help", "--version"]) {
+      const run = writingTo(t, full, name, option);
+      assert.equal(await run.exit(), 1);
+      assert.match(run.stderr, /^\S+: standard output can't be written: .*\n {2}Is the disk full\?\n$/);
+    }
 });
 
 test("at QoS 0 only what went out counts as sent", async t => {

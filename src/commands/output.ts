@@ -24,6 +24,9 @@ const MOST_GATHERED = 64 * 1024;
 /** What writing says when the reader has gone: on Linux and macOS, after destruction, on Windows; a closed terminal. */
 const CLOSED = new Set(["EPIPE", "ERR_STREAM_DESTROYED", "EOF", "EIO"]);
 
+/** Whether nobody reads any more, as with `| head -1`, which is no failure. */
+export const isClosed = ({ code = "" }: NodeJS.ErrnoException): boolean => CLOSED.has(code);
+
 interface OutputParts {
   streams: Streams;
   settings: OutputSettings;
@@ -48,15 +51,13 @@ export class Output {
 
   constructor(
     private readonly parts: OutputParts,
-    /** Called once when nobody reads stdout any more (`| head -1`), or when it can't be written to: with that error. */
-    onGone: (error: Error | null) => void,
+    /** Called once when nobody reads stdout any more, or when it can't be written to. */
+    onGone: (why: "output-gone" | "output-failed") => void,
   ) {
-    const { out, err } = parts.streams;
-    out.on("error", (error: NodeJS.ErrnoException) => {
-      if (!this.#gone) onGone(CLOSED.has(error.code ?? "") ? null : error);
+    parts.streams.out.on("error", (error: NodeJS.ErrnoException) => {
+      if (!this.#gone) onGone(isClosed(error) ? "output-gone" : "output-failed");
       this.#gone = true;
     });
-    err.on("error", () => {}); // no one is left to tell
   }
 
   /** Stamps the event with the time and writes it; the promise, if there is one, is kept when stdout can take more. */

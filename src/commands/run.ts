@@ -13,7 +13,7 @@ import type { Warning } from "../settings/connection.js";
 import { type Given, merge, optionSource, type Source, type Variables } from "../settings/sources.js";
 import type { Keyboard } from "./keyboard.js";
 import { type Live, LiveOutput } from "./live-line.js";
-import { Output, type OutputSettings } from "./output.js";
+import { isClosed, Output, type OutputSettings } from "./output.js";
 import { canRewrite, screenOf } from "./screen.js";
 
 interface Job {
@@ -47,29 +47,46 @@ export interface Program<Table extends OptionTable> extends Usage {
 
 const streams = { out: process.stdout, err: process.stderr };
 
+/** Why stdout could not be written to; that its reader has gone is no failure. */
+let outputError: Error | null = null;
+
 /** Runs a command from its arguments to its exit code. The only user of `process`. */
 export async function run<Table extends OptionTable>(program: Program<Table>): Promise<void> {
   const argv = process.argv.slice(2);
   const screen = await screenOf(streams, process.env, process.platform);
+  streams.err.on("error", () => {}); // no one is left to tell
+  streams.out.on("error", (error: NodeJS.ErrnoException) => {
+    if (!isClosed(error)) outputError ??= error;
+  });
   try {
-    if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
-    // Answered without yargs, which takes longer to load than all the rest.
-    if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
-      return await printHelp(program, false, screen);
-    hideSecrets(program.name, argv);
-    const { parseArguments } = await import("./parse.js");
-    const { given, words, help } = parseArguments(program, argv);
-    if (help !== null) return await printHelp(program, help === "all", screen);
-    if (given["version"] !== undefined) return print(packageJson.version);
-    const { sources, warnings } = await sourcesOf(program, given);
-    const circumstances = { words, screen, variables: process.env, platform: process.platform };
-    const job = await program.prepare(merge(program.options, sources), circumstances);
-    process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
+    await perform(program, argv, screen);
+    await written();
+    if (outputError) throw cantWrite(outputError);
   } catch (error) {
     fail(program.name, error, argv, screen);
   } finally {
     await leave();
   }
+}
+
+async function perform<Table extends OptionTable>(
+  program: Program<Table>,
+  argv: string[],
+  screen: Screen,
+): Promise<void> {
+  if (argv.length === 1 && argv[0] === "--version") return print(packageJson.version);
+  // Answered without yargs, which takes longer to load than all the rest.
+  if (argv.length === 1 && (argv[0] === "-h" || argv[0] === "--help"))
+    return printHelp(program, false, screen);
+  hideSecrets(program.name, argv);
+  const { parseArguments } = await import("./parse.js");
+  const { given, words, help } = parseArguments(program, argv);
+  if (help !== null) return printHelp(program, help === "all", screen);
+  if (given["version"] !== undefined) return print(packageJson.version);
+  const { sources, warnings } = await sourcesOf(program, given);
+  const circumstances = { words, screen, variables: process.env, platform: process.platform };
+  const job = await program.prepare(merge(program.options, sources), circumstances);
+  process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
 }
 
 /** Ended by itself, Node takes its heap apart first: 7 % of the processor time for one message. */
@@ -113,15 +130,11 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const stop = new AbortController();
   const stopFor = (reason: StopReason) => stop.abort(reason);
   const { output: settings, render } = job;
-  let outputError: Error | null = null;
   // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
   const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
   const line = rewrites ? new LiveOutput(streams.err, screen) : null;
   const live = job.live && canRewrite(streams.out, process.env) ? job.live(streams.out, line) : line;
-  const output = new Output({ streams, settings, render, screen, live }, error => {
-    outputError = error;
-    stopFor(error ? "output-failed" : "output-gone");
-  });
+  const output = new Output({ streams, settings, render, screen, live }, stopFor);
   const interrupted = (signal: NodeJS.Signals) => {
     output.interrupted(signal === "SIGINT");
     if (stop.signal.aborted) {
@@ -168,7 +181,6 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
     };
     const exitCode = await job.start(output.sink, { stop: stop.signal, enter, input, key, secret, crash });
     if (stop.signal.reason === "timeout") return ExitCode.timedOut;
-    if (outputError) throw cantWrite(outputError);
     return stop.signal.reason === "output-gone" ? ExitCode.done : exitCode;
   } finally {
     clearTimeout(timer);
