@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, openSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
 import path from "node:path";
+import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
 import { spawn } from "node:child_process";
 import { connect } from "../src/connection/connect.js";
 import { isUserError } from "../src/errors.js";
-import { binDir, command, lwtBroker, Running, rerouted, temporaryFolder } from "./processes.js";
-import { firstPacket, packet, uint16 } from "./raw-client.js";
+import { binDir, command, freePort, lwtBroker, Running, rerouted, temporaryFolder } from "./processes.js";
+import { firstPacket, packet, RawClient, uint16 } from "./raw-client.js";
 import { tcpServer } from "./servers.js";
 
 /** How runs end where a broker, or what they are given, is not as it should be. */
@@ -243,6 +245,32 @@ test("help and version that can't be written: exit 1, a line on what, a line on 
       assert.equal(await run.exit(), 1);
       assert.match(run.stderr, /^\S+: standard output can't be written: .*\n {2}Is the disk full\?\n$/);
     }
+});
+
+test("a broker whose output nobody reads any more ends all the same, and keeps what it acknowledged", async t => {
+  const folder = path.join(temporaryFolder(t), "data");
+  const port = await freePort();
+  const args = [path.join(binDir, "lwt-broker.cjs"), "--port", String(port), "--data", folder];
+  const child = spawn(process.execPath, [...args, "--json"], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  t.after(() => child.kill("SIGKILL"));
+  assert.ok(child.stdout && child.stderr);
+  const said = text(child.stderr);
+  await once(child.stdout, "readable"); // it listens; and no more is read
+  const session = await RawClient.connect(t, port, { clientId: "session", clean: false });
+  await session.subscribe("#", 1);
+  session.disconnect();
+  await session.closed;
+  // Told of, it would be some MB; a pipe holds less.
+  const publisher = await RawClient.connect(t, port, { clientId: "publisher" });
+  for (let i = 0; i < 400; i++) await publisher.publish(`${"x".repeat(4000)}/${i}`, "x", 1);
+  child.send("stop");
+  const [code] = (await once(child, "exit")) as [number | null];
+  assert.equal(code, 0);
+  assert.match(await said, /lwt-broker: its output was not read any more/);
+  const next = await lwtBroker(t, "--data", folder);
+  const back = await RawClient.connect(t, next.port, { clientId: "session", clean: false });
+  await next.process.event("session-resumed", { clientId: "session", queued: 400 });
+  back.disconnect();
 });
 
 test("at QoS 0 only what went out counts as sent", async t => {

@@ -47,6 +47,11 @@ export interface Program<Table extends OptionTable> extends Usage {
 
 const streams = { out: process.stdout, err: process.stderr };
 
+/** Milliseconds in which stdout may take nothing, once the command was told to stop: a reader may have stopped reading. */
+const PATIENCE = 3000;
+let isToldToStop = false;
+const UNREAD = "its output was not read any more, and what was left of that is lost.";
+
 /** Why stdout could not be written to; that its reader has gone is no failure. */
 let outputError: Error | null = null;
 
@@ -60,12 +65,14 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
   });
   try {
     await perform(program, argv, screen);
-    await written();
+    if (!(await written())) process.stderr.write(`${program.name}: ${UNREAD}\n`);
     if (outputError) throw cantWrite(outputError);
   } catch (error) {
     fail(program.name, error, argv, screen);
+    await written();
   } finally {
-    await leave();
+    // Ended by itself, Node takes its heap apart first: 7 % of the processor time for one message.
+    process.exit(); // oxlint-disable-line no-process-exit -- with process.exitCode, and nothing left to do
   }
 }
 
@@ -89,15 +96,26 @@ async function perform<Table extends OptionTable>(
   process.exitCode = await work(program.name, { ...job, warnings: [...warnings, ...job.warnings] }, screen);
 }
 
-/** Ended by itself, Node takes its heap apart first: 7 % of the processor time for one message. */
-async function leave(): Promise<never> {
-  await written();
-  process.exit(); // oxlint-disable-line no-process-exit -- with process.exitCode, and nothing left to do
+/** @returns whether stdout and stderr have taken all */
+async function written(): Promise<boolean> {
+  const all: boolean[] = [];
+  for (const stream of Object.values(streams)) all.push(await taken(stream));
+  return all.every(Boolean);
 }
 
-/** Kept when stdout and stderr have taken all. */
-async function written(): Promise<void> {
-  for (const stream of Object.values(streams)) await new Promise(resolve => stream.write("", resolve));
+/** Kept when the stream has taken all; or nothing for a while, with the command told to stop: false. */
+function taken(stream: NodeJS.WriteStream): Promise<boolean> {
+  return new Promise(resolve => {
+    let left = stream.writableLength;
+    const look = setInterval(() => {
+      if (isToldToStop && stream.writableLength === left) resolve(false);
+      left = stream.writableLength;
+    }, PATIENCE);
+    stream.write("", () => {
+      clearInterval(look);
+      resolve(true);
+    });
+  });
 }
 
 /** Other users of this computer can read command lines; on Windows a title would be the window's. */
@@ -128,7 +146,10 @@ async function sourcesOf(
 
 async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const stop = new AbortController();
-  const stopFor = (reason: StopReason) => stop.abort(reason);
+  const stopFor = (reason: StopReason) => {
+    isToldToStop ||= reason === "interrupted";
+    stop.abort(reason);
+  };
   const { output: settings, render } = job;
   // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
   const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
