@@ -57,6 +57,19 @@ const troubles: Trouble[] = [
     says: /no broker answers at mqtt:\/\/127\.0\.0\.1:\d+ \(connection refused\)/,
     hint: /npx lwt-broker/,
   },
+  {
+    what: "nothing listens for WebSocket",
+    provoke: async () => [...at(await freePort(), "ws"), ...briefly],
+    exit: 1,
+    code: "no-broker",
+    says: /no broker answers/,
+    hint: /npx lwt-broker --ws-port \d+/,
+  },
+  unreachable("ECONNREFUSED", {
+    code: "no-broker",
+    says: /no broker answers at mqtt:\/\/broker\.example:1883/,
+    hint: /that a\s+broker\s+runs\s+there[^]*--host\s+0\.0\.0\.0/,
+  }),
   unreachable("ENOTFOUND", {
     code: "host-unknown",
     says: /broker\.example:1883 \(there is no such host name\)/,

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { binDir, command, freePort, lwtBroker, temporaryFolder } from "./processes.js";
+import { binDir, command, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
 
 type Wrong = [args: string[], says: RegExp];
 
@@ -302,12 +302,20 @@ test("why a connection ended is told by who closed it", async t => {
   }
 });
 
-test("Ctrl-C while no broker answers: exit 1, and said so", async t => {
-  const pub = command(t, "pub-lwt", ["-p", String(await freePort())]);
-  await pub.event("warning", { code: "no-broker" });
-  pub.child.kill("SIGINT");
-  assert.equal(await pub.exit(), 1);
-  await pub.event("error", { code: "stopped" });
+test("Ctrl-C while no broker answers: exit 1, and said so; on another computer none can be started from here", async t => {
+  const near = ["-p", String(await freePort())];
+  const far = ["-b", "broker.example"];
+  for (const [args, says] of [
+    [near, /in another terminal: npx lwt-broker --port \d+$/],
+    [far, /^(?!.*another terminal).*--host 0\.0\.0\.0/],
+  ] as const) {
+    const env = rerouted({ "broker.example:1883": "ECONNREFUSED" });
+    const pub = command(t, "pub-lwt", [...args, "--connect-timeout", "120"], { env });
+    await pub.event("warning", { code: "no-broker" });
+    pub.child.kill("SIGINT");
+    assert.equal(await pub.exit(), 1);
+    assert.match((await pub.event("error", { code: "stopped" })).hint, says);
+  }
 });
 
 test("a second Ctrl-C while it is stopping leaves at once, with 130", async t => {

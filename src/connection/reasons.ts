@@ -1,4 +1,4 @@
-import { type Address, urlOf } from "./address.js";
+import { type Address, isLocal, urlOf } from "./address.js";
 
 /** What is known of an attempt to connect that failed, or of a connection that ended. */
 export interface Failure {
@@ -34,8 +34,22 @@ interface Trouble {
 /** Where lwt-broker listens unless told otherwise. */
 const USUAL_PORT = 1883;
 
-export const startOne = ({ port }: Address): string =>
-  `Start one in another terminal: npx lwt-broker${port === USUAL_PORT ? "" : ` --port ${port}`}`;
+const TLS = "--tls-cert FILE --tls-key FILE";
+/** What makes lwt-broker listen where that scheme leads. */
+const LISTENS: Record<Address["scheme"], string> = {
+  mqtt: "--port",
+  mqtts: `${TLS} --tls-port`,
+  ws: "--ws-port",
+  wss: `${TLS} --ws-port`,
+};
+
+/** What to do where no broker runs; on another computer none can be started from here. */
+export function startOne({ scheme, host, port }: Address): string {
+  if (!isLocal(host))
+    return "Check host and port in --broker, and that a broker runs there. lwt-broker serves other computers with --host 0.0.0.0 only.";
+  const where = scheme === "mqtt" && port === USUAL_PORT ? "" : ` ${LISTENS[scheme]} ${port}`;
+  return `Start one in another terminal: npx lwt-broker${where}`;
+}
 const OTHER_NETWORK =
   "Many networks block MQTT's ports. Try another network, --broker hivemq, which has a second way in, or a broker on this machine: npx lwt-broker";
 

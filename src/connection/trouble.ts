@@ -1,5 +1,5 @@
 import { usageError, UserError } from "../errors.js";
-import { type Address, isLocal, isOtherWay, urlOf } from "./address.js";
+import { type Address, isOtherWay, urlOf } from "./address.js";
 import { type Failure, reasonFor, type Said, startOne, troubleOf } from "./reasons.js";
 import type { Failed } from "./turns.js";
 
@@ -41,10 +41,7 @@ export const refused = (address: Address, returnCode: number, said: Said | null)
 /** No connection could be made. */
 export function noBroker(address: Address, failure: Failure): UserError {
   const { code, message, hint } = troubleOf(failure, address);
-  const fallback = isLocal(address.host)
-    ? startOne(address)
-    : "Check host and port in --broker, and that a broker is running there.";
-  return new UserError(code, message, hint ?? fallback);
+  return new UserError(code, message, hint ?? startOne(address));
 }
 
 /** Trying again would give the same answer. */
