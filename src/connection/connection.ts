@@ -6,8 +6,9 @@ import { topicFilterProblem, topicNameProblem } from "../topics.js";
 import { type Address, urlOf, urlsOf } from "./address.js";
 import { Attempt } from "./attempt.js";
 import { type DropCause, drops } from "./drops.js";
+import { EarlierHandshakes } from "./earlier-handshakes.js";
 import { InFlightStore, PacketIdentifiers } from "./inflight.js";
-import { Inbox, MOST_UNRELEASED } from "./inbox.js";
+import { Inbox, MOST_UNRELEASED, type SendPacket } from "./inbox.js";
 import { Fault, type TooLarge } from "./incoming.js";
 import { KeptInFlight } from "./kept.js";
 import type * as Mqtt5 from "./mqtt5.js";
@@ -80,6 +81,7 @@ export class Connection {
   /** The same, where there is an outbox. */
   readonly #kept: KeptInFlight | null;
   readonly #received = new InFlightStore();
+  readonly #earlier = new EarlierHandshakes(packetId => this.#release(packetId));
 
   constructor(
     settings: Required<ConnectionSettings>,
@@ -105,6 +107,7 @@ export class Connection {
       ? new KeptInFlight(hooks.outbox, sink, () => this.#client, this.#limits, this.#saidIn)
       : null;
     this.#inFlight = this.#kept ?? new InFlightStore();
+    const identifiers = new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined);
     this.#client = new MqttClient(() => this.#begin(), {
       clientId,
       clean: settings.cleanSession,
@@ -116,10 +119,10 @@ export class Connection {
       resubscribe: false, // as does who called subscribe()
       outgoingStore: this.#inFlight,
       incomingStore: this.#received,
-      messageIdProvider: new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined),
+      messageIdProvider: identifiers,
       writeCache: false, // a table of 65 536 buffers: 18 MB, and nothing gained
     });
-    this.#publications = new Publications(this.#client, sink, this.#limits, this.#saidIn);
+    this.#publications = new Publications(this.#client, identifiers, sink, this.#limits, this.#saidIn);
     this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
       accept: topic => hooks.accept?.(topic) ?? true,
       acknowledge: hooks.acknowledge ?? true,
@@ -181,7 +184,20 @@ export class Connection {
    */
   async publish(message: Message): Promise<void> {
     this.#checkPublishable(message);
-    await this.#publications.publish(message, this.#ready.promise); // from now on end() waits for it
+    await this.#publications.publish(message, this.#readyFor(message)); // from now on end() waits for it
+  }
+
+  async #readyFor({ topic, qos }: Message): Promise<void> {
+    await this.#ready.promise;
+    if (qos !== 2) return;
+    await this.#earlier.ended();
+    if (this.#isOver()) throw notAcknowledged(topic);
+  }
+
+  #release(messageId: number): void {
+    if (!this.#is("connected")) return;
+    // Not to be stored: it is no message of this process'.
+    (this.#client["_sendPacket"] as SendPacket)({ cmd: "pubrel", messageId }, undefined, undefined, true);
   }
 
   /**
@@ -360,12 +376,16 @@ export class Connection {
     client.on("packetsend", packet => {
       if (packet.cmd === "disconnect" && this.#attempt) this.#attempt.disconnectSent = true;
     });
-    client.on("packetreceive", packet => packet.cmd === "connack" && this.#connack(packet));
+    client.on("packetreceive", packet => {
+      if (packet.cmd === "connack") this.#connack(packet);
+      if (packet.cmd === "pubcomp") this.#earlier.completed(packet.messageId ?? 0);
+    });
     client.on("disconnect", ({ reasonCode = 0, properties }) => {
       if (this.#attempt) this.#attempt.said = this.#meaning(reasonCode, properties);
     });
     client.on("connect", ({ sessionPresent }) => {
       this.#kept?.opened(sessionPresent);
+      this.#earlier.opened(sessionPresent);
       this.#ready.isKept = true;
       this.#ready.resolve();
     });
@@ -497,6 +517,7 @@ export class Connection {
   /** mqtt.js would wait without limit for these; each publish() that waits for one is told. */
   #forgetInFlight(): void {
     this.#publications.giveUp();
+    this.#earlier.forget();
     this.#kept?.forget(); // before mqtt.js would take it out of the outbox
     for (const identifier of Object.keys(this.#client.outgoing))
       this.#client.removeOutgoingMessage(Number(identifier));

@@ -1,4 +1,5 @@
 import { Store } from "mqtt";
+import { MOST_INCOMPLETE } from "./publications.js";
 
 interface StoredPacket {
   cmd: string;
@@ -23,19 +24,30 @@ export class InFlightStore extends Store {
   }
 }
 
+/** Packet identifiers from 1 on that messages at QoS 2 have: as many as are under way at once. */
+export const FOR_QOS_2 = MOST_INCOMPLETE;
+
 /**
  * Packet identifiers 1 to 65 535 in turn, but never one that is still in use [MQTT-2.3.1-2]: mqtt.js' own provider
  * hands those out again after 65 535 messages.
  */
 export class PacketIdentifiers {
   #last = 0;
+  #lastForQos2 = 0;
+  #lastOther = 0;
+  /** The next one is for a message at QoS 2. */
+  isForQos2 = false;
 
   constructor(private readonly inUse: (identifier: number) => boolean) {}
 
   allocate(): number | null {
+    for (let tried = 0; this.isForQos2 && tried < FOR_QOS_2; tried++) {
+      this.#lastForQos2 = (this.#lastForQos2 % FOR_QOS_2) + 1;
+      if (!this.inUse(this.#lastForQos2)) return (this.#last = this.#lastForQos2);
+    }
     for (let tried = 0; tried < 65_535; tried++) {
-      this.#last = (this.#last % 65_535) + 1;
-      if (!this.inUse(this.#last)) return this.#last;
+      this.#lastOther = (this.#lastOther % 65_535) + 1;
+      if (!this.inUse(this.#lastOther)) return (this.#last = this.#lastOther);
     }
     return null;
   }

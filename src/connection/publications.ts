@@ -1,5 +1,6 @@
 import type { MqttClient } from "mqtt";
 import type { ClientEvent, QoS, Sink } from "../events.js";
+import type { PacketIdentifiers } from "./inflight.js";
 import type { Said } from "./reasons.js";
 import type { SendLimits } from "./send-limits.js";
 import { notAcknowledged } from "./trouble.js";
@@ -38,6 +39,7 @@ export class Publications {
 
   constructor(
     private readonly client: MqttClient,
+    private readonly identifiers: PacketIdentifiers,
     private readonly sink: Sink<ClientEvent>,
     private readonly limits: SendLimits,
     private readonly saidIn: SaidIn,
@@ -88,6 +90,7 @@ export class Publications {
     const sentAt = performance.now();
     return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
+      this.identifiers.isForQos2 = qos === 2;
       this.client.publish(topic, payload, { qos, retain }, (error, answer) => {
         if (error) reject(this.#failure(topic, error, answer));
         else if (qos === 0) resolve();
@@ -97,6 +100,7 @@ export class Publications {
         }
         if (qos > 0) this.limits.release();
       });
+      this.identifiers.isForQos2 = false;
       if (qos > 0) packetId = this.client.getLastMessageId();
       message.sent?.();
       const text = payload.toString();
