@@ -16,6 +16,9 @@ import * as slow from "./slow.js";
 import * as startup from "./startup.js";
 import * as store from "./store.js";
 import * as throughput from "./throughput.js";
+import { endChildren } from "../end-children.js";
+
+endChildren();
 
 interface Benchmark {
   about: string;

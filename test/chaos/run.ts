@@ -3,6 +3,9 @@ import { parseArgs } from "node:util";
 import { breaks } from "./breaks.js";
 import { aedes, type BrokerKind, lwtBroker, mosquitto } from "./brokers.js";
 import { chaos } from "./chaos.js";
+import { endChildren } from "../end-children.js";
+
+endChildren();
 
 const USAGE = `npm run chaos -- [--kills N] [--seed S] [--sync disk|write]
   --broker lwt-broker|mosquitto|aedes   the others beside it: their table only

@@ -1,6 +1,9 @@
 // Sends the broker what no client should, beside a pair that means well, and looks what that does to them.
 import { parseArgs } from "node:util";
 import { fuzz, type Setup, SETUPS } from "./fuzz.js";
+import { endChildren } from "../end-children.js";
+
+endChildren();
 
 const USAGE = `npm run fuzz -- [--seconds N] [--seed S]
   --setup ${Object.keys(SETUPS).join("|")}
