@@ -184,12 +184,12 @@ export class Connection {
    */
   async publish(message: Message): Promise<void> {
     this.#checkPublishable(message);
-    await this.#publications.publish(message, this.#readyFor(message)); // from now on end() waits for it
+    const ready = message.qos === 2 ? this.#readyForQos2(message) : this.#ready.promise;
+    await this.#publications.publish(message, ready); // from now on end() waits for it
   }
 
-  async #readyFor({ topic, qos }: Message): Promise<void> {
+  async #readyForQos2({ topic }: Message): Promise<void> {
     await this.#ready.promise;
-    if (qos !== 2) return;
     await this.#earlier.ended();
     if (this.#isOver()) throw notAcknowledged(topic);
   }

@@ -8,7 +8,7 @@ import { FOR_QOS_2 } from "./inflight.js";
  */
 export class EarlierHandshakes {
   /** Packet identifiers that may be in one. */
-  readonly #left = new Set<number>();
+  #left: number[] = [];
   #isFirst = true;
   #ended: { promise: Promise<void>; resolve: () => void } | null = null;
 
@@ -17,8 +17,7 @@ export class EarlierHandshakes {
 
   /** A connection was accepted. */
   opened(sessionPresent: boolean): void {
-    if (this.#isFirst && sessionPresent)
-      for (let packetId = 1; packetId <= FOR_QOS_2; packetId++) this.#left.add(packetId);
+    if (this.#isFirst && sessionPresent) this.#left = Array.from({ length: FOR_QOS_2 }, (_, i) => i + 1);
     this.#isFirst = false;
     if (!sessionPresent) this.forget();
     if (this.#ended) this.#release();
@@ -26,7 +25,7 @@ export class EarlierHandshakes {
 
   /** Kept when there are none any more; asked at the first message at QoS 2, since others need not know. */
   ended(): Promise<void> {
-    if (this.#left.size === 0) return Promise.resolve();
+    if (this.#left.length === 0) return Promise.resolve();
     if (!this.#ended) {
       let resolve = () => {};
       const promise = new Promise<void>(done => (resolve = done));
@@ -38,12 +37,14 @@ export class EarlierHandshakes {
 
   /** PUBCOMP has come. */
   completed(packetId: number): void {
-    if (this.#left.delete(packetId) && this.#left.size === 0) this.#ended?.resolve();
+    if (this.#left.length === 0) return;
+    this.#left = this.#left.filter(each => each !== packetId);
+    if (this.#left.length === 0) this.#ended?.resolve();
   }
 
   /** The session is gone, or the connection is over for good. */
   forget(): void {
-    this.#left.clear();
+    this.#left = [];
     this.#ended?.resolve();
   }
 
