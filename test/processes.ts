@@ -30,6 +30,17 @@ function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv 
 /** A test; or whatever says when what was started for it is to end. */
 export type Owner = Pick<TestContext, "after">;
 
+/** Where no test is one: ends what was started for it, the last first. */
+export async function withOwner<Result>(work: (t: Owner) => Promise<Result>): Promise<Result> {
+  const ends: (() => unknown)[] = [];
+  try {
+    return await work({ after: end => void (end && ends.unshift(end as () => unknown)) });
+  } finally {
+    // oxlint-disable-next-line no-await-in-loop -- a broker's folder goes after the broker
+    for (const end of ends) await end();
+  }
+}
+
 /** A folder that goes with the test. */
 export function temporaryFolder(t: Owner): string {
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-test-"));

@@ -7,13 +7,17 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as passes } from "node:timers/promises";
 import { promisify } from "node:util";
+import { connect } from "mqtt-lwt-lab";
 
 /** Debian's, where they are; the ones in /usr/sbin change to another user, and to the system's folders. */
 const BIN = process.env["RABBITMQ_BIN"] ?? "/usr/lib/rabbitmq/bin";
 const SIZE = 3;
 /** Seconds for the nodes to find each other; it takes about one minute, longer on a busy machine. */
 const PATIENCE = 300;
+/** Milliseconds between two looks whether it is up. */
+const LOOK = 200;
 /** Milliseconds for a node to end by itself. */
 const END_LIMIT = 20_000;
 
@@ -54,11 +58,22 @@ mapper.on(
 );
 
 console.log(`Starting ${SIZE} nodes in ${folder}: this takes about a minute.`);
-for (const node of nodes) start(node);
 const deadline = Date.now() + PATIENCE * 1000;
-while (!isEnding && !(await haveJoined()))
-  if (Date.now() > deadline) await end(1, `The nodes have not joined within ${PATIENCE} s.\n${said}`);
+// One after the other: of two at a time each may begin a register of client identifiers of its own, and one of them then
+// takes no client (return code 3).
+for (const node of nodes) {
+  if (!isEnding) start(node);
+  await until(() => takesClients(node));
+}
+await until(haveJoined);
 if (!isEnding) ready();
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!isEnding && !(await isSo())) {
+    if (Date.now() > deadline) await end(1, `The nodes have not joined within ${PATIENCE} s.\n${said}`);
+    await passes(LOOK);
+  }
+}
 
 function ready(): void {
   for (const { name, url, process: child } of nodes) console.log(`${name}  ${url}  process ${child?.pid}`);
@@ -124,6 +139,16 @@ function start(node: ClusterNode): void {
     node.process = null;
     if (!isEnding) console.log(`${node.name} has ended (${signal ?? `exit code ${code}`}).`);
   });
+}
+
+async function takesClients({ url }: ClusterNode): Promise<boolean> {
+  try {
+    const client = await connect({ broker: url, clientId: "Ready", cleanSession: true, connectTimeout: 5 });
+    await client.end();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the first node sees all of them, each with its port for MQTT; it takes seconds to answer. */

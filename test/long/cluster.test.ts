@@ -1,56 +1,67 @@
-// examples/cluster/: three RabbitMQ nodes that share sessions. It takes a minute, and three brokers' memory.
+// examples/cluster/: three RabbitMQ nodes that share sessions. They take a minute to start, so that all tests share them.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
-import path from "node:path";
 import { test } from "node:test";
-import { command, Running } from "../processes.js";
+import { Cluster } from "../cluster/cluster.js";
+import { failover } from "../cluster/failover.js";
+import { outcomeTable } from "../cluster/table.js";
+import { command } from "../processes.js";
 import { noRabbitmq } from "../rabbitmq.js";
 
-const root = path.join(import.meta.dirname, "..", "..");
 const READINGS = "Binil/Machine1/SensorData";
+/** As little as shows it. */
+const LOAD = { publishers: 4, subscribers: 4, interval: 0.2, rounds: 1, readings: 4 };
 
-test("the cluster starts, keeps a session over a node's death, and is gone after an interruption", {
-  skip: noRabbitmq,
-}, async t => {
-  const args = ["--import", "tsx", path.join("examples", "cluster", "start.ts")];
-  const child = spawn(process.execPath, args, { cwd: root, stdio: "pipe" });
-  // Before it is killed as other processes are: its nodes would go on.
-  t.after(async () => child.kill("SIGINT") && (await cluster.exit()));
-  const cluster = new Running(t, child);
-  await cluster.outputHas("--broker mqtt:");
-  const [, brokers = ""] = /--broker (\S+)/.exec(cluster.stdout) ?? [];
-  const [, folder = ""] = /nodes in (\S+):/.exec(cluster.stdout) ?? [];
-  const pids = [...cluster.stdout.matchAll(/process (\d+)/g)].map(([, pid]) => Number(pid));
-  const urls = brokers.split(",");
-  assert.deepEqual([urls.length, pids.length], [3, 3]);
+test("a cluster", { skip: noRabbitmq }, async t => {
+  const cluster = await Cluster.start(t);
+  const { urls, brokers } = cluster;
 
-  const sub = command(t, "sub-lwt", ["-b", brokers, "-t", READINGS]);
-  await sub.event("subscribed");
-  assert.equal(sub.all("connected")[0]?.broker, urls[0]);
-  process.kill(pids[0] ?? 0, "SIGKILL");
-  const moved = await sub.until("a second connection", () => sub.all("connected")[1]);
-  // A node that is about to choose a new leader may take no connection: then it is the third one.
-  assert.ok(urls.indexOf(moved.broker) > 0, moved.broker);
-  assert.equal(moved.sessionPresent, true, "the session is shared");
-  await sub.until("a second subscription", () => sub.all("subscribed")[1]);
-  const pub = command(t, "pub-lwt", ["-b", brokers, "-C", "3", "--interval", "0"]);
-  assert.equal(await pub.exit(), 0, pub.stderr);
-  await sub.event("message", { seq: 3 });
-  assert.ok(!sub.all("warning").some(({ code }) => code === "session-elsewhere"));
-  sub.child.send("stop");
-  assert.equal(await sub.exit(), 0);
+  await t.test("under load, a node's death loses nothing that was acknowledged", async t => {
+    const outcome = await failover(t, cluster, LOAD, text => t.diagnostic(text));
+    const table = outcomeTable(outcome);
+    t.diagnostic(table);
+    const { verdict, clean, control, moves } = outcome;
+    assert.deepEqual(
+      [verdict.lost, verdict.forgotten, clean.gaps, control],
+      [0, 0, 0, { due: 1, came: 1 }],
+      table,
+    );
+    assert.equal(verdict.delivered, verdict.due);
+    assert.ok(verdict.acknowledged >= 4 * 16 && moves > 0, table);
+    for (const line of table.split("\n")) assert.ok(line.length <= 80, line);
+  });
 
-  cluster.child.stdin?.write("\n");
-  await cluster.outputHas(/starts again, as process \d+/);
-  cluster.child.kill("SIGINT");
-  assert.equal(await cluster.exit(), 0, cluster.stderr);
-  assert.ok(folder && !existsSync(folder));
-  for (const url of urls) {
-    const socket = connect(Number(new URL(url).port), "127.0.0.1");
-    const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
-    assert.equal(error.code, "ECONNREFUSED");
-  }
+  await t.test("a session goes on at the next node", async t => {
+    const sub = command(t, "sub-lwt", ["-b", brokers, "-t", READINGS]);
+    await sub.event("subscribed");
+    assert.equal(sub.all("connected")[0]?.broker, urls[0]);
+    cluster.kill(0);
+    const moved = await sub.until("a second connection", () => sub.all("connected")[1]);
+    // A node that is about to choose a new leader may take no connection: then it is the third one.
+    assert.ok(urls.indexOf(moved.broker) > 0, moved.broker);
+    assert.equal(moved.sessionPresent, true, "the session is shared");
+    await sub.until("a second subscription", () => sub.all("subscribed")[1]);
+    const pub = command(t, "pub-lwt", ["-b", brokers, "-C", "3", "--interval", "0"]);
+    assert.equal(await pub.exit(), 0, pub.stderr);
+    await sub.event("message", { seq: 3 });
+    assert.ok(!sub.all("warning").some(({ code }) => code === "session-elsewhere"));
+    sub.child.send("stop");
+    assert.equal(await sub.exit(), 0);
+  });
+
+  await t.test("after an interruption it is gone, also what was just started again", async () => {
+    const { script, folder } = cluster;
+    script.child.stdin?.write("\n");
+    await script.outputHas(/(starts again, as process \d+[^]*){2}/);
+    script.child.kill("SIGINT");
+    assert.equal(await script.exit(), 0, script.stderr);
+    assert.ok(folder && !existsSync(folder));
+    for (const url of urls) {
+      const socket = connect(Number(new URL(url).port), "127.0.0.1");
+      const [error] = (await once(socket, "error")) as [NodeJS.ErrnoException];
+      assert.equal(error.code, "ECONNREFUSED");
+    }
+  });
 });
