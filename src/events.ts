@@ -11,6 +11,9 @@ export const NOT_ITS_BROKER = "skipped, as its broker has to be its own";
 /** A lesson that cuts a cable is not run over TLS: the relay that is the cable has another host's name. */
 export const NO_CABLE = "skipped, as it can't cut a cable on the way to a broker over TLS";
 
+/** A lesson about a failover is not run where there is nowhere to go. */
+export const NO_OTHER_BROKER = "skipped, as it needs brokers that share sessions: --broker a,b,c";
+
 /** A lesson about MQTT 5 is not run on a broker that doesn't speak it, such as lwt-broker. */
 export const NO_MQTT_5 = "skipped, as its broker does not speak MQTT 5";
 
@@ -353,8 +356,11 @@ interface LessonEvents {
   lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
   step: { number: number; say: string };
   process: { name: string; pid: number; command: string };
-  /** Between that process and the broker nothing passes any more, or again. */
-  cable: { process: string; state: "cut" | "mended" };
+  /**
+   * Between that process and the broker nothing passes any more, or again; or the one broker of several that it is
+   * connected to has failed it, and takes no more of its connections.
+   */
+  cable: { process: string; state: "cut" | "failed" | "mended" };
   /** Something waited for that claims nothing by itself. */
   observed: { what: string; held: boolean; clause: string | null };
   /** A claim; `instead` says what came where it did not hold. */
@@ -482,7 +488,12 @@ export interface Deviation {
   reason: string | null;
 }
 
-type Skipped = "interrupted" | typeof NOT_ITS_BROKER | typeof NO_CABLE | typeof NO_MQTT_5;
+type Skipped =
+  | "interrupted"
+  | typeof NOT_ITS_BROKER
+  | typeof NO_CABLE
+  | typeof NO_OTHER_BROKER
+  | typeof NO_MQTT_5;
 
 /** A process of a lesson, by the name that the lesson gives it. */
 export interface Participant {

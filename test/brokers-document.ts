@@ -1,9 +1,10 @@
-// Checks four brokers, and writes what it found to docs/brokers.md: `npm run docs:brokers`.
+// Checks brokers, and writes what it found to docs/brokers.md: `npm run docs:brokers`.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { CheckEvent } from "../src/events.js";
 import { names } from "./checks.js";
-import { command, mosquitto, type Owner, temporaryFolder } from "./processes.js";
+import { Cluster } from "./cluster/cluster.js";
+import { command, mosquitto, type Owner, temporaryFolder, withOwner } from "./processes.js";
 import { rabbitmq } from "./rabbitmq.js";
 
 const FILE = path.join(import.meta.dirname, "..", "docs", "brokers.md");
@@ -11,7 +12,7 @@ const FILE = path.join(import.meta.dirname, "..", "docs", "brokers.md");
 const INTRODUCTION = `# What brokers keep of their promises
 
 Written by \`npm run docs:brokers\`, which runs \`lwt-demo check\` on each of these brokers, as they come from Debian, or as
-they are bundled. \`deviates\` counts where MQTT 3.1.1 leaves something open too; the tables below say which. What is left
+they are bundled; the last one is the cluster of \`examples/cluster/\`, all of whose nodes live. \`deviates\` counts where MQTT 3.1.1 leaves something open too; the tables below say which. What is left
 out (\`not observed\`) only the bundled broker can tell, or it needs QoS 2.
 `;
 
@@ -21,40 +22,40 @@ interface Found {
   checked: Extract<CheckEvent, { event: "checked" }>[];
 }
 
-/** Ends what was started for it, the last first. */
-async function withOwner<Result>(work: (t: Owner) => Promise<Result>): Promise<Result> {
-  const ends: (() => unknown)[] = [];
-  try {
-    return await work({ after: end => void (end && ends.unshift(end as () => unknown)) });
-  } finally {
-    // oxlint-disable-next-line no-await-in-loop -- a broker's folder goes after the broker
-    for (const end of ends) await end();
-  }
-}
+/** Starts the broker, where it is not bundled; gives the options that name it, and what its name does not say. */
+type Start = (t: Owner) => Promise<{ args: string[]; more?: string }>;
 
-/** @param start starts the broker, where it is not bundled; gives the options that name it */
-const found = (start: (t: Owner) => Promise<string[]>): Promise<Found> =>
+const found = (start: Start): Promise<Found> =>
   withOwner(async t => {
-    const args = await start(t);
+    const { args, more = "" } = await start(t);
     const file = path.join(temporaryFolder(t), "check.md");
     const run = command(t, "lwt-demo", ["check", "--report", file, ...args]);
     await run.ended;
     const [verdict] = run.all("check");
     if (!verdict) throw new Error(run.stderr);
     // Its port was a free one of this run.
-    const report = readFileSync(file, "utf8").replace(/mqtt:\/\/127\.0\.0\.1:\d+/, "this computer");
+    const report = readFileSync(file, "utf8")
+      .replace(/mqtt:\/\/127\.0\.0\.1:\d+(,\S+:\d+)*/, "this computer")
+      .replace(/^# .*/, heading => heading + more);
     const name = /^# Check of (.*)$/m.exec(report)?.[1] ?? "";
     process.stdout.write(`${name}: ${verdict.seconds} s\n`);
     return { name, report, checked: run.all("checked") };
   });
 
-const starts: ((t: Owner) => Promise<string[]>)[] = [
-  async () => [],
-  async () => ["--on-disk"],
-  async t => ["--broker", (await mosquitto(t)).url],
+/** Of the package that a single node and a cluster are from. */
+let rabbitmqVersion = "";
+const starts: Start[] = [
+  async () => ({ args: [] }),
+  async () => ({ args: ["--on-disk"] }),
+  async t => ({ args: ["--broker", (await mosquitto(t)).url] }),
   async t => {
     const { url, version } = await rabbitmq(t);
-    return ["--broker", url, "--as", `rabbitmq-${version}`];
+    rabbitmqVersion = version;
+    return { args: ["--broker", url, "--as", `rabbitmq-${version}`] };
+  },
+  async t => {
+    const { brokers } = await Cluster.start(t);
+    return { args: ["--broker", brokers, "--as", `rabbitmq-${rabbitmqVersion}`], more: ", three nodes" };
   },
 ];
 

@@ -23,6 +23,14 @@ const wrongUses: [args: string[], message: RegExp][] = [
   ],
   [["queued", "--as", "rabbitmq", "-b", "h"], /nothing is known of such a broker/],
   [["check", "-b", "h h"], /--broker wants/],
+  [["check", "-b", "h,"], /--broker wants/],
+  [["check", "-b", "h,mqtt://h"], /--broker names mqtt:\/\/h:1883 twice/],
+  [
+    ["queued", "-b", "mqtt://u:a@h,mqtt://u:b@i"],
+    /different user names or passwords.*LWT_USERNAME and LWT_PASSWORD/,
+  ],
+  [["queued", "-b", "mqtt://u:a@h,i"], /different user names or passwords/],
+  [["check", "--connectivity", "-b", "h,i"], /--connectivity tries the ways to one broker/],
   [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
 ];
 test("the check, used wrongly, says so and starts nothing", { concurrency: 4 }, async t => {

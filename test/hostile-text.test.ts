@@ -25,7 +25,7 @@ import type {
   SentSummary,
   Timed,
 } from "../src/events.js";
-import { NO_CABLE, NO_MQTT_5, NOT_ITS_BROKER } from "../src/events.js";
+import { NO_CABLE, NO_MQTT_5, NO_OTHER_BROKER, NOT_ITS_BROKER } from "../src/events.js";
 import { LIMITS } from "../src/broker/limits.js";
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
@@ -347,6 +347,7 @@ const skipped = fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipp
   "interrupted",
   NOT_ITS_BROKER,
   NO_CABLE,
+  NO_OTHER_BROKER,
   NO_MQTT_5,
   null,
 );

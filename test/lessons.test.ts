@@ -63,7 +63,7 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "a step of no kind",
     `${HEAD}  - shout: hey\n`,
     "4:5",
-    /one of the keys say, start, stop, kill, cut, mend, expect, predict/,
+    /one of the keys say, start, stop, kill, cut, mend, failover, expect, predict/,
   ],
   [
     "a misspelt key",

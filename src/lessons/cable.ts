@@ -13,8 +13,8 @@ const LOOPBACK = "127.0.0.1";
 export class Cable {
   readonly #server = createServer({ noDelay: true }, client => this.#carry(client));
   readonly #connections = new Set<Carried>();
+  #port = 0;
   #isCut = false;
-
   private constructor(private readonly broker: () => Address) {}
 
   /** @param broker where it leads to, asked for each connection */
@@ -22,13 +22,13 @@ export class Cable {
     const cable = new Cable(broker);
     cable.#server.listen(0, LOOPBACK);
     await once(cable.#server, "listening");
+    cable.#port = (cable.#server.address() as AddressInfo).port;
     return cable;
   }
 
   /** Its near end, as the process names the broker. */
   get url(): string {
-    const { port } = this.#server.address() as AddressInfo;
-    return urlOf({ ...this.broker(), host: LOOPBACK, port });
+    return urlOf({ ...this.broker(), host: LOOPBACK, port: this.#port });
   }
 
   get isCut(): boolean {
@@ -38,6 +38,17 @@ export class Cable {
   cut(): void {
     this.#isCut = true;
     for (const connection of this.#connections) connection.cut();
+  }
+
+  /** Whether the process is connected by it. */
+  get isUsed(): boolean {
+    return this.#connections.size > 0;
+  }
+
+  /** As where the broker has died: connections are reset, and new ones refused, for good. */
+  fail(): void {
+    this.#server.close();
+    for (const connection of this.#connections) connection.reset();
   }
 
   mend(): void {

@@ -166,7 +166,7 @@ class Check {
 }
 
 const NOT_BEGUN = { held: 0, notObserved: 0, skipped: "interrupted" } as const;
-const TOLD_AS_SKIPPED = new Set(["not-our-broker", "no-cable", "no-mqtt-5"]);
+const TOLD_AS_SKIPPED = new Set(["not-our-broker", "no-cable", "no-other-broker", "no-mqtt-5"]);
 
 const claimId = (lesson: string, claim: string) => `${lesson}: ${claim}`;
 

@@ -5,11 +5,14 @@ import { startProcess } from "./process.js";
 
 /** A broker that goes on after the lesson, and may serve others too. */
 export interface OutsideBroker {
-  /** As the clients' --broker takes it, without user name or password. */
+  /** As the clients' --broker takes it, without user name or password: one, or several that are tried in turn. */
   broker: string;
   /** What the clients find in their environment: user name, password, certificates. */
   environment: Record<string, string>;
 }
+
+/** Each by itself; of none, none. */
+export const brokersOf = (outside: OutsideBroker | null): string[] => outside?.broker.split(",") ?? [];
 
 /** What is found out of such a broker before a lesson begins. */
 export interface Met {

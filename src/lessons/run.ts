@@ -5,6 +5,7 @@ import {
   type LessonEvent,
   NO_CABLE,
   NO_MQTT_5,
+  NO_OTHER_BROKER,
   NOT_ITS_BROKER,
   type ProcessEvent,
   type Product,
@@ -26,7 +27,7 @@ import { withoutPassword } from "./own-folder.js";
 import type { Invocation, ProcessSettings } from "./process.js";
 import type { Lesson, Step, Steps } from "./schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./vocabulary.js";
-import { meet, type Met, type OutsideBroker, type Place, reach } from "./reach.js";
+import { brokersOf, meet, type Met, type OutsideBroker, type Place, reach } from "./reach.js";
 import { purposeOf } from "./wording.js";
 
 export interface RunSettings {
@@ -95,8 +96,8 @@ class Run {
   #known: readonly KnownDeviation[] = [];
   #python: string | null = null;
   #skipped: keyof typeof SKIPPED | null = null;
-  /** By the processes at their ends, which the lesson cuts off. */
-  readonly #cables = new Map<string, Cable>();
+  /** By the processes at their ends, which the lesson cuts off: one, or one to each of several brokers. */
+  readonly #cables = new Map<string, readonly Cable[]>();
   #brokerUrl = "";
   /** The same, where that is only a name. */
   #reached = "";
@@ -122,7 +123,9 @@ class Run {
 
   async play(): Promise<void> {
     const { signal, outside, onDisk } = this.#settings;
+    const has = (kind: Step["kind"]) => this.#lesson.steps.some(step => step.kind === kind);
     if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip(NOT_ITS_BROKER);
+    if (has("failover") && brokersOf(outside).length < 2) return this.#skip(NO_OTHER_BROKER);
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
@@ -132,8 +135,8 @@ class Run {
       const isSpoken = outside !== null && (await succeeds(reach(outside, this.#place, MQTT_5)));
       if (!isSpoken) return this.#skip(NO_MQTT_5);
     }
-    if (/^(mqtts|wss):/.test(this.#reached) && this.#lesson.steps.some(({ kind }) => kind === "cut"))
-      return this.#skip(NO_CABLE);
+    const wired = has("failover") ? brokersOf(outside) : has("cut") ? [this.#reached] : [];
+    if (wired.some(url => /^(mqtts|wss):/.test(url))) return this.#skip(NO_CABLE);
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
@@ -162,7 +165,7 @@ class Run {
 
   async #skip(why: keyof typeof SKIPPED): Promise<void> {
     this.#skipped = why;
-    await this.#sink(lessonEvent(this.#lesson, this.#brokerUrl));
+    await this.#sink(lessonEvent(this.#lesson, this.#settings.outside?.broker));
     await this.#sink({ event: "warning", ...SKIPPED[why] });
   }
 
@@ -181,9 +184,10 @@ class Run {
 
   /** Ends its processes, and where the broker goes on, what it left there. */
   async end(): Promise<void> {
-    for (const [process, cable] of this.#cables) if (cable.isCut) await this.#turn(process, "mended");
+    for (const [process, cables] of this.#cables)
+      if (cables.some(cable => cable.isCut)) await this.#turn(process, "mended");
     await this.#cast.dismiss();
-    for (const cable of this.#cables.values()) cable.close();
+    for (const cable of [...this.#cables.values()].flat()) cable.close();
     if (this.#settings.outside === null || !this.#begun) return;
     const commands = this.#lesson.cleanup.map(line => this.#processSettings(line, null));
     await cleanUp(commands, this.#sink);
@@ -238,6 +242,7 @@ class Run {
       kill: ({ kill }) => this.#cast.kill(kill),
       cut: ({ cut }) => this.#turn(cut, "cut"),
       mend: ({ mend }) => this.#turn(mend, "mended"),
+      failover: ({ failover }) => this.#turn(failover, "failed"),
       expect: expected => this.#expect(expected),
       predict: question => this.#predictions.ask(question),
     };
@@ -249,19 +254,30 @@ class Run {
   }
 
   async #start({ start, run, exit }: Steps["start"]): Promise<void> {
-    const isCutOff = this.#lesson.steps.some(step => step.kind === "cut" && step.cut === start);
-    if (isCutOff && !this.#cables.has(start))
-      this.#cables.set(start, await Cable.to(() => addressOf(this.#reached) as Address));
+    if (!this.#cables.has(start)) this.#cables.set(start, await this.#cablesOf(start));
     await this.#cast.start(this.#processSettings(run, start), exit);
   }
 
+  /** None, where the lesson has no need of them. */
+  async #cablesOf(process: string): Promise<Cable[]> {
+    const { steps } = this.#lesson;
+    const to = (url: () => string) => Cable.to(() => addressOf(url()) as Address);
+    if (steps.some(step => step.kind === "failover" && step.failover === process))
+      return Promise.all(brokersOf(this.#settings.outside).map(url => to(() => url)));
+    const isCutOff = steps.some(step => step.kind === "cut" && step.cut === process);
+    return isCutOff ? [await to(() => this.#reached)] : [];
+  }
+
   /** Told before all that the processes say of it. */
-  async #turn(process: string, state: "cut" | "mended"): Promise<void> {
-    const cable = this.#cables.get(process);
+  async #turn(process: string, state: "cut" | "failed" | "mended"): Promise<void> {
+    const cables = this.#cables.get(process) ?? [];
+    const used = cables.filter(({ isUsed }) => isUsed);
+    if (state === "failed" && used.length === 0)
+      throw new Error(`${process} is connected to no broker that could fail it`);
     const told = { time: new Date().toISOString(), event: "cable", process, state } as const;
     const taken = this.#chronology.take(told);
-    if (state === "cut") cable?.cut();
-    else cable?.mend();
+    if (state === "failed") for (const cable of used) cable.fail();
+    else for (const cable of cables) cable[state === "cut" ? "cut" : "mend"]();
     await taken;
     await this.#chronology.passed(event => event === told);
   }
@@ -280,8 +296,11 @@ class Run {
     const isClient = COMMANDS[command] === "client";
     const { args, environment } = withoutPassword(given);
     const own = isClient && outside ? ownNames(args, this.#names, name) : [];
-    const cable = this.#cables.get(name ?? "");
-    const all = [...args, ...own, ...(isClient ? ["--broker", cable?.url ?? this.#brokerUrl] : [])];
+    const cables = this.#cables.get(name ?? "") ?? [];
+    const near = cables.map(({ url }) => url).join(",");
+    // The slide's lines know of one broker.
+    const far = command === SLIDE_CODE ? this.#reached : this.#brokerUrl;
+    const all = [...args, ...own, ...(isClient ? ["--broker", near || far] : [])];
     const shown = name ?? command;
     return {
       name: shown,
@@ -297,7 +316,7 @@ class Run {
           : this.#sink({ event: "process", name, pid, command: [command, ...all].map(asTyped).join(" ") }),
       onEvent: event => (name === null ? undefined : this.#chronology.take(event)),
       onSilence: () => {
-        cable?.processEnded();
+        for (const cable of cables) cable.processEnded();
         return this.#chronology.passed(event => event.process === shown);
       },
     };
@@ -368,6 +387,11 @@ const SKIPPED = {
     message: "what plays the cable has not the name that is in the certificate of a broker over TLS.",
     hint: WITHOUT,
   },
+  [NO_OTHER_BROKER]: {
+    code: "no-other-broker",
+    message: "the lesson is about brokers that take each other's place, and there is one.",
+    hint: "Run it on several that share sessions, such as a cluster: --broker a,b,c",
+  },
   [NO_MQTT_5]: {
     code: "no-mqtt-5",
     message: "the lesson is about MQTT 5, and this broker does not speak it.",
@@ -389,6 +413,7 @@ function namesIn(step: Step): string[] {
     kill: ({ kill }) => [kill],
     cut: ({ cut }) => [cut],
     mend: ({ mend }) => [mend],
+    failover: ({ failover }) => [failover],
     expect: ({ from }) => [from],
   };
   const named = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => names[kind](one);

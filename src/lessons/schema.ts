@@ -109,6 +109,8 @@ const steps = {
   /** The cable between that process and the broker: nothing passes any more, and neither side is told. */
   cut: z.strictObject({ kind: z.literal("cut"), cut: processName }),
   mend: z.strictObject({ kind: z.literal("mend"), mend: processName }),
+  /** The broker of several that it is connected to fails it, for good: the connection is reset, and new ones refused. */
+  failover: z.strictObject({ kind: z.literal("failover"), failover: processName }),
   /**
    * The next such event of that process, after the one that its last expectation found, or the next `times` of them;
    * with `never`, none of those in between. So absence is proved by something that did come.
@@ -152,7 +154,17 @@ const step = z.preprocess(
   raw => (isMapping(raw) ? { ...raw, kind: KINDS.find(kind => Object.hasOwn(raw, kind)) } : raw),
   z.discriminatedUnion(
     "kind",
-    [steps.say, steps.start, steps.stop, steps.kill, steps.cut, steps.mend, steps.expect, steps.predict],
+    [
+      steps.say,
+      steps.start,
+      steps.stop,
+      steps.kill,
+      steps.cut,
+      steps.mend,
+      steps.failover,
+      steps.expect,
+      steps.predict,
+    ],
     { error: `a step has one of the keys ${KINDS.join(", ")}` },
   ),
 );
@@ -218,7 +230,7 @@ function nameProblem(one: Step, { processes, remembered }: Known): Problem {
   const needs = one.kind === "expect" ? one.needs : undefined;
   if (needs !== undefined && !processes.has(needs) && !remembered.has(needs))
     return { path: ["needs"], message: `no step before this one starts or remembers ${needs}` };
-  return role === "broker" && (one.kind === "cut" || one.kind === "mend")
+  return role === "broker" && (one.kind === "cut" || one.kind === "mend" || one.kind === "failover")
     ? { path: [key], message: "a cable goes by the name of the client at its end" }
     : null;
 }

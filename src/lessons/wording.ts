@@ -15,6 +15,7 @@ export function purposeOf(step: Step): string {
     kill: ({ kill }) => `${kill} is killed`,
     cut: ({ cut }) => `the cable of ${cut} is cut`,
     mend: ({ mend }) => `the cable of ${mend} is mended`,
+    failover: ({ failover }) => `the broker that ${failover} is connected to fails`,
     predict: ({ predict }) => predict,
     expect: ({ what, from, expect, where }) => what ?? `${from}: ${patternText({ event: expect, where })}`,
   };

@@ -9,7 +9,7 @@ export const demoOptions = {
     derived: "a bundled one for each run",
     common: true,
     read: text,
-    help: "run on this broker: local, hivemq, HOST[:PORT], or a URL",
+    help: "run on this broker: local, hivemq, HOST[:PORT], or a URL; or on several, as in a,b,c",
   },
   step: {
     value: null,

@@ -15,7 +15,7 @@ export type Mark =
   /** The connection dies, and the lifeline is broken from here on. */
   | { draw: "break"; at: string; text: string }
   /** Between it and the broker nothing passes any more, or again. */
-  | { draw: "cable"; at: string; state: "cut" | "mended" }
+  | { draw: "cable"; at: string; state: "cut" | "failed" | "mended" }
   /** The connection ends as it should. */
   | { draw: "close"; at: string };
 

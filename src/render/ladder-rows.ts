@@ -9,7 +9,7 @@ interface Column extends Participant {
   /** Up to where there is room for notes: the next lifeline, or the edge. */
   until: number;
   lifeline: "none" | "open" | "broken";
-  cable: "cut" | "mended";
+  cable: "cut" | "failed" | "mended";
 }
 
 type MarkOf<Draw extends Mark["draw"]> = Extract<Mark, { draw: Draw }>;
@@ -114,10 +114,14 @@ export class Ladder {
     const broker = this.#column(this.#scene.broker);
     if (!column || !broker) return [];
     column.cable = state;
-    const text = state === "cut" ? `${pen.cross} cable cut` : "cable mended";
+    const text = {
+      cut: `${pen.cross} cable cut`,
+      failed: `${pen.cross} broker fails`,
+      mended: "cable mended",
+    }[state];
     const row = this.#row();
     const middle = Math.round((column.x + broker.x - columnsOf(text)) / 2);
-    row.write(Math.max(0, middle), text, this.#styles[state === "cut" ? "bad" : "good"]);
+    row.write(Math.max(0, middle), text, this.#styles[state === "mended" ? "good" : "bad"]);
     return [row.toString()];
   }
 

@@ -60,11 +60,29 @@ const TLS_PORT = 8883;
 /** The addresses that a name stands for; null: it is no name. */
 export const addressesOf = (name: string): string[] | null => NAMED_BROKERS.get(name) ?? null;
 
-/** A broker as it is named in an option; credentials that its URL has are told apart. @throws UserError exit code 2 */
-export function namedBroker(name: string): Pick<OneBroker, "username" | "password"> & { broker: string } {
+type Named = Pick<OneBroker, "username" | "password"> & { broker: string };
+
+/**
+ * A broker as it is named in an option, or several in a list; credentials that a URL has are told apart.
+ * @throws UserError exit code 2; also where those of a list differ
+ */
+export function namedBroker(name: string): Named {
   if (NAMED_BROKERS.has(name)) return { broker: name, username: null, password: null };
-  const { url: broker, username, password } = parse(name, false);
-  return { broker, username, password };
+  const all = listed(name).map(one => parse(NAMED_BROKERS.get(one)?.[0] ?? one, false));
+  refuseTwice(all, "--broker");
+  const { username, password } = all.find(one => one.username !== null) ?? { username: null, password: null };
+  if (all.some(one => one.username !== username || one.password !== password))
+    throw contradiction(
+      "the brokers in --broker have different user names or passwords, and lessons have one for all.",
+      "Leave them out there, and set LWT_USERNAME and LWT_PASSWORD.",
+    );
+  return { broker: all.map(({ url }) => url).join(","), username, password };
+}
+
+/** @param option as the reader calls it */
+function refuseTwice(brokers: OneBroker[], option: string): void {
+  const twice = brokers.find(({ url }, i) => brokers.findIndex(other => other.url === url) < i);
+  if (twice) throw contradiction(`${option} names ${twice.url} twice`, "Once is enough.");
 }
 
 /** @throws UserError exit code 2: no such form of address, or options that contradict it */
@@ -81,8 +99,7 @@ export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
     ways: (NAMED_BROKERS.get(text) ?? [text]).map(way => parse(way, asksForTls.length > 0)),
   }));
   const brokers = named.flatMap(({ ways }) => ways);
-  const twice = brokers.find(({ url }, i) => brokers.findIndex(other => other.url === url) < i);
-  if (twice) throw contradiction(`${calledAs(given, "broker")} names ${twice.url} twice`, "Once is enough.");
+  refuseTwice(brokers, calledAs(given, "broker"));
   const name = named.map(({ text, ways }) => (NAMED_BROKERS.has(text) ? text : ways[0]?.url)).join(",");
   const tls = brokers.some(one => one.tls);
   const local = brokers.every(one => one.local);

@@ -33,6 +33,8 @@ export function checkUse(values: Given, word: string | undefined): void {
 export function connectivityTarget(broker: string, variables: Variables) {
   const addresses = addressesOf(broker);
   const outside = outsideBroker(broker, variables);
+  if (outside.broker.includes(","))
+    throw contradiction("--connectivity tries the ways to one broker", "Name one of them.");
   const [url = outside.broker] = addresses ?? [];
   return { outside: { ...outside, broker: url }, named: addresses && { name: broker, addresses } };
 }

@@ -18,6 +18,12 @@ test("a cluster", { skip: noRabbitmq }, async t => {
   const cluster = await Cluster.start(t);
   const { urls, brokers } = cluster;
 
+  await t.test("cluster-failover holds on it", async t => {
+    const run = command(t, "lwt-demo", ["cluster-failover", "--broker", brokers]);
+    assert.equal(await run.exit(), 0, run.stdout);
+    assert.equal((await run.event("result")).held, 5);
+  });
+
   await t.test("under load, a node's death loses nothing that was acknowledged", async t => {
     const outcome = await failover(t, cluster, LOAD, text => t.diagnostic(text));
     const table = outcomeTable(outcome);

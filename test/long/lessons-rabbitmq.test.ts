@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { findsWhatIsKnown, NEED_MQTT_5, NEED_THEIR_BROKER } from "../checks.js";
+import { findsWhatIsKnown, NEED_MQTT_5, NEED_OTHER_BROKERS, NEED_THEIR_BROKER } from "../checks.js";
 import { command } from "../processes.js";
 import { noRabbitmq, rabbitmq } from "../rabbitmq.js";
 
@@ -10,7 +10,7 @@ test("RabbitMQ keeps and breaks what is known; without --as nothing is known of 
   const { url, version } = await rabbitmq(t);
   const run = await findsWhatIsKnown(
     t,
-    [...NEED_THEIR_BROKER, ...NEED_MQTT_5],
+    [...NEED_THEIR_BROKER, ...NEED_OTHER_BROKERS, ...NEED_MQTT_5],
     ["--broker", url, "--as", `rabbitmq-${version}`],
   );
   const [qos2] = run.all("checked").filter(({ lesson }) => lesson === "acknowledged");
