@@ -159,10 +159,28 @@ test("a range names its machines, and is spread over the brokers; --forget takes
   assert.equal(one.all("connected")[0]?.clientId, "Machine7");
 });
 
+test("several processes share a load over several brokers", async t => {
+  const brokers = [await lwtBroker(t), await lwtBroker(t)];
+  const list = brokers.map(({ url }) => url).join(",");
+  const fleet = (range: string) => command(t, "pub-lwt", ["-b", list, "--machines", range]);
+  const fleets = [fleet("1-50"), fleet("51-100")];
+  const isWhole = (event: object) => "connected" in event && event.connected === 50;
+  await Promise.all(fleets.map(each => each.until("all of its own", () => each.all("fleet").find(isWhole))));
+  for (const { process } of brokers)
+    assert.equal(new Set(process.all("client-connected").map(({ clientId }) => clientId)).size, 50);
+  for (const each of fleets) each.child.send("stop");
+  assert.deepEqual(await Promise.all(fleets.map(each => each.exit())), [0, 0]);
+  assert.deepEqual(
+    fleets.flatMap(each => each.all("warning")),
+    [],
+  );
+});
+
 test("ranges that overlap: one fleet gives way, and says once what to do; the other goes on", async t => {
-  const { url } = await lwtBroker(t);
+  // A name begins with the same broker in every fleet: so two are found out where brokers share nothing, too.
+  const list = [await lwtBroker(t), await lwtBroker(t)].map(({ url }) => url).join(",");
   const fleet = (range: string) =>
-    command(t, "pub-lwt", ["-b", url, "--machines", range, "--interval", "0.5"]);
+    command(t, "pub-lwt", ["-b", list, "--machines", range, "--interval", "0.5"]);
   const fleets = { "1-4": fleet("1-4"), "3-6": fleet("3-6") };
   const loser = await Promise.race(
     Object.values(fleets).map(async each => {
