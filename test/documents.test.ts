@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import { KnownBrokers } from "../src/lessons/lessons.js";
 import { escaped } from "../src/render/markdown.js";
 import { LESSONS, names } from "./checks.js";
-import { envExample, lessonSchema, limitTable, optionTables, written } from "./documents.js";
+import { envExample, lessonSchema, limitTable, optionTables, sizingTable, written } from "./documents.js";
 import { command, temporaryFolder } from "./processes.js";
 
 test("README.md and .env.example say of options what the tables in the code say", () => {
@@ -27,6 +27,10 @@ test("README.md says of the broker's limits what the table in the code says", ()
   assert.equal(written().limitTable, limitTable(), "npm run docs writes it anew");
 });
 
+test("docs/scale.md sizes brokers by what docs/performance.md has measured", () => {
+  assert.equal(written().sizingTable, sizingTable(), "npm run docs writes it anew");
+});
+
 test("the schema beside the lessons is the one that they are read with", () => {
   assert.equal(written().lessonSchema, lessonSchema(), "npm run docs writes it anew");
 });
@@ -37,6 +41,8 @@ test("docs/brokers.md has every lesson, and all that is known of brokers", async
   const anew = "npm run docs:brokers writes it anew";
   for (const name of names)
     assert.match(text, new RegExp(`^\\| \`${name}\` \\| ((held|skipped) \\| ){2}`, "m"), anew);
+  assert.match(text, /^\| `cluster-failover` \| (skipped \| ){4}held \|$/m, anew);
+  assert.match(text, /^## rabbitmq [\d.]+, three nodes$/m, anew);
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"]) {
     const section = text.split(/^## /m).find(each => each.startsWith(name.replace("-", " "))) ?? "";
     for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.named(name))) {

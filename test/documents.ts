@@ -11,6 +11,7 @@ import { environmentName, type Option, type OptionTable, SHARED_PREFIX } from ".
 import { pubOptions } from "../src/options/pub.js";
 import { subOptions } from "../src/options/sub.js";
 import { lessonJsonSchema } from "../src/lessons/schema.js";
+import { SIZING_HEAD, sizingRows } from "./sizing.js";
 
 interface Section {
   title: string;
@@ -90,6 +91,9 @@ export function limitTable(): string {
   return markdown([["limit", "past it is", "then", "event", "why so much"], ...rows]);
 }
 
+/** docs/scale.md's table, from what docs/performance.md has measured. */
+export const sizingTable = (): string => markdown([SIZING_HEAD, ...sizingRows()]);
+
 function markdown([head = [], ...rows]: string[][]): string {
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map(row => row[i]?.length ?? 0)));
   const line = (cells: string[]) => `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
@@ -104,6 +108,8 @@ const readmeFile = path.join(root, "README.md");
 const envFile = path.join(root, ".env.example");
 const schemaFile = path.join(root, "examples", "lessons", "lesson.schema.json");
 const TABLES = /(?<=<!-- options -->\n\n)[^]*?(?=\n\n<!-- \/options -->)/;
+const scaleFile = path.join(root, "docs", "scale.md");
+const SIZING_TABLE = /(?<=<!-- sizing -->\n\n)[^]*?(?=\n\n<!-- \/sizing -->)/;
 const LIMIT_TABLE = /(?<=<!-- limits -->\n\n)[^]*?(?=\n\n<!-- \/limits -->)/;
 
 export const written = () => ({
@@ -111,11 +117,13 @@ export const written = () => ({
   lessonSchema: readFileSync(schemaFile, "utf8"),
   optionTables: TABLES.exec(readFileSync(readmeFile, "utf8"))?.[0],
   limitTable: LIMIT_TABLE.exec(readFileSync(readmeFile, "utf8"))?.[0],
+  sizingTable: SIZING_TABLE.exec(readFileSync(scaleFile, "utf8"))?.[0],
 });
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(envFile, envExample());
   writeFileSync(schemaFile, lessonSchema());
+  writeFileSync(scaleFile, readFileSync(scaleFile, "utf8").replace(SIZING_TABLE, sizingTable));
   const readme = readFileSync(readmeFile, "utf8");
   writeFileSync(readmeFile, readme.replace(TABLES, optionTables).replace(LIMIT_TABLE, limitTable));
 }
