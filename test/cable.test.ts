@@ -93,6 +93,20 @@ test("cut, nothing passes either way and nobody is told; mended, it passes in or
   await near.has("3");
 });
 
+test("where the broker fails, both ends are reset, and new connections are refused", async t => {
+  const { cable, plug, broker } = await laid(t);
+  assert.equal(cable.isUsed, false);
+  const near = plug();
+  near.socket.write("1");
+  const far = await broker();
+  await far.has("1");
+  assert.equal(cable.isUsed, true);
+  cable.fail();
+  await Promise.all([near.is("ECONNRESET"), far.is("ECONNRESET")]);
+  await plug().is("ECONNREFUSED");
+  assert.equal(cable.isUsed, false);
+});
+
 test("a new connection gets no answer from a cut cable, and the broker does not hear of it before it is mended", async t => {
   const { cable, plug, broker, accepted } = await laid(t);
   cable.cut();

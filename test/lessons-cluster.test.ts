@@ -1,7 +1,7 @@
 // Lessons on several brokers, --broker a,b,c. Two addresses of one broker are two that share sessions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { command, lwtBroker } from "./processes.js";
+import { command, freePort, lwtBroker } from "./processes.js";
 
 test("cluster-failover holds where two brokers share sessions, and leaves nothing there", async t => {
   const { url, port, process: broker } = await lwtBroker(t);
@@ -55,9 +55,9 @@ test("with one broker cluster-failover is skipped, by name; and with its own", a
   }
 });
 
-test("other lessons run on a list too, and a check names all of it", async t => {
-  const { url, port } = await lwtBroker(t);
-  const brokers = `${url},mqtt://localhost:${port}`;
+test("other lessons run on a list too, where one is down, and a check names all of it", async t => {
+  const { url } = await lwtBroker(t);
+  const brokers = `mqtt://127.0.0.1:${await freePort()},${url}`;
   const [cut, slide, check] = [["publisher-outbox"], ["the-slide-code"], ["check"]].map(args =>
     command(t, "lwt-demo", [...args, "--broker", brokers]),
   );

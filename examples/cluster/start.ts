@@ -61,9 +61,10 @@ console.log(`Starting ${SIZE} nodes in ${folder}: this takes about a minute.`);
 const deadline = Date.now() + PATIENCE * 1000;
 // One after the other: of two at a time each may begin a register of client identifiers of its own, and one of them then
 // takes no client (return code 3).
-for (const node of nodes) {
+for (const [i, node] of nodes.entries()) {
   if (!isEnding) start(node);
   await until(() => takesClients(node));
+  if (!isEnding) console.log(`${i + 1} of ${SIZE} takes clients.`);
 }
 await until(haveJoined);
 if (!isEnding) ready();

@@ -43,9 +43,12 @@ const CONNECT_TIMEOUT = 5;
  */
 export async function reach(outside: OutsideBroker, place: Place, more: string[] = []): Promise<string> {
   const events = await probe(outside, place, ["--forget", ...more]);
+  const connected = events.find(event => event.event === "connected");
   const trouble = events.find(event => event.event === "error");
-  if (trouble && !place.signal.aborted) throw new UserError(trouble.code, trouble.message, trouble.hint);
-  return events.find(event => event.event === "connected")?.broker ?? "";
+  // Of several brokers one is enough.
+  if (trouble && !connected && !place.signal.aborted)
+    throw new UserError(trouble.code, trouble.message, trouble.hint);
+  return connected?.broker ?? "";
 }
 
 /** @param product what it is, if somebody has said so; undefined: it doesn't matter @throws UserError when it can't be used */

@@ -27,6 +27,8 @@ export class Cluster {
     // Killed as other processes are, it would leave its nodes running.
     const script = new Running({ after: () => {} }, child);
     t.after(async () => child.kill("SIGINT") && (await script.exit()));
+    // Each in its turn: on a busy computer all together take longer than one thing is waited for.
+    for (const up of [1, 2, 3]) await script.outputHas(`${up} of 3 takes clients`);
     await script.outputHas("--broker mqtt:");
     return new Cluster(script);
   }

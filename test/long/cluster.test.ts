@@ -27,7 +27,7 @@ test("a cluster", { skip: noRabbitmq }, async t => {
   await t.test("under load, a node's death loses nothing that was acknowledged", async t => {
     const outcome = await failover(t, cluster, LOAD, text => t.diagnostic(text));
     const table = outcomeTable(outcome);
-    t.diagnostic(table);
+    for (const line of table.split("\n")) t.diagnostic(line);
     const { verdict, clean, control, moves } = outcome;
     assert.deepEqual(
       [verdict.lost, verdict.forgotten, clean.gaps, control],
