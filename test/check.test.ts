@@ -1,13 +1,12 @@
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
 import path from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import type { CheckEvent } from "../src/events.js";
 import { builtInLesson, checkBroker, KnownBrokers } from "../src/lessons/lessons.js";
 import { CheckReport } from "../src/render/check-report.js";
 import { brokenBroker } from "./broken-broker.js";
-import { LESSONS, names } from "./checks.js";
-import { binDir, command, freePort, lwtBroker, temporaryFolder } from "./processes.js";
+import { LESSONS } from "./checks.js";
+import { binDir, command, ends, freePort, lwtBroker } from "./processes.js";
 
 const wrongUses: [args: string[], message: RegExp][] = [
   [["check", "--step"], /--step is for one lesson/],
@@ -33,17 +32,17 @@ const wrongUses: [args: string[], message: RegExp][] = [
   [["check", "--connectivity", "-b", "h,i"], /--connectivity tries the ways to one broker/],
   [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
 ];
-test("the check, used wrongly, says so and starts nothing", { concurrency: 4 }, async t => {
-  await Promise.all(
-    wrongUses.map(([args, message]) =>
-      t.test(args.join(" "), async t => {
-        const run = command(t, "lwt-demo", args, { json: false });
-        assert.equal(await run.exit(), 2, run.stderr);
-        assert.match(run.stderr.replaceAll(/\s+/g, " "), message);
-        assert.equal(run.stdout, "");
-      }),
-    ),
+test("the check, used wrongly, says so and starts nothing", async t => {
+  const runs = await ends(
+    t,
+    wrongUses.map(([args]) => ({ name: "lwt-demo", args })),
   );
+  for (const [i, [args, message]] of wrongUses.entries()) {
+    const { exit, stdout, stderr } = runs[i] ?? assert.fail();
+    assert.equal(exit, 2, args.join(" "));
+    assert.match(stderr.replaceAll(/\s+/g, " "), message);
+    assert.equal(stdout, "");
+  }
 });
 
 test("without a broker the check ends with that error; and where its report can't be written, at once", async t => {
@@ -58,45 +57,6 @@ test("without a broker the check ends with that error; and where its report can'
   const unwritten = command(t, "lwt-demo", ["check", "--report", path.join("no", "such", "folder.md")]);
   assert.equal(await unwritten.exit(), 1);
   assert.match((await unwritten.event("error")).message, /the report .* can't be written: its folder/);
-});
-
-async function leftOn(t: TestContext, url: string) {
-  const status = command(t, "lwt-broker", ["status", "--port", new URL(url).port]);
-  assert.equal(await status.exit(), 0);
-  return (await status.event("broker-status")).totals;
-}
-
-test("Ctrl-C in the middle leaves the check with 130, nothing on the broker, and nothing held that was not seen", async t => {
-  const { url } = await lwtBroker(t);
-  const folder = temporaryFolder(t);
-  const run = command(t, "lwt-demo", ["check", "--broker", url], { env: { TMPDIR: folder } });
-  await run.event("checked", { outcome: "held" });
-  run.child.send("stop");
-  assert.equal(await run.exit(), 130);
-  const checked = run.all("checked");
-  assert.deepEqual(checked.map(({ lesson }) => lesson).toSorted(), names.toSorted());
-  const outcomes = new Set(checked.slice(-10).map(({ outcome, skipped }) => `${outcome}: ${skipped}`));
-  assert.deepEqual(outcomes, new Set(["skipped: interrupted"]));
-  const verdict = await run.event("check");
-  assert.deepEqual([verdict.passed, verdict.interrupted], [false, true]);
-  assert.equal(verdict.held, checked.filter(({ outcome }) => outcome === "held").length);
-  const { sessions, wills, retained } = await leftOn(t, url);
-  assert.deepEqual([sessions, wills, retained], [0, 0, 0]);
-  assert.deepEqual(readdirSync(folder), []);
-});
-
-test("a broker that goes away is not one that deviates: the check ends with that error", async t => {
-  const { url, process: broker } = await lwtBroker(t);
-  const run = command(t, "lwt-demo", ["check", "--broker", url]);
-  await run.event("checked", { outcome: "held" });
-  broker.child.kill("SIGKILL");
-  assert.equal(await run.exit(), 1);
-  assert.equal((await run.event("error")).code, "no-broker");
-  assert.deepEqual(
-    run.all("checked").filter(({ outcome }) => outcome === "deviates"),
-    [],
-  );
-  assert.deepEqual(run.all("check"), []);
 });
 
 test("what no list knows of is broken all the same; what one knows of and did not show is told", async t => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import { type ClientEvent, connect } from "../src/index.js";
-import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "./processes.js";
+import { command, ends, lwtBroker, missing, mosquitto, temporaryFolder } from "./processes.js";
 import { type Packet, PacketType } from "./raw-client.js";
 import {
   answer,
@@ -31,17 +31,24 @@ const refusals: [code: number, says: RegExp, hint: RegExp][] = [
   [0xf0, /a reason that MQTT 5 does not know \(0xF0\)/, /--debug/],
 ];
 
-for (const [code, says, hint] of refusals)
-  test(`CONNACK with ${code}: exit 1, what it means and what to do`, async t => {
-    const { args } = await scriptedBroker(t, taking(answer.connack(code)));
-    const run = command(t, "pub-lwt", args);
-    assert.equal(await run.exit(), 1);
-    const error = await run.event("error", { code: "refused" });
+test("CONNACK's refusals: exit 1, what each means and what to do", async t => {
+  const brokers = refusals.map(([code]) => scriptedBroker(t, taking(answer.connack(code))));
+  const runs = (await Promise.all(brokers)).map(({ args }) => ({
+    name: "pub-lwt",
+    args: [...args, "--json"],
+  }));
+  for (const [i, { exit, stderr, events }] of (await ends(t, runs)).entries()) {
+    const [code, says, hint] = refusals[i] ?? assert.fail();
+    assert.equal(exit, 1);
+    const error = events().find(({ event }) => event === "error");
+    assert.ok(error?.event === "error" && error.code === "refused");
     assert.match(error.message, says);
     assert.match(error.hint, hint);
-    assert.equal((await run.event("refused")).returnCode, code);
-    assert.match(run.stderr, says);
-  });
+    const refused = events().find(({ event }) => event === "refused");
+    assert.ok(refused?.event === "refused" && refused.returnCode === code);
+    assert.match(stderr, says);
+  }
+});
 
 test("lwt-broker speaks 3.1.1 only: both clients say so, and what to use", async t => {
   const { url } = await lwtBroker(t);

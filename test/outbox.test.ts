@@ -380,7 +380,7 @@ const brokers = [
   { name: "Mosquitto", skip: missing("mosquitto", ["-h"]), start: lasting },
 ];
 
-const KILLS = 4;
+const KILLS = 2;
 const topic = "Binil/Machine1/SensorData";
 
 for (const { name, skip, start } of brokers)

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -48,6 +49,13 @@ export function temporaryFolder(t: Owner): string {
   return folder;
 }
 
+/** Those that stand in a command's output, a line each. */
+const eventsIn = (output: string): Timed<Event>[] =>
+  output
+    .split("\n")
+    .slice(0, -1)
+    .map(line => JSON.parse(line) as Timed<Event>);
+
 /** A process whose output can be waited for; it ends with the test. */
 export class Running {
   stdout = "";
@@ -55,6 +63,9 @@ export class Running {
   /** Of stdout, as they came. */
   readonly bytes: Buffer[] = [];
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  #events: Timed<Event>[] = [];
+  /** Characters of stdout that the events so far have come from. */
+  #parsed = 0;
   #isOver = false;
   #changed = new Set<() => void>();
 
@@ -124,8 +135,10 @@ export class Running {
 
   /** The events so far, of a command with --json. */
   get events(): Timed<Event>[] {
-    const lines = this.stdout.split("\n").slice(0, -1);
-    return lines.map(line => JSON.parse(line) as Timed<Event>);
+    const end = this.stdout.lastIndexOf("\n") + 1;
+    this.#events.push(...eventsIn(this.stdout.slice(this.#parsed, end)));
+    this.#parsed = end;
+    return [...this.#events];
   }
 
   all<Name extends Event["event"]>(name: Name): Extract<Timed<Event>, { event: Name }>[] {
@@ -165,6 +178,39 @@ export function command(t: Owner, name: string, args: string[], how: How & { jso
   child.stdin?.on("error", () => {});
   if (how.input !== undefined) child.stdin?.end(how.input);
   return new Running(t, child);
+}
+
+/** A run of a command that ends by itself, and what became of it. */
+export interface Run {
+  name: string;
+  args: string[];
+  env?: Record<string, string>;
+  cwd?: string;
+}
+export interface Ended {
+  exit: number;
+  stdout: string;
+  stderr: string;
+  /** With --json among its arguments. */
+  events: () => Timed<Event>[];
+}
+
+const inOneProcess = path.join(import.meta.dirname, "in-one-process.cjs");
+
+/** What becomes of these, run one after another in one process. For what ends without anyone's doing. */
+export async function ends(
+  t: Owner,
+  runs: Run[],
+  start = (file: string, env: Record<string, string>): Running =>
+    new Running(t, spawn(process.execPath, [file], { env: cleanEnvironment(env), stdio: "pipe" })),
+): Promise<Ended[]> {
+  const folder = temporaryFolder(t);
+  const given = runs.map(run => ({ cwd: folder, ...run }));
+  const state = { XDG_STATE_HOME: folder, LOCALAPPDATA: folder, HOME: folder };
+  const all = start(inOneProcess, { ...state, RUNS: JSON.stringify(given) });
+  assert.equal(await all.exit(), 0, all.stderr);
+  const ended = JSON.parse(all.stdout) as Omit<Ended, "events">[];
+  return ended.map(each => ({ ...each, events: () => eventsIn(each.stdout) }));
 }
 
 /** A peer, such as mosquitto_sub; null where it isn't installed. */

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { withoutPassword } from "../src/lessons/own-folder.js";
-import { command, freePort, lwtBroker, type Running, temporaryFolder } from "./processes.js";
+import { command, ends, freePort, lwtBroker, type Running, temporaryFolder } from "./processes.js";
 import { answering } from "./servers.js";
 
 /** What has to be found nowhere; in a URL it stands percent-encoded. */
@@ -28,10 +28,8 @@ const WAYS: Record<string, Way> = {
 
 /** What becomes of it; --debug and --json with each. */
 const ENDS: Record<string, { name: string; args: string[]; port: (t: TestContext) => Promise<number> }> = {
-  settings: { name: "sub-lwt", args: ["--show-settings"], port: async () => 1 },
   "no broker": { name: "sub-lwt", args: ["--connect-timeout", "0.2"], port: () => freePort() },
   refused: { name: "pub-lwt", args: ["-m", "x"], port: t => answering(t, [0x20, 2, 0, 4]) },
-  "a bad option": { name: "pub-lwt", args: ["--qos", "7"], port: async () => 1 },
   "a connection": {
     name: "pub-lwt",
     args: ["-m", "x", "--outbox", "box"],
@@ -70,20 +68,36 @@ for (const [end, { name, args, port }] of Object.entries(ENDS))
     );
   });
 
+test("a password is in nothing that is said: of settings, and of a bad option", async t => {
+  const cwd = temporaryFolder(t);
+  const runs = Object.values(WAYS).flatMap(({ args: given, env = {}, file }, i) => {
+    const folder = path.join(cwd, String(i));
+    mkdirSync(folder);
+    if (file !== undefined) writeFileSync(path.join(folder, ".env"), file);
+    const more = [...(given?.(1) ?? ["-p", "1"]), "-i", "X", "--debug", "--json"];
+    return [
+      { name: "sub-lwt", args: [...more, "--show-settings"], env, cwd: folder },
+      { name: "pub-lwt", args: [...more, "--qos", "7"], env, cwd: folder },
+    ];
+  });
+  for (const [i, { exit, stdout, stderr }] of (await ends(t, runs)).entries()) {
+    assert.equal(exit, i % 2 === 0 ? 0 : 2);
+    assert.ok(stdout + stderr !== "");
+    assertHidden(stdout + stderr, `${runs[i]?.name} ${i}`);
+  }
+  assertKeptNowhere(cwd);
+});
+
 test("a URL in the wrong place is told without its password", async t => {
   const url = `mqtt://ann:${PASSWORD}@h`;
-  for (const args of [
-    [url],
-    ["--port", url],
-    ["--interval", url],
-    ["-b", `${url}:x`],
-    ["--keep-alive", url],
-  ]) {
-    // oxlint-disable-next-line no-await-in-loop -- one by one, they are short
-    const run = command(t, "pub-lwt", args);
-    // oxlint-disable-next-line no-await-in-loop
-    assert.equal(await run.exit(), 2);
-    assertHidden(run.stdout + run.stderr, args.join(" "));
+  const wrong = [[url], ["--port", url], ["--interval", url], ["-b", `${url}:x`], ["--keep-alive", url]];
+  const runs = await ends(
+    t,
+    wrong.map(args => ({ name: "pub-lwt", args: [...args, "--json"] })),
+  );
+  for (const [i, { exit, stdout, stderr }] of runs.entries()) {
+    assert.equal(exit, 2);
+    assertHidden(stdout + stderr, String(wrong[i]));
   }
 });
 

@@ -6,14 +6,24 @@ import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
 import { LiveOutput } from "../src/commands/live-line.js";
 import { fits, readHash } from "../src/users/password.js";
-import { binDir, command, freePort, lwtBroker, Running, temporaryFolder } from "./processes.js";
+import { binDir, command, ends, freePort, lwtBroker, Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
-import { CTRL_C, ESC, environment, onTerminal, SGR, skip, type Terminal, type } from "./terminals.js";
+import {
+  CTRL_C,
+  endsOnTerminal,
+  ESC,
+  environment,
+  onTerminal,
+  SGR,
+  skip,
+  type Terminal,
+  type,
+} from "./terminals.js";
 
 const ALL = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
 
 /** What the terminal shows in the end: the last line is where the cursor is. Knows what the commands may use. */
-function shownBy({ stdout }: Running): string[] {
+function shownBy({ stdout }: Pick<Running, "stdout">): string[] {
   const lines = [""];
   let column = 0;
   for (const [piece] of stdout.replaceAll(SGR, "").matchAll(/\r|\n|\u001b\[K|[^\r\n\u001b]+|\u001b/g)) {
@@ -68,16 +78,18 @@ test("every line of every command fits the window, and its width is used", { ski
       t.test(`${columns} columns`, async t => {
         const how = { columns };
         const texts = ALL.flatMap(name =>
-          [["--help"], ["--help", "all"], ["--nonsense"]].map(args => onTerminal(t, name, args, how)),
+          [["--help"], ["--help", "all"], ["--nonsense"]].map(args => ({ name, args })),
         );
         const more = [
-          onTerminal(t, "sub-lwt", ["--show-settings", "-t", `${"漢字".repeat(40)}/#`], how),
-          onTerminal(t, "pub-lwt", ["--show-settings"], how),
-          onTerminal(t, "lwt-demo", ["list"], how),
-          onTerminal(t, "lwt-demo", ["offline-notification"], how),
+          { name: "sub-lwt", args: ["--show-settings", "-t", `${"漢字".repeat(40)}/#`] },
+          { name: "pub-lwt", args: ["--show-settings"] },
+          { name: "lwt-demo", args: ["list"] },
         ];
-        const runs = [...texts, ...more, ...(await session(t, how))];
+        const ended = endsOnTerminal(t, [...texts, ...more], how);
+        const runs = await session(t, how);
+        if (columns === 60) runs.push(onTerminal(t, "lwt-demo", ["offline-notification"], how));
         const screens = await Promise.all(runs.map(screenAtEnd));
+        for (const { stdout, stderr } of await ended) screens.push(shownBy({ stdout: stdout + stderr }));
         for (const lines of screens) assert.ok(widest(lines) <= columns, lines.join("\n"));
         assert.ok(widest(screens.flat()) > columns - 5);
         const defaults = screens.flat().filter(line => line.includes("[Binil/Machine1/Sen"));
@@ -87,7 +99,14 @@ test("every line of every command fits the window, and its width is used", { ski
   ).then(() => {}),
 );
 
-const coloured = (run: Running) => run.stdout.search(SGR) >= 0;
+const coloured = (text: string) => text.search(SGR) >= 0;
+
+/** What is said of an error that comes soon. */
+const failing = (env: Record<string, string>) => ({
+  name: "pub-lwt",
+  args: ["-p", "1", "--connect-timeout", "0.1"],
+  env,
+});
 
 test("colour on a terminal, unless it is not wanted there", { skip }, async t => {
   const cases: [env: Record<string, string>, colour: boolean][] = [
@@ -99,22 +118,31 @@ test("colour on a terminal, unless it is not wanted there", { skip }, async t =>
     [{ TERM: "dumb" }, false],
     [{ TERM: "dumb", FORCE_COLOR: "1" }, true],
   ];
-  for (const [env, colour] of cases) {
-    const { process } = await brokerOnTerminal(t, { env });
-    assert.equal(coloured(process), colour, JSON.stringify(env));
+  const runs = await endsOnTerminal(
+    t,
+    cases.map(([env]) => failing(env)),
+  );
+  for (const [i, [env, colour]] of cases.entries()) {
+    const { stdout = "", stderr = "" } = runs[i] ?? {};
+    assert.match(stderr, /no broker answers/);
+    assert.equal(coloured(stdout + stderr), colour, JSON.stringify(env));
   }
 });
 
 test("no colour in a pipe, unless it is wanted there", async t => {
-  for (const [env, colour] of [
+  const cases: [env: Record<string, string>, colour: boolean][] = [
     [{}, false],
     [{ FORCE_COLOR: "1" }, true],
     [{ FORCE_COLOR: "0" }, false],
-  ] as [Record<string, string>, boolean][]) {
-    const broker = command(t, "lwt-broker", ["--port", "0"], { json: false, env });
-    await broker.outputHas("mqtt://");
-    assert.equal(coloured(broker), colour);
-    assert.ok(!broker.stdout.replaceAll(SGR, "").includes(ESC));
+  ];
+  const runs = await ends(
+    t,
+    cases.map(([env]) => failing(env)),
+  );
+  for (const [i, [env, colour]] of cases.entries()) {
+    const { stdout = "", stderr = "" } = runs[i] ?? {};
+    assert.equal(coloured(stdout + stderr), colour, JSON.stringify(env));
+    assert.ok(!(stdout + stderr).replaceAll(SGR, "").includes(ESC));
   }
 });
 
@@ -319,8 +347,12 @@ test("where the locale knows ASCII only, our own drawing is in it, and a payload
   await sub.outputHas("OFFLINE");
   const arrow = onTerminal(t, "pub-lwt", ["-p", port, "-t", "arrow", "-m", "a → b"], { env });
   await json.event("message", { payload: "a → b" });
-  const help = ALL.map(name => onTerminal(t, name, ["--help", "all"], { env }));
-  await Promise.all([arrow, ...help].map(run => run.exit()));
+  const help = await endsOnTerminal(
+    t,
+    ALL.map(name => ({ name, args: ["--help", "all"] })),
+    { env },
+  );
+  await arrow.exit();
   for (const { stdout } of [broker, sub, pub, arrow, ...help]) assert.match(stdout, /^[\x00-\x7f]+$/);
 });
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { binDir, missing, Running, temporaryFolder } from "./processes.js";
+import { binDir, type Ended, ends, missing, type Run, Running, temporaryFolder } from "./processes.js";
 
 /** util-linux's, which makes pseudo-terminals; elsewhere a program of that name takes other options. */
 export const skip =
@@ -28,13 +28,19 @@ export function environment(folder: string, more: Record<string, string> = {}): 
 }
 
 /** One of the four commands on a terminal of its own. */
-export function onTerminal(t: TestContext, name: string, args: string[], how: Terminal = {}): Running {
+export const onTerminal = (t: TestContext, name: string, args: string[], how: Terminal = {}): Running =>
+  fileOnTerminal(t, [path.join(binDir, `${name}.cjs`), ...args], how);
+
+/** What becomes of these, run one after another in one process, on one terminal. */
+export const endsOnTerminal = (t: TestContext, runs: Run[], how: Terminal = {}): Promise<Ended[]> =>
+  ends(t, runs, (file, env) => fileOnTerminal(t, [file], { ...how, env: { ...how.env, ...env } }));
+
+function fileOnTerminal(t: TestContext, words: string[], how: Terminal): Running {
   const { columns = 80, env, piped = "" } = how;
   const cwd = temporaryFolder(t);
-  const words = [process.execPath, path.join(binDir, `${name}.cjs`), ...args];
-  const quoted = words.map(word => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
+  const quoted = [process.execPath, ...words].map(word => `'${word.replaceAll("'", String.raw`'\''`)}'`);
   // The shell stays only where it has to: it would be interrupted too, and end with 130.
-  const line = `stty cols ${columns} rows 24 && ${piped ? "" : "exec "}${quoted} ${piped}`;
+  const line = `stty cols ${columns} rows 24 && ${piped ? "" : "exec "}${quoted.join(" ")} ${piped}`;
   const child = spawn("script", ["-qfec", line, "/dev/null"], {
     cwd,
     env: environment(cwd, env),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { command, lwtBroker, missing, mosquitto, rerouted } from "./processes.js";
 import { certificate, clientsWanted, tlsRelay, webSocketRelay } from "./servers.js";
 
@@ -22,35 +22,30 @@ const SEEN_AS: Record<string, string> = {
   "keep-alive": "keep-alive-timeout",
 };
 
-for (const [scheme, listens, options] of ways) {
-  const start = async (t: TestContext) => {
+for (const [scheme, listens, options] of ways)
+  test(`${scheme}: messages go through, the end is graceful, and each failure makes the will come`, async t => {
     const { process: broker } = await lwtBroker(t, ...listens);
     const { urls } = await broker.event("listening");
     const url = urls.find(each => each.startsWith(`${scheme}:`)) ?? "none";
-    return { broker, way: ["-b", url, ...options] };
-  };
-
-  test(`${scheme}: messages go through, and the end is graceful`, async t => {
-    const { broker, way } = await start(t);
-    const sub = command(t, "sub-lwt", [...way, "-C", "2", "-t", "Binil/+/SensorData"]);
+    const way = ["-b", url, ...options];
+    const sub = command(t, "sub-lwt", [...way, "-C", "2", "-t", "Binil/Machine1/SensorData"]);
     await sub.event("subscribed");
     const pub = command(t, "pub-lwt", [...way, "--interval", "0", "-C", "2"]);
     assert.equal(await pub.exit(), 0);
     assert.equal(await sub.exit(), 0);
     assert.equal((await pub.event("disconnected")).graceful, true);
     await broker.event("will-discarded", { clientId: "Machine1", cause: "graceful" });
-  });
 
-  for (const cause of Object.keys(SEEN_AS))
-    test(`${scheme}: --fail ${cause} makes the will come`, async t => {
-      const { broker, way } = await start(t);
-      const pub = command(t, "pub-lwt", [...way, "--fail", cause, "--after", "1", "-k", "1"]);
-      assert.equal(await pub.exit(), 0, pub.stderr);
-      await pub.event("witnessed", { cause, will: true });
-      await pub.event("disconnected", { graceful: false });
-      await broker.event("will-published", { clientId: "Machine1", cause: SEEN_AS[cause] });
-    });
-}
+    const fails = async (cause: string) => {
+      const failing = ["--machine", cause, "--fail", cause, "--after", "1", "-k", "1"];
+      const run = command(t, "pub-lwt", [...way, ...failing]);
+      assert.equal(await run.exit(), 0, run.stderr);
+      await run.event("witnessed", { cause, will: true });
+      await run.event("disconnected", { graceful: false });
+      await broker.event("will-published", { clientId: cause, cause: SEEN_AS[cause] });
+    };
+    await Promise.all(Object.keys(SEEN_AS).map(fails));
+  });
 
 test("a client certificate is shown to a broker that wants one", async t => {
   const { port } = await lwtBroker(t);
@@ -86,15 +81,23 @@ test("hivemq: where port 1883 is blocked it goes over to the WebSocket, and says
 });
 
 test("hivemq: where both ways are blocked, both are told, and that is the end of it", async t => {
-  const routes = { "broker.hivemq.com:1883": "ETIMEDOUT", "broker.hivemq.com:8884": "ECONNREFUSED" };
-  const args = ["-b", "hivemq", "--connect-timeout", "1", "-i", "X"];
-  const sub = command(t, "sub-lwt", args, { env: rerouted(routes) });
-  assert.equal(await sub.exit(), 1);
+  const env = rerouted({ "broker.hivemq.com:1883": "ETIMEDOUT", "broker.hivemq.com:8884": "ECONNREFUSED" });
+  const sub = (seconds: string) =>
+    command(t, "sub-lwt", ["-b", "hivemq", "--connect-timeout", seconds, "-i", "X"], { env });
+  const both = /hivemq\.com:1883 \(no answer\), wss:.*:8884\/mqtt \(connection refused\)/;
+  const trying = sub("600");
+  const { message } = await trying.event("warning", { code: "no-broker" });
+  assert.match(message, both);
   assert.deepEqual(
-    sub.all("warning").map(({ code }) => code),
+    trying.all("warning").map(({ code }) => code),
     ["blocked", "no-broker"],
   );
-  await sub.event("error");
+  trying.child.send("stop");
+  assert.equal(await trying.exit(), 1);
+  // However little time there is, each way is tried.
+  const ending = sub("0.1");
+  assert.equal(await ending.exit(), 1);
+  assert.match((await ending.event("error", { code: "no-broker" })).message, both);
 });
 
 test("Mosquitto: TLS and WebSocket", { skip: missing("mosquitto", ["-h"]) }, async t => {

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { command, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
+import type { Event, Timed } from "../src/events.js";
+import { command, ends, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
 import {
   answering,
   certificate,
@@ -44,8 +45,10 @@ const refusal = (returnCode: number, says: RegExp, hint: RegExp): Trouble => ({
   says,
   hint,
 });
+/** A port that takes connections, and says nothing. */
+const mute = (t: TestContext) => tcpServer(t, () => {});
 const behindTls = async (t: TestContext, name?: string, more = {}) =>
-  at(await tlsRelay(t, (await lwtBroker(t)).port, name, more), "mqtts");
+  at(await tlsRelay(t, await mute(t), name, more), "mqtts");
 const trusting = ["--cafile", certificate("ca")];
 
 const troubles: Trouble[] = [
@@ -184,10 +187,7 @@ const troubles: Trouble[] = [
   },
   {
     what: "a WebSocket at another path",
-    provoke: async t => [
-      ...at(await webSocketRelay(t, (await lwtBroker(t)).port), "ws", "/other"),
-      ...briefly,
-    ],
+    provoke: async t => [...at(await webSocketRelay(t, await mute(t)), "ws", "/other"), ...briefly],
     exit: 1,
     code: "not-websocket",
     says: /HTTP 400/,
@@ -359,21 +359,47 @@ const troubles: Trouble[] = [
   },
 ];
 
-for (const { what, provoke, command: name = "pub-lwt", env = {}, exit, code, says, hint } of troubles)
-  test(`${what}: exit ${exit}, a line on what, a line on what next`, async t => {
+/** With Node's own options in its environment a command needs a process of its own. */
+const oneByOne = troubles.filter(({ env }) => !env);
+
+test("each trouble: its exit code, a line on what, a line on what next", async t => {
+  const runs = oneByOne.map(async ({ provoke, command: name = "pub-lwt" }) => {
     const cwd = temporaryFolder(t);
-    const run = command(t, name, await provoke(t, cwd), { cwd, env });
-    assert.equal(await run.exit(), exit, run.stderr);
-    assert.match(run.stderr, says);
-    assert.match(run.stderr, hint);
-    assert.doesNotMatch(run.stderr, /\n {4}at |unexpected/);
-    if (!code) return;
-    const error = run.all("error").at(-1);
-    assert.equal(error?.code, code);
-    assert.match(error.message, says);
-    assert.match(error.hint, hint);
-    assert.equal(run.all("connecting").length > 0, exit === 1 && name !== "lwt-broker");
+    return { name, args: [...(await provoke(t, cwd)), "--json"], cwd };
   });
+  const ended = await ends(t, await Promise.all(runs));
+  for (const [i, trouble] of oneByOne.entries())
+    await t.test(trouble.what, () => tells(trouble, ended[i] ?? assert.fail()));
+});
+
+for (const trouble of troubles.filter(({ env }) => env))
+  test(`${trouble.what}: exit ${trouble.exit}, a line on what, a line on what next`, async t => {
+    const cwd = temporaryFolder(t);
+    const { command: name = "pub-lwt", env = {} } = trouble;
+    const run = command(t, name, await trouble.provoke(t, cwd), { cwd, env });
+    const exit = await run.exit();
+    tells(trouble, { exit, stderr: run.stderr, events: () => run.events });
+  });
+
+function tells(
+  { command: name, exit, code, says, hint }: Trouble,
+  ended: { exit: number | string; stderr: string; events: () => Timed<Event>[] },
+): void {
+  const { stderr } = ended;
+  assert.equal(ended.exit, exit, stderr);
+  assert.match(stderr, says);
+  assert.match(stderr, hint);
+  assert.doesNotMatch(stderr, /\n {4}at |unexpected/);
+  if (!code) return;
+  const events = ended.events();
+  const error = events.findLast(({ event }) => event === "error");
+  assert.ok(error?.event === "error");
+  assert.equal(error.code, code);
+  assert.match(error.message, says);
+  assert.match(error.hint, hint);
+  const hasTried = events.some(({ event }) => event === "connecting");
+  assert.equal(hasTried, exit === 1 && name !== "lwt-broker");
+}
 
 test("an --env-file that isn't there: exit 2, where Node itself has not refused it before", async t => {
   // Without this, Node looks for that option among a script's arguments too, and ends with its own code 9.

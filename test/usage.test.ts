@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { binDir, command, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
+import { binDir, command, ends, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
 
 type Wrong = [args: string[], says: RegExp];
 
@@ -119,15 +119,28 @@ const wrong: Record<string, Wrong[]> = {
 };
 
 for (const [name, uses] of Object.entries(wrong))
-  for (const [args, says] of uses)
-    test(`${name} ${args.join(" ")}: exit 2, a line on what, a line on what next`, async t => {
-      const run = command(t, name, args, { json: false });
-      assert.equal(await run.exit(), 2);
-      assert.equal(run.stdout, "");
-      assert.match(run.stderr.replaceAll(/\s+/g, " "), says);
-      assert.match(run.stderr, new RegExp(`^${name}: .+\n {2}\\S.+\n$`));
-      assert.doesNotMatch(run.stderr, /secret|\n {4}at /);
-    });
+  test(`${name}, used wrongly: exit 2, a line on what, a line on what next`, async t => {
+    const runs = await ends(
+      t,
+      uses.map(([args]) => ({ name, args })),
+    );
+    for (const [i, [args, says]] of uses.entries())
+      await t.test(args.join(" "), () => {
+        const { exit, stdout, stderr } = runs[i] ?? assert.fail();
+        assert.equal(exit, 2);
+        assert.equal(stdout, "");
+        assert.match(stderr.replaceAll(/\s+/g, " "), says);
+        assert.match(stderr, new RegExp(`^${name}: .+\n {2}\\S.+\n$`));
+        assert.doesNotMatch(stderr, /secret|\n {4}at /);
+      });
+  });
+
+test("a wrong use in a process of its own", async t => {
+  const run = command(t, "pub-lwt", ["--qso", "1"], { json: false });
+  assert.equal(await run.exit(), 2);
+  assert.equal(run.stdout, "");
+  assert.match(run.stderr, /^pub-lwt: .*no option --qso\. Did you mean --qos\?\n {2}\S.+\n$/);
+});
 
 test("options in Mosquitto's ways: attached, with =, grouped, and a payload that looks like an option", async t => {
   const ways: [args: string[], name: string, value: string][] = [
@@ -152,20 +165,25 @@ test("options in Mosquitto's ways: attached, with =, grouped, and a payload that
     [["--client-id", "1e3"], "client-id", "1e3"],
     [["--message", "0x10"], "message", "0x10"],
   ];
-  for (const [args, name, value] of ways) {
-    const run = command(t, "pub-lwt", [...args, "--show-settings"]);
-    assert.equal(await run.exit(), 0, `${args.join(" ")}: ${run.stderr}`);
-    const { settings } = await run.event("settings");
+  const runs = await ends(
+    t,
+    ways.map(([args]) => ({ name: "pub-lwt", args: [...args, "--show-settings", "--json"] })),
+  );
+  for (const [i, [args, name, value]] of ways.entries()) {
+    const { exit, events, stderr } = runs[i] ?? assert.fail();
+    assert.equal(exit, 0, `${args.join(" ")}: ${stderr}`);
+    const settings = events().flatMap(event => (event.event === "settings" ? event.settings : []));
     assert.equal(settings.find(setting => setting.name === name)?.value, value, args.join(" "));
   }
 });
 
-test("--version is the version, and -h alone is help", () => {
-  for (const name of ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"]) {
-    const said = (...args: string[]) =>
-      spawnSync(process.execPath, [path.join(binDir, `${name}.cjs`), ...args], { encoding: "utf8" }).stdout;
-    assert.match(said("--version"), /^\d+\.\d+\.\d+\n$/);
-    assert.match(said("-h"), /Options/);
+test("--version is the version, and -h alone is help", async t => {
+  const runs = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"].flatMap(name =>
+    ["--version", "-h"].map(word => ({ name, args: [word] })),
+  );
+  for (const [i, { exit, stdout }] of (await ends(t, runs)).entries()) {
+    assert.equal(exit, 0);
+    assert.match(stdout, i % 2 === 0 ? /^\d+\.\d+\.\d+\n$/ : /Options/);
   }
 });
 

@@ -4,7 +4,7 @@ import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, wri
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import type { Event, Will } from "../src/events.js";
-import { command, lwtBroker, type Running, temporaryFolder, type TestBroker } from "./processes.js";
+import { command, ends, lwtBroker, type Running, temporaryFolder, type TestBroker } from "./processes.js";
 import { type ConnectOptions, RawClient } from "./raw-client.js";
 import { certificate } from "./servers.js";
 
@@ -424,7 +424,6 @@ test("the file changes: who is gone, or has another password, is closed; others 
 });
 
 test("a mistake in the file: exit code 2, its line, and nothing of what stands there", async t => {
-  const file = path.join(temporaryFolder(t), "users.txt");
   const wrong: [text: string, says: RegExp][] = [
     ["", /there is no user in .*passwd/],
     ["# nobody\neveryone\n", /there is no user in/],
@@ -441,18 +440,19 @@ test("a mistake in the file: exit code 2, its line, and nothing of what stands t
     [`anna:${hash("x").replace("ln=4", "ln=30")}\n`, /line 1: .*costs too much/],
     [`:${hash("x")}\n`, /line 1: the user name can't be: it is empty/],
   ];
-  for (const [text, says] of wrong) {
-    writeFileSync(file, text);
-    const run = command(t, "lwt-broker", ["--port", "0", "--users", file], { json: false });
-    assert.equal(await run.exit(), 2, text);
-    assert.match(run.stderr.replaceAll(/\s+/g, " "), says);
-    assert.doesNotMatch(run.stderr, /secret|scrypt/);
-    assert.equal(run.stdout, "");
+  const folder = temporaryFolder(t);
+  const files = wrong.map((_, i) => path.join(folder, `users-${i}.txt`));
+  for (const [i, [text]] of wrong.entries()) writeFileSync(files[i] ?? "", text);
+  const using = (file: string) => ({ name: "lwt-broker", args: ["--port", "0", "--users", file] });
+  const runs = await ends(t, [...files, path.join(folder, "absent.txt")].map(using));
+  wrong.push(["absent", /absent\.txt can't be read: there is no such file.*passwd/]);
+  for (const [i, [text, says]] of wrong.entries()) {
+    const { exit, stdout, stderr } = runs[i] ?? assert.fail();
+    assert.equal(exit, 2, text);
+    assert.match(stderr.replaceAll(/\s+/g, " "), says);
+    assert.doesNotMatch(stderr, /secret|scrypt/);
+    assert.equal(stdout, "");
   }
-  rmSync(file);
-  const run = command(t, "lwt-broker", ["--port", "0", "--users", file], { json: false });
-  assert.equal(await run.exit(), 2);
-  assert.match(run.stderr.replaceAll(/\s+/g, " "), /users\.txt can't be read: there is no such file.*passwd/);
 });
 
 /** Tells of each password that the broker hashes, and lets none come to an end while it is told to hold them. */

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { command, temporaryFolder } from "./processes.js";
+import { command, temporaryFolder } from "../processes.js";
 
-const folder = path.join(import.meta.dirname, "..", "examples", "exercises");
+const folder = path.join(import.meta.dirname, "..", "..", "examples", "exercises");
 const GAP = "___";
 
 interface Solution {

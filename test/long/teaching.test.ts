@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { lessonNames } from "../src/lessons/catalogue.js";
-import { command, lwtBroker, rerouted, type Running, temporaryFolder } from "./processes.js";
+import { lessonNames } from "../../src/lessons/catalogue.js";
+import { command, lwtBroker, rerouted, type Running, temporaryFolder } from "../processes.js";
 
-const root = path.join(import.meta.dirname, "..");
+const root = path.join(import.meta.dirname, "..", "..");
 const text = readFileSync(path.join(root, "docs", "teaching.md"), "utf8");
 const blocks = [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = ""]) => block.trim().split("\n"));
 const inline = [...text.matchAll(/`(npx [^`]+)`/g)].map(([, line = ""]) => line);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { holdClass, isRight } from "./classroom.js";
+import { holdClass, isRight } from "../classroom.js";
 
 // `npm run bench -- class` is the same with thirty.
 test("a class on one broker: each student sees the story of the machine that is his own, and the teacher all", async t => {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { test } from "node:test";
-import { Running } from "./processes.js";
+import { Running } from "../processes.js";
 
-const bench = path.join(import.meta.dirname, "bench", "run.ts");
+const bench = path.join(import.meta.dirname, "..", "bench", "run.ts");
 
 test("the start-up benchmark measures each contestant against the floor, in 80 columns", async t => {
   const args = ["--import", "tsx", bench, "startup", "1"];

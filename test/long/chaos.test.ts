@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { breaks } from "./chaos/breaks.js";
-import { lwtBroker } from "./chaos/brokers.js";
-import { chaos } from "./chaos/chaos.js";
-import { Ledger } from "./chaos/ledger.js";
-import { isKept, judge } from "./chaos/verdict.js";
+import { breaks } from "../chaos/breaks.js";
+import { lwtBroker } from "../chaos/brokers.js";
+import { chaos } from "../chaos/chaos.js";
+import { Ledger } from "../chaos/ledger.js";
+import { isKept, judge } from "../chaos/verdict.js";
 
 test("chaos: what a broker acknowledged outlives kill -9 of it and of its publishers", async () => {
   const { report, isRight } = await chaos({ kills: 7, seed: 7, broker: lwtBroker("disk") });

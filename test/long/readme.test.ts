@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { copyFileSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { command, lwtBroker, temporaryFolder } from "./processes.js";
-import { certificate } from "./servers.js";
+import { command, lwtBroker, temporaryFolder } from "../processes.js";
+import { certificate } from "../servers.js";
 
-const readme = readFileSync(path.join(import.meta.dirname, "..", "README.md"), "utf8");
+const readme = readFileSync(path.join(import.meta.dirname, "..", "..", "README.md"), "utf8");
 const blocks = [...readme.matchAll(/```sh\n([^]*?)```/g)].map(([, block = ""]) => block.trim().split("\n"));
 const scripts = (
-  JSON.parse(readFileSync(path.join(import.meta.dirname, "..", "package.json"), "utf8")) as {
+  JSON.parse(readFileSync(path.join(import.meta.dirname, "..", "..", "package.json"), "utf8")) as {
     scripts: object;
   }
 ).scripts;
