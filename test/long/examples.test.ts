@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { command, lwtBroker, Running } from "./processes.js";
-import { RawClient } from "./raw-client.js";
+import { command, lwtBroker, Running } from "../processes.js";
+import { RawClient } from "../raw-client.js";
 
-const root = path.join(import.meta.dirname, "..");
+const root = path.join(import.meta.dirname, "..", "..");
 
 /** As a reader of the example would start it. */
 function example(t: TestContext, name: string, broker: string): Running {

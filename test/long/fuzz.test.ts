@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fuzz, type Setup } from "./fuzz/fuzz.js";
+import { fuzz, type Setup } from "../fuzz/fuzz.js";
 
 for (const setup of ["memory", "limits"] satisfies Setup[])
   test(`fuzzing does nothing to lwt-broker, nor to who is well-behaved: ${setup}`, async () => {

@@ -1,0 +1,3 @@
+import { keepsPromisesOn, MOSQUITTO } from "../promises.js";
+
+keepsPromisesOn(MOSQUITTO);
