@@ -3,11 +3,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { isUserError } from "../src/errors.js";
 import { linesOf } from "../src/lines.js";
-import type { LessonEvent, ProcessEvent, Timed } from "../src/events.js";
-import { ladderText } from "../src/render/ladder.js";
 import { lessonFromFile, lessonNames } from "../src/lessons/catalogue.js";
 import { loadLesson } from "../src/lessons/load.js";
 import {
@@ -18,52 +16,22 @@ import {
   missing,
   mosquitto,
   noPaho,
-  type Running,
   temporaryFolder,
 } from "./processes.js";
-import { plainScreen } from "./screens.js";
+import {
+  assertAllGone,
+  CUT,
+  demo,
+  FOREVER,
+  HEAD,
+  lastResult,
+  READY,
+  STORED,
+  SUBSCRIBER,
+  textOf,
+} from "./own-lessons.js";
+import { LESSONS } from "./checks.js";
 import { certificate, tlsRelay } from "./servers.js";
-
-const LESSONS = path.join(import.meta.dirname, "..", "examples", "lessons");
-const HEAD = "name: mine\ntitle: my own\nsteps:\n";
-const SUBSCRIBER = "  - start: Sub\n    run: sub-lwt\n";
-const READY = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`;
-/** Waits for what never comes, so that a test can interfere. */
-const FOREVER = "  - expect: status\n    from: Sub\n    within: 60\n    what: a status comes\n";
-
-/** lwt-demo with a lesson of these steps; what it leaves in its temporary folder goes with the test. */
-function demo(
-  t: TestContext,
-  steps: string,
-  { args = [] as string[], json = true, folder = temporaryFolder(t), env = {} } = {},
-): Running {
-  writeFileSync(path.join(folder, "mine.yaml"), HEAD + steps);
-  return command(t, "lwt-demo", ["./mine.yaml", ...args], {
-    cwd: folder,
-    env: { TMPDIR: folder, ...env },
-    json,
-  });
-}
-
-function assertAllGone(run: Running): void {
-  const processes = run.all("process");
-  assert.ok(processes.length > 0);
-  for (const { name, pid } of processes)
-    assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, `${name} is still there`);
-}
-
-/** What is shown of a lesson without --json. */
-function textOf(run: Running): string {
-  const render = ladderText(plainScreen);
-  const outs = run.events.flatMap(event => render(event as Timed<LessonEvent | ProcessEvent>)?.out ?? []);
-  return outs.map(out => `${out}\n`).join("");
-}
-
-function lastResult(run: Running) {
-  const last = run.events.at(-1);
-  assert.equal(last?.event, "result");
-  return last;
-}
 
 const expecting = (more: string) => `${HEAD}${SUBSCRIBER}  - expect: message\n    from: Sub\n    ${more}\n`;
 
@@ -258,7 +226,6 @@ test("an expectation finds nothing twice: the order of events can be expected", 
   );
 });
 
-const STORED = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData\n";
 /** Three readings for a subscriber that was away, received without an acknowledgment. */
 const HELD = `${STORED} --subscribe-only
   - expect: disconnected
@@ -384,66 +351,6 @@ test("one that ends as the lesson says ends no lesson, and one that doesn't does
   assert.match(wrong.all("expected")[0]?.instead ?? "", /exit code 2/);
 });
 
-const NAMED = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData -i Subscriber1{x}\n";
-const LEAVES = `${NAMED.trimEnd()}
-  - expect: subscribed
-    from: Sub
-  - start: M
-    run: pub-lwt --count 1 --no-will
-  - expect: acknowledged
-    from: M
-    where: { topic: "{ns}/Machine1/SensorData" }
-  - expect: session-stored
-    from: broker
-    what: the broker keeps the session
-`;
-const CLEANUP = "cleanup:\n  - sub-lwt --forget -i Subscriber1{x}\n  - pub-lwt --forget -i M{x}\n";
-
-/** What a lesson left behind on that broker. */
-async function leftOn(t: TestContext, url: string) {
-  const status = command(t, "lwt-broker", ["status", "--port", new URL(url).port]);
-  assert.equal(await status.exit(), 0);
-  const { sessions, retained } = await status.event("broker-status");
-  return { sessions: sessions.map(({ clientId }) => clientId), retained: retained.map(({ topic }) => topic) };
-}
-
-test("on another broker: names of its own, nothing expected of the bundled one, and nothing left behind", async t => {
-  const { url, process: broker } = await lwtBroker(t);
-  const run = demo(t, LEAVES + CLEANUP, { args: ["--broker", url] });
-  assert.equal(await run.exit(), 0, run.stdout);
-  const { held, notObserved, passed } = lastResult(run);
-  assert.deepEqual([held, notObserved, passed], [0, 1, true]);
-  assert.deepEqual(run.all("listening"), []);
-  const [{ topicFilter } = { topicFilter: "" }] = run.all("subscribed");
-  const [, random] = /^Binil-([0-9a-f]{6})\/\+\/SensorData$/.exec(topicFilter) ?? [];
-  const ids = broker.all("client-connected").map(({ clientId }) => clientId.replace(/^Probex.*/, "Probe"));
-  assert.deepEqual(new Set(ids), new Set([`Subscriber1x${random}`, `Mx${random}`, "Probe"]));
-  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
-});
-
-test("what a lesson left behind is cleared after a failure and after Ctrl-C too", async t => {
-  const { url } = await lwtBroker(t);
-  const failing = demo(t, `${LEAVES}  - expect: summary\n    from: Sub\n    within: 0.1\n${CLEANUP}`, {
-    args: ["-b", url],
-  });
-  assert.equal(await failing.exit(), 1);
-  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
-  const left = demo(t, LEAVES + FOREVER + CLEANUP, { args: ["-b", url] });
-  await left.event("observed", { what: "Sub: subscribed" });
-  left.child.send("stop");
-  assert.equal(await left.exit(), 130);
-  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
-});
-
-test("a clean-up that fails is warned of, with what to type", async t => {
-  const { url } = await lwtBroker(t);
-  const run = demo(t, `${READY}cleanup: [sub-lwt --forget --qso 1]\n`, { args: ["-b", url] });
-  assert.equal(await run.exit(), 0);
-  const { message, hint } = await run.event("warning", { code: "not-cleaned-up" });
-  assert.match(message, /exit code 2/);
-  assert.match(hint, /npx sub-lwt --forget --qso 1/);
-});
-
 test("where no Python has paho-mqtt 1.x, what it would show is left out, and that is said", async t => {
   const run = command(t, "lwt-demo", ["the-slide-code"], { env: { PATH: temporaryFolder(t) } });
   assert.equal(await run.exit(), 0, run.stderr);
@@ -489,8 +396,6 @@ test("a lesson can start its own broker, end it, and start it again", async t =>
   assert.match(forgetful.all("expected")[0]?.instead ?? "", /sessionPresent/);
 });
 
-const CUT =
-  "  - start: M\n    run: pub-lwt --interval 0.1\n  - expect: acknowledged\n    from: M\n  - cut: M\n";
 const MARKER = "  - start: N\n    run: pub-lwt -m marker -i N{x}\n  - expect: message\n    from: Sub\n";
 
 test("a cable that is cut lets nothing pass, and when it is mended what the process has sent meanwhile", async t => {
@@ -514,19 +419,6 @@ test("a cable that is cut lets nothing pass, and when it is mended what the proc
   assert.equal(run.all("connected").filter(event => Reflect.get(event, "process") === "M").length, 1);
 });
 
-test("Ctrl-C with a cable cut: it is mended, and what the lesson started ends as usual", async t => {
-  const { url, process: broker } = await lwtBroker(t);
-  const run = demo(t, READY + CUT + FOREVER + CLEANUP, { args: ["-b", url] });
-  await run.event("cable", { state: "cut" });
-  run.child.send("stop");
-  assert.equal(await run.exit(), 130);
-  assertAllGone(run);
-  assert.deepEqual(
-    broker.all("client-disconnected").filter(({ cause }) => cause !== "graceful"),
-    [],
-  );
-});
-
 test("a lesson that cuts a cable is skipped on a broker over TLS, and says so", async t => {
   const { port } = await lwtBroker(t);
   const url = `mqtts://localhost:${await tlsRelay(t, port)}`;
@@ -537,22 +429,6 @@ test("a lesson that cuts a cable is skipped on a broker over TLS, and says so", 
   assert.match(skipped ?? "", /over TLS/);
   assert.match((await run.event("warning", { code: "no-cable" })).hint, /without --broker/);
   assert.deepEqual(run.all("process"), []);
-});
-
-test("user name and password reach the clients, and no output", {
-  skip: missing("mosquitto", ["-h"]),
-}, async t => {
-  const { port, process: broker } = await mosquitto(t);
-  const ways: [url: string, env: Record<string, string>][] = [
-    [`mqtt://Ada:s3cret@127.0.0.1:${port}`, {}],
-    [`127.0.0.1:${port}`, { LWT_USERNAME: "Eve", LWT_PASSWORD: "s3cret" }],
-  ];
-  for (const [url, env] of ways) {
-    const run = demo(t, `${NAMED}  - expect: subscribed\n    from: Sub\n`, { args: ["-b", url], env });
-    assert.equal(await run.exit(), 0);
-    assert.doesNotMatch(run.stdout + run.stderr, /s3cret/);
-  }
-  for (const user of ["Ada", "Eve"]) await broker.outputHas(new RegExp(`as Subscriber1x[^ ]+ .*u'${user}'`));
 });
 
 test("another broker that can't be used is no claim that did not hold: an error, and nothing else", async t => {
@@ -706,19 +582,6 @@ test("lwt-demo, used wrongly, says so", async t => {
     assert.match(stderr.replaceAll(/\s+/g, " "), message);
     assert.equal(stdout, "");
   }
-});
-
-test("the lesson in docs/lessons.md passes, on a broker of its own and on another", async t => {
-  const text = readFileSync(path.join(LESSONS, "..", "..", "docs", "lessons.md"), "utf8");
-  const folder = temporaryFolder(t);
-  writeFileSync(path.join(folder, "mine.yaml"), /```yaml\n([^]*?)```/.exec(text)?.[1] ?? "");
-  const { url } = await lwtBroker(t);
-  for (const args of [[], ["-b", url]]) {
-    const run = command(t, "lwt-demo", ["./mine.yaml", ...args], { cwd: folder });
-    assert.equal(await run.exit(), 0, run.stdout);
-    assert.equal(lastResult(run).held, 1);
-  }
-  assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
 });
 
 test("lessons hold on Mosquitto, over TCP and over WebSocket", {
