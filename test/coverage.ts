@@ -18,9 +18,7 @@ const METRICS = Object.keys(FLOOR) as Metric[];
 const SUMMARY = /^(#|\u2139) tests \d+$/m;
 
 const root = path.join(import.meta.dirname, "..");
-/** Whoever names one has it from other runs too, and counts them in. */
-const given = process.env["NODE_V8_COVERAGE"];
-const folder = given ?? mkdtempSync(path.join(tmpdir(), "lwt-coverage-"));
+const folder = mkdtempSync(path.join(tmpdir(), "lwt-coverage-"));
 try {
   const tests = spawn(process.execPath, ["--import", "tsx", "test/run.ts", ...process.argv.slice(2)], {
     cwd: root,
@@ -39,7 +37,7 @@ try {
   if (below.length > 0) process.stderr.write(`Coverage has fallen below its floor: ${below.join(", ")}.\n`);
   process.exitCode = status === 0 ? below.length : 1;
 } finally {
-  if (given === undefined) rmSync(folder, { recursive: true });
+  rmSync(folder, { recursive: true });
 }
 
 async function measured(): Promise<CoverageFile[]> {

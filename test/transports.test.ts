@@ -84,10 +84,9 @@ test("hivemq: where both ways are blocked, both are told, and that is the end of
   const env = rerouted({ "broker.hivemq.com:1883": "ETIMEDOUT", "broker.hivemq.com:8884": "ECONNREFUSED" });
   const sub = (seconds: string) =>
     command(t, "sub-lwt", ["-b", "hivemq", "--connect-timeout", seconds, "-i", "X"], { env });
-  const both = /hivemq\.com:1883 \(no answer\), wss:.*:8884\/mqtt \(connection refused\)/;
   const trying = sub("600");
   const { message } = await trying.event("warning", { code: "no-broker" });
-  assert.match(message, both);
+  assert.match(message, /wss:.*:8884\/mqtt \(connection refused\)/);
   assert.deepEqual(
     trying.all("warning").map(({ code }) => code),
     ["blocked", "no-broker"],
@@ -97,7 +96,8 @@ test("hivemq: where both ways are blocked, both are told, and that is the end of
   // However little time there is, each way is tried.
   const ending = sub("0.1");
   assert.equal(await ending.exit(), 1);
-  assert.match((await ending.event("error", { code: "no-broker" })).message, both);
+  const error = await ending.event("error", { code: "no-broker" });
+  assert.match(error.message, /hivemq\.com:1883 \(no answer\), wss:.*:8884\/mqtt \(connection refused\)/);
 });
 
 test("Mosquitto: TLS and WebSocket", { skip: missing("mosquitto", ["-h"]) }, async t => {
