@@ -7,6 +7,9 @@ const exit = process.exit.bind(process);
 const { RUNS, ...environment } = process.env;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"];
 
+// Each run listens to them anew.
+for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0);
+
 /** What it writes goes to `said`. */
 function listenTo(stream, name, said) {
   stream.write = (text, encoding, callback = encoding) => {
