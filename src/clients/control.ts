@@ -37,6 +37,15 @@ export const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
+/** What the promise gives; null when the signal is aborted before. Promise.race would keep something of each for ever. */
+export const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal): Promise<T | null> =>
+  new Promise((resolve, reject) => {
+    const giveUp = () => resolve(null);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", giveUp));
+  });
+
 /** Milliseconds, or until the signal is aborted. */
 export const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {

@@ -90,33 +90,41 @@ class Fleet {
   async #startAll(): Promise<Promise<ExitCode>[]> {
     const { machines: count, firstMachine } = this.settings;
     const stop = this.#stop.signal;
-    const stopped = aborted(stop);
-    const onTheirWay = new Set<Promise<void>>();
     const machines: Promise<ExitCode>[] = [];
+    let onTheirWay = 0;
+    let goOn = () => {};
+    const arrived = () => {
+      onTheirWay -= 1;
+      goOn();
+    };
+    stop.addEventListener("abort", () => goOn());
     for (let number = firstMachine; number < firstMachine + count && !stop.aborted; number++) {
-      const { done, arrived } = this.#start(machineOfFleet(this.settings, number));
-      machines.push(done);
-      onTheirWay.add(arrived);
-      void arrived.then(() => onTheirWay.delete(arrived));
-      if (onTheirWay.size >= ON_THEIR_WAY) await Promise.race([stopped, ...onTheirWay]);
+      onTheirWay += 1;
+      machines.push(this.#start(machineOfFleet(this.settings, number), arrived));
+      if (onTheirWay >= ON_THEIR_WAY) await new Promise<void>(resolve => (goOn = resolve));
     }
     return machines;
   }
 
-  /** `arrived`: connected, or over without it. */
-  #start(settings: PubSettings): { done: Promise<ExitCode>; arrived: Promise<void> } {
-    let isConnected = () => {};
-    const connected = new Promise<void>(resolve => (isConnected = resolve));
+  /** @param arrived called once: it is connected, or over without that */
+  async #start(settings: PubSettings, arrived: () => void): Promise<ExitCode> {
+    let isOnItsWay = true;
+    const arrive = () => {
+      if (isOnItsWay) arrived();
+      isOnItsWay = false;
+    };
     const hear = (event: ClientEvent) => {
-      if (event.event === "connected") isConnected();
+      if (event.event === "connected") arrive();
       this.#hear(event, settings);
     };
     this.#running += 1;
-    const done = publishReadings(settings, hear, this.#controlOfOne, this.#crowd()).finally(() => {
+    try {
+      return await publishReadings(settings, hear, this.#controlOfOne, this.#crowd());
+    } finally {
       this.#running -= 1;
       this.#failWhenReady();
-    });
-    return { done, arrived: Promise.race([connected, done.then(() => {})]) };
+      arrive();
+    }
   }
 
   #crowd() {

@@ -4,7 +4,7 @@ import type { ClientEvent, FailCause, QoS, SentSummary, Sink } from "../events.j
 import type { DurableOutbox } from "../outbox/outbox.js";
 import type { PubSettings } from "../settings/pub.js";
 import { STATUS_PAYLOAD } from "../status.js";
-import { aborted, type Control, patienceOf, pause } from "./control.js";
+import { aborted, type Control, patienceOf, pause, unlessAborted } from "./control.js";
 import { type Crowd, failOnPurpose, failTogether } from "./failing.js";
 import { forgetEverywhere } from "./forget.js";
 import { type Payload, payloadsOf } from "./payloads.js";
@@ -194,7 +194,6 @@ class Publisher {
     const most = this.#most() ?? Number.POSITIVE_INFINITY;
     const interval = this.settings.interval * 1000;
     const { signal } = this.#enough;
-    const enough = aborted(signal).then(() => null);
     const next = payloadsOf(this.settings.source, this.control.input);
     let due = performance.now();
     while (this.#taken < most && !signal.aborted) {
@@ -204,7 +203,7 @@ class Publisher {
       }
       if (this.#outbox?.isFull) return this.#refuse(outboxFull(this.#outbox));
       const coming = next();
-      const payload = coming instanceof Promise ? await Promise.race([coming, enough]) : coming;
+      const payload = coming instanceof Promise ? await unlessAborted(coming, signal) : coming;
       if (payload === null) return;
       this.#publishOne(connection, payload);
       due = Math.max(due + interval, performance.now());
@@ -213,10 +212,10 @@ class Publisher {
     }
   }
 
-  #publishOne(connection: Connection, payload: Payload): void {
+  #publishOne(connection: Connection, { payload, run, seq }: Payload): void {
     const { readingsTopic: topic, qos, retain } = this.settings;
     this.#taken += 1;
-    const message = { topic, qos, retain, sent: this.#sent(this.#own), ...payload };
+    const message = { topic, payload, qos, retain, run, seq, sent: this.#sent(this.#own) };
     this.#await(this.#outbox ? connection.publishKept(message) : connection.publish(message), this.#own);
   }
 

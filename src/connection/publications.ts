@@ -13,13 +13,22 @@ export interface Message {
   /** Default false. */
   retain?: boolean;
   /** For the events: which reading this is. */
-  run?: string;
-  seq?: number;
+  run?: string | undefined;
+  seq?: number | undefined;
   /** Called when it has been handed to the network. */
   sent?: () => void;
 }
 
-type Fitting = Message & Required<Pick<Message, "qos" | "retain">>;
+/** With nothing left out. */
+interface Complete {
+  topic: string;
+  payload: string | Buffer;
+  qos: QoS;
+  retain: boolean;
+  run: string | null;
+  seq: number | null;
+  sent: () => void;
+}
 
 /**
  * Messages at QoS 2 that may be under way at once. MQTT 3.1.1 has no limit, but Mosquitto has (max_inflight_messages):
@@ -74,8 +83,8 @@ export class Publications {
     }
   }
 
-  #sendWhenFree({ qos = 1, retain = false, ...message }: Message): Promise<void> {
-    const fitting = this.limits.fit({ ...message, qos, retain });
+  #sendWhenFree(message: Message): Promise<void> {
+    const fitting = this.limits.fit(complete(message));
     if (fitting.qos === 0) return this.#send(fitting);
     // In order: one that came before may be waiting.
     if (this.#waiting.length === 0 && this.limits.take()) return this.#send(fitting);
@@ -85,8 +94,7 @@ export class Publications {
     });
   }
 
-  #send(message: Fitting): Promise<void> {
-    const { topic, payload, qos, retain, run = null, seq = null } = message;
+  #send({ topic, payload, qos, retain, run, seq, sent }: Complete): Promise<void> {
     const sentAt = performance.now();
     return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
@@ -102,7 +110,7 @@ export class Publications {
       });
       this.identifiers.isForQos2 = false;
       if (qos > 0) packetId = this.client.getLastMessageId();
-      message.sent?.();
+      sent();
       const text = payload.toString();
       this.sink({ event: "published", topic, payload: text, qos, retain, dup: false, packetId, run, seq });
     });
@@ -113,3 +121,10 @@ export class Publications {
     return said ? this.limits.refused(topic, said) : notAcknowledged(topic);
   }
 }
+
+/** Field by field: with rest and spread, which V8 does slowly, this took a seventh of pub-lwt's time. */
+function complete({ topic, payload, qos = 1, retain = false, run, seq, sent }: Message): Complete {
+  return { topic, payload, qos, retain, run: run ?? null, seq: seq ?? null, sent: sent ?? noMatter };
+}
+
+const noMatter = (): void => {};

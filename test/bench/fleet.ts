@@ -96,7 +96,8 @@ async function watched(sizes: number[]): Promise<string[]> {
     return ["sub-lwt --table skipped: there is no script(1) to make a terminal", ""];
   const lines = [watchRow("watching on lwt-broker", "machines", "received", "MB", "CPU %", "µs each")];
   for (const machines of sizes) {
-    const broker = await startLwtBroker(); // the states that another fleet has left would be received too
+    // Its own: the states that another fleet has left would be received too. It has room for who watches.
+    const broker = await startLwtBroker("lwt-broker", "--max-connections", String(2 * machines));
     try {
       lines.push(...(await watch(broker, machines)));
     } finally {
@@ -247,7 +248,9 @@ async function fleet(broker: BenchBroker, machines: number, args: string[]): Pro
   lines.on("line", line => {
     events.push(JSON.parse(line) as Timed<Event>);
     if (child.exitCode !== null) return;
-    memory = memoryOf(child.pid ?? 0);
+    const now = memoryOf(child.pid ?? 0);
+    if (Number.isNaN(now)) return; // it has just ended
+    memory = now;
     cpu = cpuOf(child.pid ?? 0);
   });
   await Promise.all([ended, once(lines, "close")]);

@@ -46,6 +46,10 @@ interface Seen {
   broker: [first: number, most: number];
 }
 
+interface Reading {
+  stop(): void;
+}
+
 export async function run(_rounds?: number, isLong = false): Promise<string> {
   const messages = isLong ? MESSAGES_LONG : MESSAGES;
   const seen = new Map<string, Seen>();
@@ -96,22 +100,25 @@ async function play({ log, slow }: Scene, messages: number): Promise<Seen> {
   } finally {
     subscriber?.child.kill("SIGKILL");
     await subscriber?.ended.catch(() => {});
-    reading?.stop();
+    for (const each of [reading, subscriber?.reading]) each?.stop();
     await broker.stop();
   }
 }
 
-async function startSlow(broker: LoggingBroker, more: string[]): Promise<Measured> {
+async function startSlow(
+  broker: LoggingBroker,
+  more: string[],
+): Promise<Measured & { reading: Reading | null }> {
   const subscribed = logSays(broker, '"subscribed"');
   const command = [...ours("sub-lwt"), "-p", String(broker.port), "-t", TOPIC, ...more];
   const measured = startMeasured(command, ["ignore", "pipe", "ignore"]);
-  if (measured.child.stdout) readSlowly(measured.child.stdout);
+  const reading = measured.child.stdout && readSlowly(measured.child.stdout);
   await subscribed;
-  return measured;
+  return { ...measured, reading };
 }
 
 /** As a terminal would, or a pager. */
-function readSlowly(stream: Readable): { stop(): void } {
+function readSlowly(stream: Readable): Reading {
   const noMatter = () => {};
   stream.on("readable", noMatter); // not flowing
   const reading = setInterval(
