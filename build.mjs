@@ -1,6 +1,6 @@
 // Makes dist/: one CommonJS bundle a command, one for each room that commands load on demand, the library as an
 // ES module, its types, and the licences of what is bundled. With --if-possible (npm's prepare) a missing development tool is no failure, so that
-// `npm ci --omit=dev` works. With --source-maps the maps lie beside the bundles, for the coverage of the tests.
+// `npm ci --omit=dev` works. Where coverage is measured, source maps lie beside the bundles.
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -137,7 +137,7 @@ async function buildAll() {
     target: "node20",
     outdir: "dist",
     logLevel: "warning",
-    sourcemap: process.argv.includes("--source-maps") && "external",
+    sourcemap: process.env.NODE_V8_COVERAGE !== undefined && "external",
   };
   const [{ metafile }] = await Promise.all([
     build({

@@ -1,4 +1,4 @@
-// Runs tests as `npm test` does, and tells how much of src/ they have run: in the commands, which they start as processes,
+// Runs `npm test`, and tells how much of src/ they have run: in the commands, which they start as processes,
 // and in what they import. Fails below the floor. The lines themselves are in coverage/index.html.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +20,9 @@ const SUMMARY = /^(#|\u2139) tests \d+$/m;
 const root = path.join(import.meta.dirname, "..");
 const folder = mkdtempSync(path.join(tmpdir(), "lwt-coverage-"));
 try {
-  const tests = spawn(process.execPath, ["--import", "tsx", "test/run.ts", ...process.argv.slice(2)], {
+  const npm = process.env["npm_execpath"];
+  if (!npm) throw new Error("to be run by npm: npm run coverage");
+  const tests = spawn(process.execPath, [npm, "test", "--", ...process.argv.slice(2)], {
     cwd: root,
     env: { ...process.env, NODE_V8_COVERAGE: folder },
     stdio: ["inherit", "pipe", "inherit"],

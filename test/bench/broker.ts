@@ -11,8 +11,9 @@ import { CountingSubscriber } from "./counting-subscriber.js";
 
 export const about = "messages a second and time to drain, beside aedes and Mosquitto";
 
-export const limits = `At QoS 1 nearly half of the broker's time are the socket writes, one for each acknowledgment and each delivery. Into an
-absent session mosquitto_pub keeps 20 messages in flight: in a profile the broker was idle for more than half of it.`;
+export const limits = `Two fifths of the broker's time is Node's own, for sockets (\`profile\`): what is delivered in one turn of the event loop
+leaves in one write. Into an absent session mosquitto_pub keeps 20 messages in flight: in a profile the broker was idle
+for more than half of it.`;
 
 /** Medians of fewer tell little. */
 const ROUNDS = 5;

@@ -27,10 +27,11 @@ export function writeSection({ name, about, limits, table }: Measured, loadBefor
   const before = existsSync(FILE) ? readFileSync(FILE, "utf8") : "";
   const sections = before.split(/^(?=## )/m);
   const measured = sections.filter(section => section.startsWith(titleOf("")));
-  const others = measured.filter(section => !section.startsWith(`${titleOf(name)}\n`));
+  const isOwn = (section: string) => section.startsWith(`${titleOf(name)}\n`);
   const what = `${about[0]?.toUpperCase()}${about.slice(1)}.`;
   const own = `${titleOf(name)}\n\n${what}\n\n\`\`\`text\n${table}\n\n${machine(loadBefore)}\n\`\`\`\n\n${limits}\n`;
-  const all = [...others.map(section => `${section.trimEnd()}\n`), own];
+  const known = measured.some(isOwn) ? measured : [...measured, own];
+  const all = known.map(section => (isOwn(section) ? own : `${section.trimEnd()}\n`));
   writeFileSync(FILE, [INTRODUCTION, ...all, UPSTREAM].join("\n"));
 }
 

@@ -12,9 +12,12 @@ import { progress } from "./progress.js";
 
 export const about = "pub-lwt --machines, and all wills at once; --long: 10 000";
 
-export const limits = `A machine takes about 35 kB, the difference between the two sizes. When a thousand vanish, the broker takes a quarter
-to a third of a millisecond for each, one after the other, so that the last will waits for all before it; in a profile
-the largest parts are the writes to sockets and to its log, closing the socket, and errors with their stack traces.`;
+export const limits = `A machine takes 24 kB of heap: in a snapshot 4.2 are mqtt.js' client, 3.7 its socket and streams, 3.2 the state of the
+connection, 1.3 an AbortController, and the rest promises, closures and settings. What is above that is what V8 lets lie
+before it collects; the pauses in which it does are the p99, on both brokers. When a thousand vanish, the broker takes a
+sixth of a millisecond for each. Their wills leave in one write for each turn of the event loop: one write each took a
+third of its time, and an error with a stack trace, made for every publication in vain, a sixteenth. In a profile of the
+rest 14 % is garbage collection; then come its log, closing sockets, and the errors by which Node tells of each.`;
 
 const SIZES = [1_000];
 const SIZES_LONG = [1_000, 10_000];

@@ -3,8 +3,8 @@ export const UPSTREAM = `## For upstream
 
 Shares are of a process's time in \`npm run bench -- profile\`, 100 000 messages at QoS 1.
 
-- mqtt.js, receiving: 42 % of \`sub-lwt --quiet\` is \`writev\`, one system call for each PUBACK. In \`lib/client.js\` \`work\`
-  takes each packet of a chunk in a turn of \`nextTick\` of its own, and in mqtt-packet \`writeToStream\` corks the stream
+- mqtt.js, receiving: 42 % of \`sub-lwt --quiet\` was \`writev\`, one system call for each PUBACK, before it gathered
+  them itself. In \`lib/client.js\` \`work\` takes each packet of a chunk in a turn of \`nextTick\` of its own, and in mqtt-packet \`writeToStream\` corks the stream
   and uncorks it in the next one, so that nothing is ever gathered. Proposed: \`writable._write\` corks the client's
   stream before it parses, and uncorks it where it calls \`completeParse\`, so that what a chunk makes it answer is one
   write. Tried from outside, corking at \`packetreceive\` and uncorking in \`setImmediate\`, a bare subscriber that took
