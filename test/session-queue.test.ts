@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { WINDOW } from "../src/broker/limits.js";
 import { SessionQueue } from "../src/broker/session-queue.js";
 
 const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
@@ -29,9 +30,17 @@ test("what is given up is the oldest that was never sent: the client may know th
   );
 });
 
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** How many of them are still somewhere. */
+async function kept(given: WeakRef<object>[]): Promise<number> {
+  await setImmediate(); // a WeakRef keeps what it is given until then
+  collect();
+  return given.filter(each => each.deref() !== undefined).length;
+}
+
 test("of what is given up nothing is kept, while a client takes nothing; the newest stay, in order", async () => {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   const queue = new SessionQueue();
   queue.connect();
   const given: WeakRef<object>[] = [];
@@ -41,15 +50,29 @@ test("of what is given up nothing is kept, while a client takes nothing; the new
     given.push(new WeakRef(own));
     assert.equal(queue.dropOldest()?.identity, identity - 10);
   }
-  await setImmediate(); // a WeakRef keeps what it is given until then
-  collect();
-  const kept = given.filter(each => each.deref() !== undefined);
-  assert.ok(kept.length < 2_000, `${kept.length} of ${given.length}`);
+  assert.ok((await kept(given)) < 2_000);
   const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.number() && queue.next()));
   assert.deepEqual(
     left.map(each => each?.owed.identity),
     Array.from({ length: 10 }, (_, i) => 9_991 + i),
   );
+});
+
+test("of what is given up nothing is kept, while a client acknowledges nothing and is asked each time", async () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  for (let identity = 1; identity <= WINDOW; identity++) queue.add(identity, message, 1, false);
+  for (let sent = 1; sent <= WINDOW; sent++) assert.ok(queue.next());
+  const given: WeakRef<object>[] = [];
+  for (let identity = WINDOW + 1; identity <= 10_000; identity++) {
+    const { message: own } = queue.add(identity, { ...message }, 1, false);
+    assert.equal(queue.next(), null, "all that may be on their way are");
+    if (queue.length <= WINDOW + 10) continue;
+    given.push(new WeakRef(own));
+    assert.equal(queue.dropOldest()?.identity, identity - 10);
+  }
+  assert.ok((await kept(given)) < 2_000);
+  assert.equal(queue.length, WINDOW + 10); // the queue itself was there till now
 });
 
 test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]", () => {

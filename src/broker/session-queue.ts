@@ -145,9 +145,9 @@ export class SessionQueue {
   /** The next to send; null when there is none that has a packet identifier. `again`: it was sent before. */
   next(): { owed: Owed; packetId: number; again: boolean } | null {
     const owed = this.#firstUnsent();
+    this.#forgetPassed();
     if (!owed || owed.packetId === null) return null;
     this.#next += 1;
-    this.#forgetSent();
     const again = owed.sent;
     owed.sent = true;
     owed.inFlight = true;
@@ -258,8 +258,8 @@ export class SessionQueue {
     return null;
   }
 
-  /** The part that has been sent goes, now and then; each one at once would move all the others. */
-  #forgetSent(): void {
+  /** What has been sent or given up goes, now and then; each one at once would move all the others. */
+  #forgetPassed(): void {
     const unsent = this.#unsent ?? [];
     if (this.#next < FORGET_FROM || this.#next * 2 < unsent.length) return;
     unsent.splice(0, this.#next);
