@@ -134,7 +134,7 @@ test("WebSocket: a text frame breaks the protocol, a large one a limit; both sen
   const { ws = 0 } = await portsOf(broker);
   const large = packet(0x30, Buffer.from([0, 1, 0x61]), Buffer.alloc(1024 * 1024));
   const ends: [clientId: string, frame: string | Buffer, cause: string][] = [
-    ["text", "\u00c0\0", "protocol-error"],
+    ["text", "0\u0005\0\u0001aHi", "protocol-error"], // in a binary frame a PUBLISH
     ["large", large, "limit"],
     // Short enough for a frame, and too large for a packet.
     ["packet", large.subarray(0, 300_000), "limit"],
