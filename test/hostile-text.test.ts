@@ -571,7 +571,7 @@ test("sub-lwt --table: in a window of any size, nothing but text in its columns 
         assert.ok(stringWidth(line) <= size.columns, `${size.columns}: ${line}`);
       }
     }),
-    { numRuns: 100, includeErrorInReport: true },
+    { numRuns: 300, includeErrorInReport: true },
   );
 });
 
@@ -731,7 +731,7 @@ test("a JSON line is one line of plain text, and is read back as what was writte
       assert.doesNotMatch(line, UNSAFE);
       assert.deepEqual(JSON.parse(line), event);
     }),
-    { numRuns: 300 },
+    { numRuns: 1000 },
   );
 });
 

@@ -211,6 +211,8 @@ test("the broker stops while some have only connected", async t => {
   broker.process.child.send("stop");
   assert.equal(await broker.process.exit(), 0);
   await Promise.all(closed);
+  const late = broker.process.all("client-refused").filter(({ reason }) => reason.includes("within"));
+  assert.deepEqual(late, [], "it did not wait until they were out of time");
 });
 
 test("a listener that can't be: exit code 1 or 2, a line on what, a line on what next", async t => {
