@@ -176,14 +176,23 @@ test("nobody answers: the error names all of them", async t => {
   assert.deepEqual(pauses.slice(0, 4), [false, false, true, false], "a pause comes after all");
 
   const broker = await lwtBroker(t);
-  const args = [...list(broker.url, at(ports[1] ?? 0)), "--reconnect-timeout", "0.5"];
+  const [before, after] = [at(ports[0] ?? 0), at(ports[1] ?? 0)];
+  const args = [...list(before, broker.url, after), "--reconnect-timeout", "0.5"];
   const pub = command(t, "pub-lwt", args);
   await pub.event("acknowledged");
   broker.process.child.kill("SIGKILL");
   assert.equal(await pub.exit(), 1);
   const lost = await pub.event("error", { code: "connection-lost" });
-  for (const url of [broker.url, at(ports[1] ?? 0)])
-    assert.ok(lost.message.includes(`${url} (`), lost.message);
+  const round = [broker.url, after, before];
+  for (const url of round) assert.ok(lost.message.includes(`${url} (`), lost.message);
+  assert.deepEqual(
+    pub
+      .all("connecting")
+      .map(({ broker: url }) => url)
+      .slice(2, 5),
+    round,
+    "a round begins where it was connected, and goes on from there",
+  );
 });
 
 test("one that never answers takes no more than its share of the time", async t => {
