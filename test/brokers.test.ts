@@ -193,6 +193,8 @@ test("nobody answers: the error names all of them", async t => {
     round,
     "a round begins where it was connected, and goes on from there",
   );
+  const waits = pub.all("reconnecting").map(({ inSeconds }) => inSeconds > 0);
+  assert.deepEqual(waits.slice(1, 4), [true, false, false], "who had failed before it is tried again, too");
 });
 
 test("one that never answers takes no more than its share of the time", async t => {
