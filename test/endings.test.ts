@@ -177,6 +177,16 @@ test("a connection that is ended twice is ended once, with its DISCONNECT", asyn
   assert.equal(cause, "graceful");
 });
 
+test("pub-lwt that waits for a line ends when it is told to, though none comes", async t => {
+  const { url } = await lwtBroker(t);
+  const pub = command(t, "pub-lwt", ["-b", url, "--stdin-line"]);
+  pub.child.stdin?.write("one\n");
+  await pub.event("acknowledged", { topic: "Binil/Machine1/SensorData" });
+  pub.child.send("stop");
+  assert.equal(await pub.exit(), 0, pub.stderr);
+  await pub.event("disconnected", { graceful: true });
+});
+
 test("stdout and stderr in one file keep the order in which things were said", async t => {
   const { url } = await lwtBroker(t);
   assert.equal(await command(t, "sub-lwt", ["-b", url, "-E"]).exit(), 0);
