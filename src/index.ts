@@ -1,5 +1,5 @@
 /** What `import … from "mqtt-lwt-lab"` gives. */
-export { type BrokerSettings, type RunningBroker, startBroker } from "./broker/broker.js";
+export { type BrokerSettings, type RunningBroker, startBroker } from "./broker/start-broker.js";
 export {
   type Connection,
   type ConnectionHooks,
@@ -7,6 +7,6 @@ export {
   connect,
   type Message,
 } from "./connection/connect.js";
-export { UserError } from "./errors.js";
-export type * from "./events.js";
+export { UserError } from "./util/errors.js";
+export type * from "./events/events.js";
 export { escapeText } from "./render/escape.js";

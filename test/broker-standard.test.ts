@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { QoS } from "../src/events.js";
+import type { QoS } from "../src/events/events.js";
 import { ObservedBroker } from "./observed-broker.js";
 import { DISCONNECT, PacketType } from "./raw-client.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isLoopback } from "../src/broker/loopback.js";
+import { isLoopback } from "../src/broker/net/loopback.js";
 import { command, freePort, lwtBroker, missing, mosquitto } from "./processes.js";
 
 test("lwt-broker status tells what a running one holds", async t => {

@@ -1,12 +1,12 @@
 import type { ConnectPacket } from "aedes";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LIMITS, pastLimit } from "../src/broker/limits.js";
-import { refusalReason } from "../src/broker/refusals.js";
-import type { BrokerEvent, LimitName } from "../src/events.js";
+import { LIMITS, pastLimit } from "../src/broker/limits/limits.js";
+import { refusalReason } from "../src/broker/connack-reasons.js";
+import type { BrokerEvent, LimitName } from "../src/events/events.js";
 import { brokerText } from "../src/render/broker-text.js";
 import { escapeText } from "../src/render/escape.js";
-import { noPaint, paintFor } from "../src/render/paint.js";
+import { noPaint, paintFor } from "../src/render/theme.js";
 import { plainScreen } from "./screens.js";
 
 const time = new Date(2026, 0, 2, 14, 3, 5).toISOString();

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { startBroker } from "../src/broker/broker.js";
-import { isUserError } from "../src/errors.js";
-import type { BrokerEvent, EndCause, QoS } from "../src/events.js";
+import { startBroker } from "../src/broker/start-broker.js";
+import { isUserError } from "../src/util/errors.js";
+import type { BrokerEvent, EndCause, QoS } from "../src/events/events.js";
 import { ObservedBroker as Broker } from "./observed-broker.js";
 import { type ConnectOptions, PacketType, RawClient } from "./raw-client.js";
 

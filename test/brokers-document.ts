@@ -1,7 +1,7 @@
 // Checks brokers, and writes what it found to docs/brokers.md: `npm run docs:brokers`.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { CheckEvent } from "../src/events.js";
+import type { CheckEvent } from "../src/events/events.js";
 import { names } from "./checks.js";
 import { Cluster } from "./cluster/cluster.js";
 import { command, mosquitto, type Owner, temporaryFolder, withOwner } from "./processes.js";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { reset } from "../src/connection/reset.js";
-import { Cable } from "../src/lessons/cable.js";
+import { reset } from "../src/connection/reset-socket.js";
+import { Cable } from "../src/link/link-proxy.js";
 import { Seen } from "./raw-client.js";
 import { tcpServer } from "./servers.js";
 

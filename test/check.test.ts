@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
-import type { CheckEvent } from "../src/events.js";
+import type { CheckEvent } from "../src/events/events.js";
 import { builtInLesson, checkBroker, KnownBrokers } from "../src/lessons/lessons.js";
 import { CheckReport } from "../src/render/check-report.js";
 import { brokenBroker } from "./broken-broker.js";

@@ -2,7 +2,7 @@
 // its own, so that its names get a suffix of their own, and knows the broker by an address that is not its own: what it
 // sends there goes to a port of this machine.
 import { cpuOf, memoryOf } from "./bench/proc.js";
-import type { ReceivedSummary } from "../src/events.js";
+import type { ReceivedSummary } from "../src/events/events.js";
 import { command, type Owner, rerouted, type Running, temporaryFolder } from "./processes.js";
 
 /** The teacher's computer, as the students' commands know it: an address that is kept for documents (RFC 5737). */

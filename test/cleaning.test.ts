@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { DurableStore, type Recovered } from "../src/broker/durable/durable-store.js";
+import { DurableStore, type Recovered } from "../src/broker/store/journaled/journaled-store.js";
 import type { Message } from "../src/broker/message.js";
-import type { QoS } from "../src/events.js";
-import { safe, type Store } from "../src/broker/store.js";
+import type { QoS } from "../src/events/events.js";
+import { safe, type Store } from "../src/broker/store/store.js";
 import { temporaryFolder } from "./processes.js";
 
 const MIB = 1024 * 1024;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import type { Limits } from "../src/broker/limits.js";
-import type { QoS, Will } from "../src/events.js";
+import type { Limits } from "../src/broker/limits/limits.js";
+import type { QoS, Will } from "../src/events/events.js";
 import { ObservedBroker } from "./observed-broker.js";
 import {
   connectPacket,

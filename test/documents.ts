@@ -3,14 +3,19 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { LIMITS, pastLimit } from "../src/broker/limits.js";
-import type { LimitName } from "../src/events.js";
-import { brokerOptions } from "../src/options/broker.js";
-import { demoOptions } from "../src/options/demo.js";
-import { environmentName, type Option, type OptionTable, SHARED_PREFIX } from "../src/options/option.js";
-import { pubOptions } from "../src/options/pub.js";
-import { subOptions } from "../src/options/sub.js";
-import { lessonJsonSchema } from "../src/lessons/schema.js";
+import { LIMITS, pastLimit } from "../src/broker/limits/limits.js";
+import type { LimitName } from "../src/events/events.js";
+import { brokerOptions } from "../src/config/options/broker-options.js";
+import { demoOptions } from "../src/config/options/demo-options.js";
+import {
+  environmentName,
+  type Option,
+  type OptionTable,
+  SHARED_PREFIX,
+} from "../src/config/options/option.js";
+import { pubOptions } from "../src/config/options/pub-options.js";
+import { subOptions } from "../src/config/options/sub-options.js";
+import { lessonJsonSchema } from "../src/lessons/lesson-schema.js";
 import { SIZING_HEAD, sizingRows } from "./sizing.js";
 
 interface Section {

@@ -8,7 +8,7 @@ import { type TestContext, test } from "node:test";
 import { inspect } from "node:util";
 import { spawn } from "node:child_process";
 import { connect } from "../src/connection/connect.js";
-import { isUserError } from "../src/errors.js";
+import { isUserError } from "../src/util/errors.js";
 import { binDir, command, freePort, lwtBroker, Running, rerouted, temporaryFolder } from "./processes.js";
 import { firstPacket, packet, RawClient, uint16 } from "./raw-client.js";
 import { tcpServer } from "./servers.js";

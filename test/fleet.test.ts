@@ -1,7 +1,7 @@
 // pub-lwt --machines: many machines in one process, each with all that is a machine's own.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SentSummary } from "../src/events.js";
+import type { SentSummary } from "../src/events/events.js";
 import { command, freePort, lwtBroker } from "./processes.js";
 
 const names = (machines: number) => Array.from({ length: machines }, (_, i) => `Machine${i + 1}`);

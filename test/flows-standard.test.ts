@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { startBroker } from "../src/broker/broker.js";
-import { TopicTree } from "../src/broker/topic-tree.js";
-import type { BrokerEvent, QoS } from "../src/events.js";
+import { startBroker } from "../src/broker/start-broker.js";
+import { TopicTree } from "../src/broker/store/subscription-trie.js";
+import type { BrokerEvent, QoS } from "../src/events/events.js";
 import { ObservedBroker } from "./observed-broker.js";
 import { field, PacketType, packet, RawClient, Seen, uint16 } from "./raw-client.js";
 

@@ -5,7 +5,7 @@ import { appendFileSync, mkdtempSync, rmdirSync, rmSync, statfsSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { SentSummary } from "../src/events.js";
+import type { SentSummary } from "../src/events/events.js";
 import { command, freePort, lwtBroker } from "./processes.js";
 import { field, packet, PacketType, RawClient, uint16 } from "./raw-client.js";
 

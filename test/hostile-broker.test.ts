@@ -7,9 +7,9 @@ import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
 import { type WebSocket, WebSocketServer, createWebSocketStream } from "ws";
 import { connect } from "../src/connection/connect.js";
-import { Incoming, type TooLarge } from "../src/connection/incoming.js";
-import type { ClientEvent } from "../src/events.js";
-import { Tally } from "../src/tally.js";
+import { Incoming, type TooLarge } from "../src/connection/packet-framer.js";
+import type { ClientEvent } from "../src/events/events.js";
+import { Tally } from "../src/domain/sequence-tally.js";
 import {
   announced,
   CONNACK,

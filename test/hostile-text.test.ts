@@ -23,36 +23,36 @@ import type {
   ReceivedSummary,
   SentSummary,
   Timed,
-} from "../src/events.js";
-import { NO_CABLE, NO_MQTT_5, NO_OTHER_BROKER, NOT_ITS_BROKER } from "../src/events.js";
-import { LIMITS } from "../src/broker/limits.js";
-import { pubOptions } from "../src/options/pub.js";
-import { subOptions } from "../src/options/sub.js";
+} from "../src/events/events.js";
+import { NO_CABLE, NO_MQTT_5, NO_OTHER_BROKER, NOT_ITS_BROKER } from "../src/events/events.js";
+import { LIMITS } from "../src/broker/limits/limits.js";
+import { pubOptions } from "../src/config/options/pub-options.js";
+import { subOptions } from "../src/config/options/sub-options.js";
 import { brokerText } from "../src/render/broker-text.js";
 import { CheckReport } from "../src/render/check-report.js";
 import { checkText } from "../src/render/check-text.js";
 import { drawable, toAscii } from "../src/render/ascii.js";
 import { forgottenText } from "../src/render/client-text.js";
-import { cut, edges, fold, graphemesOf, pad, row, wrap } from "../src/render/columns.js";
+import { cut, edges, fold, graphemesOf, pad, row, wrap } from "../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../src/render/escape.js";
 import { escaped } from "../src/render/markdown.js";
 import { fleetText } from "../src/render/fleet-text.js";
-import { ladderText } from "../src/render/ladder.js";
+import { ladderText } from "../src/render/sequence-diagram/sequence-diagram.js";
 import { lessonListText } from "../src/render/lesson-list-text.js";
-import { paintFor } from "../src/render/paint.js";
+import { paintFor } from "../src/render/theme.js";
 import { pubText } from "../src/render/pub-text.js";
-import type { Rendered, Renderer } from "../src/render/rendered.js";
+import type { Rendered, Renderer } from "../src/render/renderer.js";
 import type { Screen } from "../src/render/screen.js";
-import { payloadText } from "../src/render/reading-text.js";
+import { payloadText } from "../src/render/payload-text.js";
 import { settingsText } from "../src/render/settings-text.js";
 import { statusText } from "../src/render/status-text.js";
 import { Transcript } from "../src/render/transcript.js";
-import { trouble as troubleText } from "../src/render/trouble-text.js";
+import { trouble as troubleText } from "../src/render/diagnostic-text.js";
 import { rawText, subText } from "../src/render/sub-text.js";
 import { tableText } from "../src/render/table-text.js";
-import { pubSettings } from "../src/settings/pub.js";
-import { merge } from "../src/settings/sources.js";
-import { subSettings } from "../src/settings/sub.js";
+import { pubSettings } from "../src/config/settings/pub-settings.js";
+import { merge } from "../src/config/settings/merge-sources.js";
+import { subSettings } from "../src/config/settings/sub-settings.js";
 import { command, lwtBroker, type Running } from "./processes.js";
 import { RawClient } from "./raw-client.js";
 import { plainScreen } from "./screens.js";
@@ -701,7 +701,9 @@ const through: Record<string, string> = {
 test("every function that src/render exports is tested with hostile text", async () => {
   const folder = path.join(import.meta.dirname, "..", "src", "render");
   const modules = await Promise.all(
-    readdirSync(folder).map(file => import(`../src/render/${file}`) as Promise<object>),
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter(file => file.endsWith(".ts"))
+      .map(file => import(`../src/render/${file}`) as Promise<object>),
   );
   const exported = modules.flatMap(module =>
     Object.entries(module).flatMap(([name, value]) => (typeof value === "function" ? [name] : [])),

@@ -10,11 +10,11 @@ const rules: [module: RegExp, allowedIn: RegExp][] = [
   [/^mqtt$/, /^connection\//],
   [/^aedes$/, /^broker\//],
   [/^chalk$/, /^render\//],
-  [/^yargs\//, /^commands\//],
+  [/^yargs\//, /^cli\//],
   [/^(yaml|zod)$/, /^lessons\//],
-  [/\/commands\//, /^commands\//],
-  [/\/render\//, /^(render\/|commands\/|index\.ts)/],
-  [/\/lessons\//, /^(lessons|commands|index\.ts|render\/l)/],
+  [/\/cli\//, /^cli\//],
+  [/\/render\//, /^(render\/|cli\/|index\.ts)/],
+  [/\/lessons\//, /^(lessons|cli|index\.ts|render\/(l|sequence-diagram))/],
 ];
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
@@ -33,12 +33,12 @@ test("each room imports only what it may", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("only commands/run.ts and what starts a lesson's processes use the global process", () => {
+test("only cli/run-command.ts and what starts a lesson's processes use the global process", () => {
   const users = files.filter(file => {
     const code = readFileSync(path.join(src, file), "utf8").replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
     return /(?<![.\w"/])process\.[a-z]+(?!")\b/.test(code);
   });
-  const allowed = /^(commands\/run\.ts|lessons\/process\.ts|commands\/demo\.ts)$/;
+  const allowed = /^(cli\/run-command\.ts|lessons\/lesson-process\.ts|cli\/lwt-demo\.ts)$/;
   assert.deepEqual(
     users.filter(file => !allowed.test(file)),
     [],

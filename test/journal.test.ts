@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { crc32 } from "../src/journal/checksum.js";
-import { FieldReader, FieldWriter } from "../src/journal/fields.js";
-import { type Cut, Journal } from "../src/journal/journal.js";
-import { salvage } from "../src/journal/salvage.js";
-import { isUserError } from "../src/errors.js";
+import { crc32 } from "../src/storage/checksum.js";
+import { FieldReader, FieldWriter } from "../src/storage/field-codec.js";
+import { type Cut, Journal } from "../src/storage/journal.js";
+import { salvage } from "../src/storage/repair.js";
+import { isUserError } from "../src/util/errors.js";
 import { temporaryFolder } from "./processes.js";
 
 interface Opened {

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import stringWidth from "string-width";
-import type { LessonEvent, ProcessEvent, Timed } from "../src/events.js";
+import type { LessonEvent, ProcessEvent, Timed } from "../src/events/events.js";
 import { toAscii } from "../src/render/ascii.js";
 import { escapeText } from "../src/render/escape.js";
-import { ladderText } from "../src/render/ladder.js";
+import { ladderText } from "../src/render/sequence-diagram/sequence-diagram.js";
 import { plainScreen } from "./screens.js";
 
 const time = "2026-03-01T14:03:05.000Z";

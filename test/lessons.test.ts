@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { isUserError } from "../src/errors.js";
-import { linesOf } from "../src/lines.js";
+import { isUserError } from "../src/util/errors.js";
+import { linesOf } from "../src/util/split-lines.js";
 import { lessonFromFile, lessonNames } from "../src/lessons/catalogue.js";
-import { loadLesson } from "../src/lessons/load.js";
+import { loadLesson } from "../src/lessons/load-lesson.js";
 import {
   command,
   ends,

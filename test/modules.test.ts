@@ -138,8 +138,8 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
   "src/broker": ["broker", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
-  "src/users": ["users"],
-  "src/journal": ["broker", "outbox"],
+  "src/broker/auth": ["broker", "users"],
+  "src/storage": ["broker", "outbox"],
   "src/outbox": ["outbox"],
   "src/connection": ["clients", "lessons", "mqtt5", "parse", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],

@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
-import { type BrokerSettings, type RunningBroker, startBroker } from "../src/broker/broker.js";
-import type { BrokerEvent, QoS } from "../src/events.js";
+import { type BrokerSettings, type RunningBroker, startBroker } from "../src/broker/start-broker.js";
+import type { BrokerEvent, QoS } from "../src/events/events.js";
 import { type ConnectOptions, RawClient, Seen } from "./raw-client.js";
 
 /** A broker of the test's own, with what it told; it ends with the test. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { DescribedSetting } from "../src/events.js";
+import type { DescribedSetting } from "../src/events/events.js";
 import { command, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
 
 /** What a client would do with these options, by name; no socket is opened. */

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import type { LessonEvent, ProcessEvent, Timed } from "../src/events.js";
-import { ladderText } from "../src/render/ladder.js";
+import type { LessonEvent, ProcessEvent, Timed } from "../src/events/events.js";
+import { ladderText } from "../src/render/sequence-diagram/sequence-diagram.js";
 import { command, type Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
 

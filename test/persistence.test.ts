@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { DurableStore } from "../src/broker/durable/durable-store.js";
-import { MemoryStore } from "../src/broker/memory-store.js";
-import { type Connected, Persistence } from "../src/broker/persistence.js";
-import type { Store } from "../src/broker/store.js";
+import { DurableStore } from "../src/broker/store/journaled/journaled-store.js";
+import { MemoryStore } from "../src/broker/store/memory-store.js";
+import { type Connected, Persistence } from "../src/broker/aedes/persistence.js";
+import type { Store } from "../src/broker/store/store.js";
 
 type Body = (t: unknown) => Promise<void>;
 const abstract = createRequire(import.meta.url)("aedes-persistence/abstract.js") as (options: object) => void;

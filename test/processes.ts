@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import type { TestContext } from "node:test";
-import type { Event, Timed } from "../src/events.js";
+import type { Event, Timed } from "../src/events/events.js";
 
 /** Milliseconds after which something awaited is missing: only failures wait so long, and slow machines pass. */
 const DEADLINE = 120_000;

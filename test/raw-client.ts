@@ -1,5 +1,5 @@
 import { createConnection, type Socket } from "node:net";
-import type { QoS, Will } from "../src/events.js";
+import type { QoS, Will } from "../src/events/events.js";
 import type { Owner } from "./processes.js";
 
 /** Milliseconds after which something awaited is missing. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { filterCovers, topicFilterProblem, topicMatches } from "../src/topics.js";
-import { rightOf, rightsFrom } from "../src/users/rights.js";
-import { Turns } from "../src/users/turns.js";
+import { filterCovers, topicFilterProblem, topicMatches } from "../src/protocol/topics.js";
+import { rightOf, rightsFrom } from "../src/broker/auth/acl.js";
+import { Turns } from "../src/broker/auth/fair-queue.js";
 
 /** All topics of up to four levels, with one that no filter names. */
 const topics = [1, 2, 3, 4].flatMap(depth =>

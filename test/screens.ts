@@ -1,4 +1,4 @@
-import { noPaint } from "../src/render/paint.js";
+import { noPaint } from "../src/render/theme.js";
 import type { Screen } from "../src/render/screen.js";
 
 /** A pipe: 80 columns, no colour. */

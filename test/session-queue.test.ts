@@ -3,8 +3,8 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { WINDOW } from "../src/broker/limits.js";
-import { SessionQueue } from "../src/broker/session-queue.js";
+import { WINDOW } from "../src/broker/limits/limits.js";
+import { SessionQueue } from "../src/broker/session/outbound-queue.js";
 
 const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
 

@@ -4,8 +4,8 @@ import { openSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
-import { LiveOutput } from "../src/commands/live-line.js";
-import { fits, readHash } from "../src/users/password.js";
+import { LiveOutput } from "../src/cli/status-line.js";
+import { fits, readHash } from "../src/broker/auth/password-hash.js";
 import { binDir, command, ends, freePort, lwtBroker, Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
 import {

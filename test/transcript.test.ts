@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { LessonEvent } from "../src/events.js";
+import type { LessonEvent } from "../src/events/events.js";
 import { Transcript } from "../src/render/transcript.js";
 import { command, temporaryFolder } from "./processes.js";
 

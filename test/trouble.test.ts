@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Event, Timed } from "../src/events.js";
+import type { Event, Timed } from "../src/events/events.js";
 import { command, ends, freePort, lwtBroker, rerouted, temporaryFolder } from "./processes.js";
 import {
   answering,

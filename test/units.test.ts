@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import stringWidth from "string-width";
-import { addressOf } from "../src/connection/address.js";
-import { Retries } from "../src/connection/retries.js";
-import { type Arrival, label } from "../src/delivery.js";
-import { isUserError, UserError } from "../src/errors.js";
-import { readingMarks } from "../src/reading.js";
-import { columnsOf, cut, wrap } from "../src/render/columns.js";
+import { addressOf } from "../src/connection/broker-url.js";
+import { Retries } from "../src/connection/reconnect-policy.js";
+import { type Arrival, label } from "../src/domain/delivery-label.js";
+import { isUserError, UserError } from "../src/util/errors.js";
+import { readingMarks } from "../src/domain/sensor-reading.js";
+import { columnsOf, cut, wrap } from "../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../src/render/escape.js";
 import { rawText } from "../src/render/sub-text.js";
-import { statusOf } from "../src/status.js";
-import { Tally } from "../src/tally.js";
+import { statusOf } from "../src/domain/machine-status.js";
+import { Tally } from "../src/domain/sequence-tally.js";
 import { plainScreen } from "./screens.js";
-import { machineOf, topicFilterProblem, topicMatches, topicNameProblem } from "../src/topics.js";
+import { machineOf, topicFilterProblem, topicMatches, topicNameProblem } from "../src/protocol/topics.js";
 
 test("topic filters match as MQTT 3.1.1, 4.7 says", () => {
   const matches: [string, string, boolean][] = [

@@ -3,7 +3,7 @@ import { scryptSync } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { Event, Will } from "../src/events.js";
+import type { Event, Will } from "../src/events/events.js";
 import { command, ends, lwtBroker, type Running, temporaryFolder, type TestBroker } from "./processes.js";
 import { type ConnectOptions, RawClient } from "./raw-client.js";
 import { certificate } from "./servers.js";

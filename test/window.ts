@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import stringWidth from "string-width";
-import { graphemesOf } from "../src/render/columns.js";
+import { graphemesOf } from "../src/render/text-layout.js";
 
 const PIECES = /\r|\n|\u001b\[([\d;]*)([A-Za-z])|[^\r\n\u001b]+|\u001b/g;
 

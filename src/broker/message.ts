@@ -1,4 +1,4 @@
-import type { QoS } from "../events.js";
+import type { QoS } from "../events/events.js";
 
 /** What somebody published, or left as a will. */
 export interface Message {

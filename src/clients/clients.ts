@@ -2,4 +2,4 @@
 export { followTopics } from "./subscriber.js";
 export { runFleet } from "./fleet.js";
 export { publishReadings } from "./publisher.js";
-export { tellBrokerStatus } from "./broker-status.js";
+export { tellBrokerStatus } from "./fetch-broker-status.js";

@@ -1,12 +1,12 @@
 import { setMaxListeners } from "node:events";
 import { createHistogram } from "node:perf_hooks";
-import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
-import type { ClientEvent, SentSummary, Sink } from "../events.js";
-import { machineOfFleet } from "../settings/fleet.js";
-import type { PubSettings } from "../settings/pub.js";
-import { aborted, type Control, type StopReason } from "./control.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js";
+import type { ClientEvent, SentSummary, Sink } from "../events/events.js";
+import { machineOfFleet } from "../config/settings/fleet-settings.js";
+import type { PubSettings } from "../config/settings/pub-settings.js";
+import { aborted, type Control, type StopReason } from "./run-context.js";
 import { publishReadings } from "./publisher.js";
-import { type Doomed, Vanishing } from "./vanishing.js";
+import { type Doomed, Vanishing } from "./fleet-failure.js";
 
 /** Machines that may be on their way to their first CONNACK at once: a broker's queue for new connections is short. */
 const ON_THEIR_WAY = 50;

@@ -1,6 +1,6 @@
-import { linesTogether } from "../lines.js";
-import { makeReading, newRun } from "../reading.js";
-import type { PubSettings } from "../settings/pub.js";
+import { linesTogether } from "../util/split-lines.js";
+import { makeReading, newRun } from "../domain/sensor-reading.js";
+import type { PubSettings } from "../config/settings/pub-settings.js";
 
 export interface Payload {
   payload: string | Buffer;

@@ -1,15 +1,15 @@
 import { type Connection, connectionTo, MOST_INCOMPLETE } from "../connection/connect.js";
-import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../errors.js";
-import type { ClientEvent, FailCause, QoS, SentSummary, Sink } from "../events.js";
-import type { DurableOutbox } from "../outbox/outbox.js";
-import type { PubSettings } from "../settings/pub.js";
-import { STATUS_PAYLOAD } from "../status.js";
-import { aborted, type Control, patienceOf, pause, unlessAborted } from "./control.js";
-import { type Crowd, failOnPurpose, failTogether } from "./failing.js";
-import { forgetEverywhere } from "./forget.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../util/errors.js";
+import type { ClientEvent, FailCause, QoS, SentSummary, Sink } from "../events/events.js";
+import type { DurableOutbox } from "../outbox/open-outbox.js";
+import type { PubSettings } from "../config/settings/pub-settings.js";
+import { STATUS_PAYLOAD } from "../domain/machine-status.js";
+import { aborted, type Control, patienceOf, pause, unlessAborted } from "./run-context.js";
+import { type Crowd, failOnPurpose, failTogether } from "./simulate-failure.js";
+import { forgetEverywhere } from "./forget-session.js";
 import { type Payload, payloadsOf } from "./payloads.js";
-import { tellWhatStays } from "./what-stays.js";
-import { type Witness, startWitness } from "./witness.js";
+import { tellWhatStays } from "./leftover-warning.js";
+import { type Witness, startWitness } from "./will-monitor.js";
 
 /** Messages that may await their acknowledgment at once; at 20, mqtt.js falls to a tenth of its speed. */
 const WINDOW = 1000;
@@ -93,7 +93,7 @@ class Publisher {
   async #openOutbox(): Promise<void> {
     const { outbox: folder, connection } = this.settings;
     if (folder === null) return;
-    const { openOutbox } = await import("../outbox/outbox.js");
+    const { openOutbox } = await import("../outbox/open-outbox.js");
     this.#outbox = await openOutbox(folder, connection.clientId, this.sink);
   }
 

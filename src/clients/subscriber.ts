@@ -1,12 +1,12 @@
 import { type Connection, connect } from "../connection/connect.js";
-import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../errors.js";
-import type { ClientEvent, QoS, Sink } from "../events.js";
-import type { SubSettings } from "../settings/sub.js";
-import { MOST_MACHINES, Tally } from "../tally.js";
-import { topicMatches } from "../topics.js";
-import { aborted, type Control, patienceOf, pause } from "./control.js";
-import { forgetEverywhere } from "./forget.js";
-import { tellWhatStays } from "./what-stays.js";
+import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js";
+import type { ClientEvent, QoS, Sink } from "../events/events.js";
+import type { SubSettings } from "../config/settings/sub-settings.js";
+import { MOST_MACHINES, Tally } from "../domain/sequence-tally.js";
+import { topicMatches } from "../protocol/topics.js";
+import { aborted, type Control, patienceOf, pause } from "./run-context.js";
+import { forgetEverywhere } from "./forget-session.js";
+import { tellWhatStays } from "./leftover-warning.js";
 
 /** Milliseconds without a message after which --retained has seen what there is. */
 const QUIET = 500;

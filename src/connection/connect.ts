@@ -1,8 +1,8 @@
-import { usageError } from "../errors.js";
-import type { ClientEvent, Sink } from "../events.js";
-import { addressesOf } from "./address.js";
+import { usageError } from "../util/errors.js";
+import type { ClientEvent, Sink } from "../events/events.js";
+import { addressesOf } from "./broker-url.js";
 import { Connection } from "./connection.js";
-import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./settings.js";
+import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./connection-options.js";
 
 /**
  * A connection that is still to be opened, for what has to be done before.
@@ -25,7 +25,7 @@ export function connectionTo(
  * the sink, in order.
  *
  * @throws UserError with what to do about it: `bad-broker` for a URL that is none, `refused` by CONNACK, and those that
- * reasons.ts tells of
+ * failure-diagnosis.ts tells of
  */
 export async function connect(
   settings: ConnectionSettings,
@@ -46,5 +46,5 @@ const badUrl = () =>
   );
 
 export type { Connection } from "./connection.js";
-export { type Message, MOST_INCOMPLETE } from "./publications.js";
-export type { ConnectionHooks, ConnectionSettings } from "./settings.js";
+export { type Message, MOST_INCOMPLETE } from "./publish-queue.js";
+export type { ConnectionHooks, ConnectionSettings } from "./connection-options.js";

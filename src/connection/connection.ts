@@ -1,22 +1,22 @@
 import { type IConnackPacket, MqttClient, type Packet } from "mqtt";
-import { isUserError, UserError } from "../errors.js";
-import type { ClientEvent, Granted, QoS, Sink } from "../events.js";
-import { describePacket } from "../packet-description.js";
-import { topicFilterProblem, topicNameProblem } from "../topics.js";
-import { type Address, urlOf, urlsOf } from "./address.js";
-import { Attempt } from "./attempt.js";
-import { type DropCause, drops } from "./drops.js";
-import { EarlierHandshakes } from "./earlier-handshakes.js";
-import { InFlightStore, PacketIdentifiers } from "./inflight.js";
-import { Inbox, MOST_UNRELEASED, type SendPacket } from "./inbox.js";
-import { Fault, type TooLarge } from "./incoming.js";
-import { KeptInFlight } from "./kept.js";
+import { isUserError, UserError } from "../util/errors.js";
+import type { ClientEvent, Granted, QoS, Sink } from "../events/events.js";
+import { describePacket } from "../protocol/describe-packet.js";
+import { topicFilterProblem, topicNameProblem } from "../protocol/topics.js";
+import { type Address, urlOf, urlsOf } from "./broker-url.js";
+import { Attempt } from "./connection-attempt.js";
+import { type DropCause, drops } from "./fault-injection.js";
+import { EarlierHandshakes } from "./qos2-recovery.js";
+import { InFlightStore, PacketIdentifiers } from "./in-flight-store.js";
+import { Inbox, MOST_UNRELEASED, type SendPacket } from "./message-receiver.js";
+import { Fault, type TooLarge } from "./packet-framer.js";
+import { KeptInFlight } from "./outbox-publisher.js";
 import type * as Mqtt5 from "./mqtt5.js";
-import { type Message, Publications, type SaidIn } from "./publications.js";
-import { reasonFor, type Said, startOne } from "./reasons.js";
-import { Retries } from "./retries.js";
-import { SendLimits } from "./send-limits.js";
-import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "./settings.js";
+import { type Message, Publications, type SaidIn } from "./publish-queue.js";
+import { reasonFor, type Said, startOne } from "./failure-diagnosis.js";
+import { Retries } from "./reconnect-policy.js";
+import { SendLimits } from "./flow-control.js";
+import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "./connection-options.js";
 import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,
@@ -31,8 +31,8 @@ import {
   refusalReason,
   refused,
   sessionElsewhere,
-} from "./trouble.js";
-import { type Failed, Turns } from "./turns.js";
+} from "./connection-errors.js";
+import { type Failed, Turns } from "./address-rotation.js";
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
 const ATTEMPT_LIMIT = 10_000;
@@ -115,7 +115,7 @@ export class Connection {
       ...(will && { will: { ...will, payload: Buffer.from(will.payload) } }),
       ...(settings.protocolVersion === "5" && inMqtt5(settings)),
       manualConnect: true,
-      reconnectPeriod: 0, // retries.ts says when
+      reconnectPeriod: 0, // reconnect-policy.ts says when
       resubscribe: false, // as does who called subscribe()
       outgoingStore: this.#inFlight,
       incomingStore: this.#received,

@@ -1,6 +1,6 @@
-import type { Granted, QoS } from "../events.js";
-import { hex, reasonCodes } from "./reason-codes.js";
-import type { Said } from "./reasons.js";
+import type { Granted, QoS } from "../events/events.js";
+import { hex, reasonCodes } from "../protocol/reason-codes.js";
+import type { Said } from "./failure-diagnosis.js";
 
 /** What only connections with MQTT 5 need; loaded for them. */
 

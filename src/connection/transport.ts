@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Address } from "./address.js";
-import type { TlsSettings } from "./settings.js";
+import type { Address } from "./broker-url.js";
+import type { TlsSettings } from "./connection-options.js";
 
 /** One network connection, from the TCP socket up to what MQTT is spoken over. */
 export interface Transport {
@@ -16,11 +16,11 @@ export type Layer = (socket: Socket, address: Address) => Duplex;
 /** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
 const layers: Record<Address["scheme"], (tls: TlsSettings, maxPacket: number) => Promise<Layer>> = {
   mqtt: async () => socket => socket,
-  mqtts: async tls => (await import("./tls.js")).tlsLayer(tls),
-  ws: async (_tls, maxPacket) => (await import("./websocket.js")).webSocketLayer(null, maxPacket),
+  mqtts: async tls => (await import("./tls-options.js")).tlsLayer(tls),
+  ws: async (_tls, maxPacket) => (await import("./websocket-transport.js")).webSocketLayer(null, maxPacket),
   wss: async (tls, maxPacket) => {
-    const { tlsLayer } = await import("./tls.js");
-    return (await import("./websocket.js")).webSocketLayer(tlsLayer(tls), maxPacket);
+    const { tlsLayer } = await import("./tls-options.js");
+    return (await import("./websocket-transport.js")).webSocketLayer(tlsLayer(tls), maxPacket);
   },
 };
 

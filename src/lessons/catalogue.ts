@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
-import { usageError } from "../errors.js";
-import { loadLesson } from "./load.js";
-import type { Lesson } from "./schema.js";
+import { usageError } from "../util/errors.js";
+import { loadLesson } from "./load-lesson.js";
+import type { Lesson } from "./lesson-schema.js";
 
 /** The names of the lessons in that folder, in teaching order, from its list; each is a file. */
 export const lessonNames = async (folder: string): Promise<string[]> =>

@@ -1,6 +1,6 @@
-import type { LessonEvent, Sink } from "../events.js";
-import { obituary } from "./cast.js";
-import { endsWithin, type ProcessSettings, startProcess } from "./process.js";
+import type { LessonEvent, Sink } from "../events/events.js";
+import { obituary } from "./process-group.js";
+import { endsWithin, type ProcessSettings, startProcess } from "./lesson-process.js";
 
 /** Milliseconds that each command has. */
 const PATIENCE = 8_000;

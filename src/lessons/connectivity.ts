@@ -1,6 +1,6 @@
-import type { CheckEvent, Sink } from "../events.js";
-import { type Address, addressOf, urlOf } from "../connection/address.js";
-import { type OutsideBroker, type Place, probe } from "./reach.js";
+import type { CheckEvent, Sink } from "../events/events.js";
+import { type Address, addressOf, urlOf } from "../connection/broker-url.js";
+import { type OutsideBroker, type Place, probe } from "./probe-broker.js";
 
 /** Seconds that each way has; with the start of a process all are over in ten. */
 const PATIENCE = 8;

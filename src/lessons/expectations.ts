@@ -1,8 +1,8 @@
-import type { ProcessEvent } from "../events.js";
-import { Memory, type Pattern } from "./compare.js";
-import type { Journal, Wanted } from "./journal.js";
-import type { Steps } from "./schema.js";
-import { insteadOf, mistimed } from "./wording.js";
+import type { ProcessEvent } from "../events/events.js";
+import { Memory, type Pattern } from "./matcher.js";
+import type { Journal, Wanted } from "./event-log.js";
+import type { Steps } from "./lesson-schema.js";
+import { insteadOf, mistimed } from "./failure-messages.js";
 
 /** What was expected did not come; the message says what came instead. */
 export class Unmet extends Error {}

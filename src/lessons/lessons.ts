@@ -1,8 +1,14 @@
-export { type CheckSettings, checkBroker } from "./check.js";
+export { type CheckSettings, checkBroker } from "./conformance-check.js";
 export { checkConnectivity } from "./connectivity.js";
-export { KnownBrokers } from "./deviations.js";
+export { KnownBrokers } from "./known-deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
-export { loadLesson } from "./load.js";
-export { type Audience, NOBODY } from "./predictions.js";
-export { type LessonResult, type LessonSink, lessonEvent, type RunSettings, runLesson } from "./run.js";
-export type { Lesson } from "./schema.js";
+export { loadLesson } from "./load-lesson.js";
+export { type Audience, NOBODY } from "./quiz.js";
+export {
+  type LessonResult,
+  type LessonSink,
+  lessonEvent,
+  type RunSettings,
+  runLesson,
+} from "./run-lesson.js";
+export type { Lesson } from "./lesson-schema.js";

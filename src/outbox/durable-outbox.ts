@@ -1,9 +1,9 @@
-import type { KeptMessage, Outbox, Settle } from "../connection/kept.js";
-import { UserError } from "../errors.js";
-import { lockFolder } from "../journal/folder-lock.js";
-import { type Cut, Journal } from "../journal/journal.js";
-import { SPARE } from "../journal/reserve.js";
-import { Replay, writeChange, writeKept, writeOwner } from "./records.js";
+import type { KeptMessage, Outbox, Settle } from "../connection/outbox-publisher.js";
+import { UserError } from "../util/errors.js";
+import { lockFolder } from "../storage/dir-lock.js";
+import { type Cut, Journal } from "../storage/journal.js";
+import { SPARE } from "../storage/disk-reserve.js";
+import { Replay, writeChange, writeKept, writeOwner } from "./outbox-records.js";
 
 const USER = { command: "pub-lwt", option: "--outbox" };
 /** Messages that may wait. */

@@ -1,12 +1,12 @@
-import { pastLimit } from "../broker/limits.js";
-import type { BrokerEvent, EndCause } from "../events.js";
-import { clock, columnsOf, cut, fold, HANGING, pad } from "./columns.js";
+import { pastLimit } from "../broker/limits/limits.js";
+import type { BrokerEvent, EndCause } from "../events/events.js";
+import { clock, columnsOf, cut, fold, HANGING, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./paint.js";
-import type { Renderer } from "./rendered.js";
+import type { Paint } from "./theme.js";
+import type { Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 import { statusText } from "./status-text.js";
-import { trouble } from "./trouble-text.js";
+import { trouble } from "./diagnostic-text.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;

@@ -1,4 +1,4 @@
-import type { CheckEvent, Timed } from "../events.js";
+import type { CheckEvent, Timed } from "../events/events.js";
 import { inOrder, remark, verdictText, whoText } from "./check-text.js";
 import { escaped } from "./markdown.js";
 

@@ -1,10 +1,10 @@
-import type { CheckEvent, Deviation, Product, Timed } from "../events.js";
-import { cut, fold, pad } from "./columns.js";
+import type { CheckEvent, Deviation, Product, Timed } from "../events/events.js";
+import { cut, fold, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./paint.js";
-import type { LiveLine, Rendered, Renderer } from "./rendered.js";
+import type { Paint } from "./theme.js";
+import type { LiveLine, Rendered, Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
-import { trouble } from "./trouble-text.js";
+import { trouble } from "./diagnostic-text.js";
 
 type ToldAs<Name extends CheckEvent["event"]> = Extract<CheckEvent, { event: Name }>;
 type Checked = ToldAs<"checked">;

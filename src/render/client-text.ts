@@ -1,11 +1,11 @@
-import type { ClientEvent, ProtocolVersion, Timed } from "../events.js";
-import { MOST_MQTT_SECONDS } from "../options/clients.js";
-import { clock, cut, edges, fold, HANGING } from "./columns.js";
+import type { ClientEvent, ProtocolVersion, Timed } from "../events/events.js";
+import { MOST_MQTT_SECONDS } from "../config/options/client-options.js";
+import { clock, cut, edges, fold, HANGING } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Rendered, Renderer } from "./rendered.js";
+import type { Rendered, Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 import { settingsText } from "./settings-text.js";
-import { trouble } from "./trouble-text.js";
+import { trouble } from "./diagnostic-text.js";
 
 type Named<Name> = Extract<Timed<ClientEvent>, { event: Name }>;
 

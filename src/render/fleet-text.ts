@@ -1,12 +1,12 @@
-import { urlsOf } from "../connection/address.js";
-import type { ClientEvent, SentSummary, Timed } from "../events.js";
-import { machineName } from "../settings/fleet.js";
-import type { PubSettings } from "../settings/pub.js";
+import { urlsOf } from "../connection/broker-url.js";
+import type { ClientEvent, SentSummary, Timed } from "../events/events.js";
+import { machineName } from "../config/settings/fleet-settings.js";
+import type { PubSettings } from "../config/settings/pub-settings.js";
 import { forgottenText, renderBy, sharedText } from "./client-text.js";
-import { clock, edges, fold, HANGING } from "./columns.js";
+import { clock, edges, fold, HANGING } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import { failures } from "./pub-text.js";
-import type { Rendered, Renderer } from "./rendered.js";
+import type { Rendered, Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 
 type Fleet = Extract<Timed<ClientEvent>, { event: "fleet" }>;

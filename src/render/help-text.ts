@@ -1,5 +1,5 @@
-import type { Option, OptionTable } from "../options/option.js";
-import { columnsOf, fold, pad, wrap } from "./columns.js";
+import type { Option, OptionTable } from "../config/options/option.js";
+import { columnsOf, fold, pad, wrap } from "./text-layout.js";
 
 /** What a command is called with, and what its help says beside the options. */
 export interface Usage {

@@ -1,7 +1,7 @@
-import type { LessonEvent } from "../events.js";
-import { cut, pad } from "./columns.js";
+import type { LessonEvent } from "../events/events.js";
+import { cut, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Renderer } from "./rendered.js";
+import type { Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
 
 /** A lesson a line: its name, the claims that it is about, and what it shows. */

@@ -1,8 +1,8 @@
-import type { Machine, Machines, Moment } from "../machines.js";
-import { MOST_MACHINES } from "../tally.js";
-import { clock as clockText, columnsOf, cut, pad } from "./columns.js";
+import type { Machine, Machines, Moment } from "../domain/machine-tracker.js";
+import { MOST_MACHINES } from "../domain/sequence-tally.js";
+import { clock as clockText, columnsOf, cut, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./paint.js";
+import type { Paint } from "./theme.js";
 
 /** Of a window, or of what is left of one. */
 export interface Size {

@@ -1,6 +1,6 @@
-import { willDelayOf } from "../connection/settings.js";
-import type { ClientEvent, FailCause, SentSummary, Timed } from "../events.js";
-import type { PubSettings } from "../settings/pub.js";
+import { willDelayOf } from "../connection/connection-options.js";
+import type { ClientEvent, FailCause, SentSummary, Timed } from "../events/events.js";
+import type { PubSettings } from "../config/settings/pub-settings.js";
 import {
   againText,
   forgottenText,
@@ -10,10 +10,10 @@ import {
   sessionText,
   sharedText,
 } from "./client-text.js";
-import { clock, cut, edges, fold, HANGING, row } from "./columns.js";
+import { clock, cut, edges, fold, HANGING, row } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import { payloadText } from "./reading-text.js";
-import type { Rendered, Renderer } from "./rendered.js";
+import { payloadText } from "./payload-text.js";
+import type { Rendered, Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 
 type Published = Extract<ClientEvent, { event: "published" }>;

@@ -1,4 +1,4 @@
-import type { Paint } from "./paint.js";
+import type { Paint } from "./theme.js";
 
 /** What a renderer writes for. */
 export interface Screen {

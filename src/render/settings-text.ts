@@ -1,5 +1,5 @@
-import type { DescribedSetting } from "../events.js";
-import { columnsOf, cut, fold, pad } from "./columns.js";
+import type { DescribedSetting } from "../events/events.js";
+import { columnsOf, cut, fold, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 
 /** The widest that the first and the last column get. */

@@ -1,5 +1,5 @@
-import type { BrokerStatus } from "../events.js";
-import { columnsOf, cut, pad } from "./columns.js";
+import type { BrokerStatus } from "../events/events.js";
+import { columnsOf, cut, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 
 interface Table {

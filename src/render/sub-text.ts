@@ -1,6 +1,6 @@
-import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events.js";
-import type { SubSettings } from "../settings/sub.js";
-import { statusOf } from "../status.js";
+import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events/events.js";
+import type { SubSettings } from "../config/settings/sub-settings.js";
+import { statusOf } from "../domain/machine-status.js";
 import {
   againText,
   forgottenText,
@@ -10,11 +10,11 @@ import {
   sessionText,
   sharedText,
 } from "./client-text.js";
-import { clock, columnsOf, cut, pad, row, fold } from "./columns.js";
+import { clock, columnsOf, cut, pad, row, fold } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./paint.js";
-import { payloadText } from "./reading-text.js";
-import type { Renderer } from "./rendered.js";
+import type { Paint } from "./theme.js";
+import { payloadText } from "./payload-text.js";
+import type { Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 
 /** "HH:MM:SS" and the gap after it. */

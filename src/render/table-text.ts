@@ -1,11 +1,11 @@
-import type { ClientEvent } from "../events.js";
-import { Machines } from "../machines.js";
-import type { SubSettings } from "../settings/sub.js";
+import type { ClientEvent } from "../events/events.js";
+import { Machines } from "../domain/machine-tracker.js";
+import type { SubSettings } from "../config/settings/sub-settings.js";
 import { heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
-import { cut, fold, row } from "./columns.js";
+import { cut, fold, row } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import { elapsed, machineTable, type Size } from "./machine-table.js";
-import type { Renderer } from "./rendered.js";
+import type { Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
 
 /** Milliseconds for which a warning takes lines from the table. */

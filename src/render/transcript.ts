@@ -1,8 +1,8 @@
-import type { LessonEvent, ProcessEvent, Timed } from "../events.js";
-import { ladderText } from "./ladder.js";
-import { brokerOf } from "./ladder-rows.js";
+import type { LessonEvent, ProcessEvent, Timed } from "../events/events.js";
+import { ladderText } from "./sequence-diagram/sequence-diagram.js";
+import { brokerOf } from "./sequence-diagram/diagram-rows.js";
 import { escaped } from "./markdown.js";
-import { noPaint } from "./paint.js";
+import { noPaint } from "./theme.js";
 import { DEFAULT_WIDTH } from "./screen.js";
 
 type Told = Timed<LessonEvent | ProcessEvent>;

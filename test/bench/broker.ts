@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { QoS } from "../../src/events.js";
+import type { QoS } from "../../src/events/events.js";
 import { binDir, missing } from "../processes.js";
 import { type BenchBroker, startContestants } from "./brokers.js";
 import { environment } from "./contest.js";

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { QoS } from "../../src/events.js";
+import type { QoS } from "../../src/events/events.js";
 import { rawConnection, uint16 } from "./raw-connection.js";
 
 /** A subscriber of few instructions, so that the broker is what is measured: counts messages, and acknowledges them. */

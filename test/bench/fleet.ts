@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import type { Event, Timed } from "../../src/events.js";
+import type { Event, Timed } from "../../src/events/events.js";
 import { readFileSync } from "node:fs";
 import { binDir, missing } from "../processes.js";
 import { type BenchBroker, startBrokers, startLwtBroker } from "./brokers.js";

@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import type { QoS } from "../../src/events.js";
+import type { QoS } from "../../src/events/events.js";
 import { binDir, missing } from "../processes.js";
 import { line, median, publish } from "./broker.js";
 import { type BenchBroker, startUnlimited } from "./brokers.js";

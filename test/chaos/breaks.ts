@@ -1,7 +1,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { batchAt, HEADER_BYTES } from "../../src/journal/batch.js";
-import { FILE_HEADER, segmentFile, segmentNumbers } from "../../src/journal/segments.js";
+import { batchAt, HEADER_BYTES } from "../../src/storage/batch.js";
+import { FILE_HEADER, segmentFile, segmentNumbers } from "../../src/storage/segments.js";
 import { binDir } from "../processes.js";
 import type { ChaosBroker } from "./brokers.js";
 import type { Random } from "./random.js";

@@ -1,6 +1,6 @@
 import { createConnection, type Socket } from "node:net";
 import { setTimeout as passes } from "node:timers/promises";
-import type { Will } from "../../src/events.js";
+import type { Will } from "../../src/events/events.js";
 import {
   connectPacket,
   DISCONNECT,

@@ -4,7 +4,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import type { Event } from "../../src/events.js";
+import type { Event } from "../../src/events/events.js";
 import { environment } from "../bench/contest.js";
 import { binDir } from "../processes.js";
 import { type Scene, WILL_TOPIC } from "./client.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { setTimeout as passes } from "node:timers/promises";
-import { STATUS_PAYLOAD } from "../../src/status.js";
+import { STATUS_PAYLOAD } from "../../src/domain/machine-status.js";
 import { Ledger } from "../chaos/ledger.js";
 import { judge, type Verdict } from "../chaos/verdict.js";
 import { command, type Owner } from "../processes.js";

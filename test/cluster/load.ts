@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StringDecoder } from "node:string_decoder";
-import type { Event, Timed } from "../../src/events.js";
+import type { Event, Timed } from "../../src/events/events.js";
 import type { Deliveries, Ledger, Stream } from "../chaos/ledger.js";
 import { command, type Owner, type Running } from "../processes.js";
 

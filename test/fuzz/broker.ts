@@ -3,7 +3,7 @@ import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import type { Event } from "../../src/events.js";
+import type { Event } from "../../src/events/events.js";
 import { environment } from "../bench/contest.js";
 
 /** What its process holds, in bytes, once its garbage is collected. */

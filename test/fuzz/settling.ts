@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
-import type { BrokerStatus } from "../../src/events.js";
-import { BROKER_STATUS_TOPIC } from "../../src/topics.js";
+import type { BrokerStatus } from "../../src/events/events.js";
+import { BROKER_STATUS_TOPIC } from "../../src/protocol/topics.js";
 import { field, packet, RawClient } from "../raw-client.js";
 import { PAIR, UNTIL_BROKER_ENDS } from "./pair.js";
 

@@ -5,9 +5,13 @@ import { type AddressInfo, createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { type AedesBroker, type AedesClient, registerNoneThatIsOver } from "../../src/broker/aedes-parts.js";
-import { startBroker } from "../../src/broker/broker.js";
-import type { QoS } from "../../src/events.js";
+import {
+  type AedesBroker,
+  type AedesClient,
+  registerNoneThatIsOver,
+} from "../../src/broker/aedes/internals.js";
+import { startBroker } from "../../src/broker/start-broker.js";
+import type { QoS } from "../../src/events/events.js";
 import { type ConnectOptions, PacketType, RawClient } from "../raw-client.js";
 
 /** A broker of the test's own, of which only what a client can see is used. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { checkText } from "../../src/render/check-text.js";
-import type { CheckEvent, Timed } from "../../src/events.js";
+import type { CheckEvent, Timed } from "../../src/events/events.js";
 import { findsWhatIsKnown, NEED_OTHER_BROKERS, NEED_THEIR_BROKER } from "../checks.js";
 import { command, missing, mosquitto } from "../processes.js";
 import { plainScreen } from "../screens.js";

@@ -1,0 +1,43 @@
+import type { Rights } from "./authenticator.js";
+import { filterCovers } from "../../protocol/topics.js";
+
+/** A topic filter as the file has it, in which `%u` stands for the user's name and `%c` for the client identifier. */
+export interface Right {
+  action: "publish" | "subscribe";
+  levels: string[];
+}
+
+/** `+/#` is `#` in other words. */
+export const rightOf = (action: Right["action"], filter: string): Right => ({
+  action,
+  levels: (filter === "+/#" ? "#" : filter).split("/"),
+});
+
+/** Whoever is called so would widen a right that has their name in it: in more levels, by wildcards, or to $SYS. */
+const WIDENS = /[/+#]|^\$|^$/;
+
+/** The filter that a right is for one client; null where it gives nothing. */
+function filterFor({ levels }: Right, names: Record<"%u" | "%c", string | null>): string[] | null {
+  let isSafe = true;
+  const filled = levels.map(level =>
+    level.replaceAll(/%[uc]/g, which => {
+      const name = names[which as "%u" | "%c"];
+      if (name === null || WIDENS.test(name)) isSafe = false;
+      return name ?? "";
+    }),
+  );
+  return isSafe ? filled : null;
+}
+
+export function rightsFrom(rights: Right[], user: string | null, clientId: string): Rights {
+  const filters = (action: Right["action"]) =>
+    rights
+      .filter(right => right.action === action)
+      .map(right => filterFor(right, { "%u": user, "%c": clientId }))
+      .filter(levels => levels !== null);
+  const [publish, subscribe] = [filters("publish"), filters("subscribe")];
+  return {
+    mayPublish: topicName => publish.some(filter => filterCovers(filter, topicName)),
+    maySubscribe: topicFilter => subscribe.some(filter => filterCovers(filter, topicFilter)),
+  };
+}

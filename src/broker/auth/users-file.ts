@@ -1,0 +1,139 @@
+import { usageError } from "../../util/errors.js";
+import { isBrokersOwn, stringProblem, topicFilterProblem } from "../../protocol/topics.js";
+import { type PasswordHash, readHash } from "./password-hash.js";
+import { type Right, rightOf } from "./acl.js";
+
+interface Account {
+  hash: PasswordHash;
+  /** As the file has it. */
+  proof: string;
+  rights: Right[];
+}
+
+/** What stands in a file of users. */
+export interface UsersFile {
+  users: Map<string, Account>;
+  /** What every user may, beside their own rights. */
+  everyone: Right[];
+  /** What those may who give no user name; null: they are refused. */
+  anonymous: Right[] | null;
+}
+
+/** What a new file begins with. */
+export const BEGINNING = `# Who may use lwt-broker --users with this file, and which topics. It is read again whenever it changes.
+# A password is set with: npx lwt-broker passwd FILE USER
+# In a topic %u stands for the user's name, and %c for the client ID.
+
+everyone
+  publish   Binil/#
+  publish   sensors/lastwill
+  subscribe Binil/#
+  subscribe sensors/lastwill
+
+`;
+
+/** Sections that are no user's: a user's line has a colon. */
+const SECTIONS = ["everyone", "anonymous"] as const;
+const RIGHT = /^\s+(publish|subscribe)\s+(\S.*)$/;
+
+const lines = (text: string) => text.replace(/^\ufeff/, "").split(/\r?\n/);
+
+/** @throws UserError `users-file`, with the number of the line that is wrong; what stands there is not repeated */
+export function readUsers(file: string, text: string): UsersFile {
+  const users: UsersFile["users"] = new Map();
+  const sections = new Map<(typeof SECTIONS)[number], Right[]>();
+  let rights: Right[] | null = null;
+  for (const [i, untrimmed] of lines(text).entries()) {
+    const line = untrimmed.trimEnd();
+    const wrong = (what: string, hint?: string) => badLine(file, i + 1, what, hint);
+    if (line === "" || line.trimStart().startsWith("#")) continue;
+    const section = SECTIONS.find(name => name === line);
+    if (/^\s/.test(line)) {
+      if (!rights) throw wrong("this right is nobody's: it belongs below a user, everyone or anonymous");
+      rights.push(readRight(line, rights === sections.get("anonymous"), wrong));
+    } else if (section) {
+      if (sections.has(section)) throw wrong(`${section} stands in an earlier line already`);
+      sections.set(section, (rights = []));
+    } else {
+      const [name, account] = readUser(file, line, wrong);
+      if (users.has(name)) throw wrong(`the user ${name} stands in an earlier line already`);
+      users.set(name, account);
+      ({ rights } = account);
+    }
+  }
+  const anonymous = sections.get("anonymous") ?? null;
+  if (users.size === 0 && !anonymous)
+    throw usageError(
+      "users-file",
+      `there is no user in ${file}, so that nobody could log in.`,
+      `Add one: npx lwt-broker passwd ${file} USER`,
+    );
+  return { users, everyone: sections.get("everyone") ?? [], anonymous };
+}
+
+type Wrong = (what: string, hint?: string) => Error;
+
+function readRight(line: string, isAnonymous: boolean, wrong: Wrong): Right {
+  const [, action, filter = ""] = RIGHT.exec(line) ?? [];
+  if (action !== "publish" && action !== "subscribe")
+    throw wrong("a right is the word publish or subscribe, and a topic filter");
+  const problem = topicFilterProblem(filter);
+  if (problem) throw wrong(`the topic filter can't be: ${problem}`);
+  if (action === "publish" && isBrokersOwn(filter))
+    throw wrong("nobody may publish under $SYS, which is the broker's own");
+  if (isAnonymous && filter.includes("%u")) throw wrong("who is anonymous has no name for %u");
+  return rightOf(action, filter);
+}
+
+function readUser(file: string, line: string, wrong: Wrong): [name: string, Account] {
+  const colon = line.indexOf(":");
+  const name = colon < 0 ? line : line.slice(0, colon);
+  const passwd = `npx lwt-broker passwd ${file} ${colon < 0 ? "USER" : name}`;
+  if (colon < 0)
+    throw wrong(
+      "this is neither everyone nor anonymous, and as a user it has no password yet",
+      `For a user, set a password: ${passwd}`,
+    );
+  const problem = userNameProblem(name);
+  if (problem) throw wrong(`the user name can't be: ${problem}`);
+  const proof = line.slice(colon + 1);
+  const hash = readHash(proof);
+  if (!hash)
+    throw wrong(`what follows ${name} is no password hash, or one that costs too much`, `Set it: ${passwd}`);
+  return [name, { hash, proof, rights: [] }];
+}
+
+const badLine = (
+  file: string,
+  line: number,
+  what: string,
+  hint = "Lines are: USER:HASH, everyone or anonymous; below each, indented, its rights: publish or subscribe TOPIC.",
+) => usageError("users-file", `${file}, line ${line}: ${what}.`, hint);
+
+/** What is wrong with a name to be written into the file; null if nothing is. */
+export function userNameProblem(name: string): string | null {
+  if (name === "") return "it is empty";
+  if (name.includes(":")) return "it has a colon, which ends a name in the file";
+  if (name !== name.trim() || name.startsWith("#")) return "it begins or ends with a space, or begins with #";
+  if (/\p{Cc}/u.test(name)) return "it has a control character in it";
+  return stringProblem(name);
+}
+
+/** The file's text with another password for that user, who is added where there is none; all else stays as it is. */
+export function withPassword(text: string, name: string, hash: string): string {
+  const end = /\r\n/.test(text) ? "\r\n" : "\n";
+  const all = text.split("\n");
+  const isTheirs = (line: string) =>
+    line
+      .replace(/^\ufeff/, "")
+      .split(":")[0]
+      ?.trimEnd() === name;
+  const at = all.findIndex(line => isTheirs(line) && (line.includes(":") || !isSection(line)));
+  const entry = `${name}:${hash}`;
+  if (at < 0) return `${text}${text === "" || text.endsWith("\n") ? "" : end}${entry}${end}`;
+  const old = all[at] ?? "";
+  all[at] = `${old.startsWith("\ufeff") ? "\ufeff" : ""}${entry}${old.endsWith("\r") ? "\r" : ""}`;
+  return all.join("\n");
+}
+
+const isSection = (line: string) => SECTIONS.some(name => name === line.trimEnd());

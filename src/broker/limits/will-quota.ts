@@ -1,0 +1,26 @@
+import type { ReachedLimit } from "../../events/events.js";
+import type { Message } from "../message.js";
+
+type Will = Pick<Message, "topic" | "payload">;
+
+/** Bounds what the wills of all connections take. */
+export class WillLimit {
+  #bytes = 0;
+
+  constructor(private readonly most: number) {}
+
+  /**
+   * @param gone kept when the will's connection is over
+   * @returns the limit that would be passed; null where the will may be kept
+   */
+  keep(will: Will | null, gone: Promise<void>): ReachedLimit | null {
+    if (!will) return null;
+    const bytes = will.topic.length + will.payload.length;
+    if (this.#bytes + bytes > this.most) return { name: "will-bytes", most: this.most };
+    this.#bytes += bytes;
+    void gone.then(() => {
+      this.#bytes -= bytes;
+    });
+    return null;
+  }
+}

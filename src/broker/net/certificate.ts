@@ -1,0 +1,40 @@
+import { usageError } from "../../util/errors.js";
+
+/** PEM texts: certificates, the broker's own first; and its private key, without a pass phrase. */
+export interface Encryption {
+  cert: string;
+  key: string;
+}
+
+/**
+ * What a TLS server is made with.
+ * @throws UserError exit code 2: one of them can't be used, or the key is another's
+ */
+export async function tlsOptions({ cert, key }: Encryption) {
+  const { X509Certificate, createPrivateKey } = await import("node:crypto");
+  const { createSecureContext } = await import("node:tls");
+  const certificate = attempt(
+    () => new X509Certificate(cert),
+    "--tls-cert has no certificate that can be read",
+  );
+  const privateKey = attempt(() => createPrivateKey(key), "--tls-key has no private key that can be read");
+  if (!certificate.checkPrivateKey(privateKey)) throw unusable("--tls-key is not the key of --tls-cert");
+  const options = { cert, key, minVersion: "TLSv1.2" } as const;
+  attempt(() => createSecureContext(options), "--tls-cert and --tls-key can't be used");
+  return options;
+}
+
+function attempt<Made>(make: () => Made, otherwise: string): Made {
+  try {
+    return make();
+  } catch (error) {
+    throw unusable(`${otherwise} (${(error as Error).message})`);
+  }
+}
+
+const unusable = (what: string) =>
+  usageError(
+    "bad-certificate",
+    `${what}.`,
+    "Both are PEM files: the certificate that clients will see, and its own key without a pass phrase.",
+  );

@@ -1,0 +1,56 @@
+import { subOptions } from "../config/options/sub-options.js";
+import type { Renderer } from "../render/renderer.js";
+import { rawText, subText } from "../render/sub-text.js";
+import type { Warning } from "../config/settings/connection-settings.js";
+import { effectiveSub, subSettings } from "../config/settings/sub-settings.js";
+import { tellSettings } from "./show-settings.js";
+import { computer } from "./host.js";
+import { run } from "./run-command.js";
+import { canRewrite } from "./terminal.js";
+
+const RAW_TO_TERMINAL: Warning = {
+  code: "raw-terminal",
+  message: "with --raw, payloads reach this terminal as they are: what is sent can change it.",
+  hint: "Better into a file or another program: sub-lwt --raw > FILE",
+};
+
+void run({
+  name: "sub-lwt",
+  synopsis: "[options]",
+  description: "Subscribes from a persistent session; shows every message and what became of each machine.",
+  words: 0,
+  options: subOptions,
+  environment: "SUB_LWT",
+  examples: [
+    ["", "follow every machine"],
+    ["--subscribe-only", "let the broker store messages from now on"],
+    ["--until offline", "exit when a machine's last will arrives"],
+    ["--table", "machines by state, for the projector"],
+    ["--retained", "what is retained, and nothing else"],
+    ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
+  ],
+  prepare: async (given, { screen, variables, platform }) => {
+    const settings = subSettings(given, computer(variables, platform));
+    const { json, quiet, raw, table, "show-settings": show } = given.values;
+    const shown = table
+      ? (await import("./live-table.js")).machinesOnScreen(
+          settings,
+          screen,
+          canRewrite({ isTTY: screen.terminal }, variables),
+        )
+      : { render: raw ? rawText(screen) : subText(settings, screen) };
+    return {
+      output: { json, quiet },
+      timeout: settings.timeout,
+      warnings: [...settings.warnings, ...(raw && screen.terminal ? [RAW_TO_TERMINAL] : [])],
+      ...shown,
+      render: shown.render as Renderer,
+      start: show
+        ? tellSettings(subOptions, given, effectiveSub(settings))
+        : async (sink, control) => {
+            const { followTopics } = await import("../clients/clients.js");
+            return followTopics(settings, sink, control);
+          },
+    };
+  },
+});

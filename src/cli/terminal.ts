@@ -1,0 +1,35 @@
+import { paintFor } from "../render/theme.js";
+import { DEFAULT_WIDTH, type Screen, widthWithin } from "../render/screen.js";
+import type { Variables } from "../config/settings/merge-sources.js";
+
+export interface Streams {
+  out: NodeJS.WriteStream;
+  err: NodeJS.WriteStream;
+}
+
+/** Whether lines may be written over. */
+export const canRewrite = (stream: Pick<NodeJS.WriteStream, "isTTY">, { TERM }: Variables): boolean =>
+  stream.isTTY && TERM !== "dumb";
+
+/** What the two streams can show. The width follows the window. */
+export async function screenOf(
+  { out, err }: Streams,
+  variables: Variables,
+  platform: string,
+): Promise<Screen> {
+  const { NO_COLOR, FORCE_COLOR, LANG, LC_ALL, LC_CTYPE } = variables;
+  const colourOn = (stream: NodeJS.WriteStream) =>
+    FORCE_COLOR ? !/^(0|false)$/i.test(FORCE_COLOR) : canRewrite(stream, variables) && !NO_COLOR;
+  const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
+  return {
+    get width() {
+      const terminal = [out, err].find(stream => stream.isTTY);
+      return widthWithin(terminal?.columns || DEFAULT_WIDTH);
+    },
+    out: await paintFor(colourOn(out)),
+    err: await paintFor(colourOn(err)),
+    terminal: out.isTTY,
+    errTerminal: err.isTTY,
+    unicode: platform === "win32" || /utf-?8/i.test(locale),
+  };
+}

@@ -1,0 +1,60 @@
+import { connect } from "../connection/connect.js";
+import { ExitCode, errorEvent, exitCodeOf, UserError } from "../util/errors.js";
+import type { BrokerEvent, BrokerStatus, ClientEvent, Sink } from "../events/events.js";
+import { BROKER_STATUS_TOPIC } from "../protocol/topics.js";
+import { aborted, type Control, pause } from "./run-context.js";
+
+/** Milliseconds that an answer may take; another broker never answers. */
+const PATIENCE = 2000;
+
+interface BrokerLogin {
+  /** Its URL. */
+  broker: string;
+  username?: string;
+  password?: string;
+}
+
+/** Asks a running lwt-broker what it holds, and tells that. */
+export async function tellBrokerStatus(
+  settings: BrokerLogin,
+  sink: Sink<BrokerEvent>,
+  control: Control,
+): Promise<ExitCode> {
+  try {
+    const status = await askFor(settings, control);
+    if (!status) return ExitCode.failed;
+    await sink({ event: "broker-status", ...status });
+    return ExitCode.done;
+  } catch (error) {
+    await sink(errorEvent(error));
+    return exitCodeOf(error);
+  }
+}
+
+async function askFor(login: BrokerLogin, { stop }: Control): Promise<BrokerStatus | null> {
+  const answered = new AbortController();
+  let status: BrokerStatus | null = null;
+  const hear = (event: ClientEvent) => {
+    if (event.event !== "message" || event.topic !== BROKER_STATUS_TOPIC || event.payload === null) return;
+    status = JSON.parse(event.payload) as BrokerStatus;
+    answered.abort();
+  };
+  const clientId = `status-${crypto.randomUUID().slice(0, 8)}`;
+  const settings = { ...login, clientId, cleanSession: true, connectTimeout: 1 };
+  const connection = await connect(settings, hear, { signal: stop });
+  try {
+    await connection.subscribe([BROKER_STATUS_TOPIC], 1);
+    await Promise.race([aborted(stop), pause(PATIENCE, answered.signal)]);
+  } finally {
+    await connection.end();
+  }
+  if (!status && !stop.aborted) throw notOurs(login.broker);
+  return status;
+}
+
+const notOurs = (broker: string) =>
+  new UserError(
+    "no-status",
+    `the broker at ${broker} does not tell what it holds.`,
+    "Only lwt-broker does, to its own computer, and with --users to who may subscribe to $SYS/#.",
+  );

@@ -1,0 +1,195 @@
+import { addressesOf, urlsOf } from "../../connection/broker-url.js";
+import {
+  type ConnectionSettings,
+  sessionExpiryOf,
+  type TlsSettings,
+} from "../../connection/connection-options.js";
+import { contradiction } from "../../util/errors.js";
+import type { ClientEvent, QoS } from "../../events/events.js";
+import type { pubOptions } from "../options/pub-options.js";
+import type { subOptions } from "../options/sub-options.js";
+import type { BrokerAddress } from "./broker-address.js";
+import { checkMqtt5 } from "./mqtt5-settings.js";
+import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
+
+export type ClientTable = typeof pubOptions | typeof subOptions;
+
+/** What settings need to know of this computer; they look at nothing themselves. */
+export interface Computer {
+  /** The text of a file that an option names. @throws UserError when it can't be read */
+  readFile(option: string, path: string): string;
+  /** `x` and six hex digits, the same at every run: what tells this computer's clients from others'. */
+  ownSuffix(): { suffix: string; kept: boolean };
+}
+
+export type Warning = Omit<Extract<ClientEvent, { event: "warning" }>, "event">;
+
+/** What is alike in the settings of both clients. */
+export interface ClientSettings {
+  connection: Required<ConnectionSettings>;
+  qos: QoS;
+  /** Readings or messages after which to stop; null: none. */
+  count: number | null;
+  /** Seconds after which to stop; null: none. */
+  timeout: number | null;
+  /** To be said before anything else. */
+  warnings: Warning[];
+  /** What to type to have the broker forget it all; null where the broker is one's own. */
+  cleanUp: string | null;
+}
+
+const DEFAULT_KEEP_ALIVE = 60;
+/** Seconds: a day, so that what a class leaves behind goes by itself. */
+const DEFAULT_SESSION_EXPIRY = 86_400;
+/** Seconds. A broker of one's own is about to be started; one elsewhere is there, or it isn't. */
+const CONNECT_TIMEOUT = { local: 60, elsewhere: 15 };
+
+/** The part of a client's settings that is about its connection. @throws UserError exit code 2 */
+export function connectionSettings(
+  given: Given<ClientTable>,
+  address: BrokerAddress,
+  clientId: string,
+  computer: Computer,
+): Required<ConnectionSettings> {
+  const { values } = given;
+  checkPassword(given, address);
+  checkMqtt5(given, ["session-expiry"]);
+  return {
+    broker: address.brokers.map(({ given: url }) => url),
+    clientId,
+    cleanSession: values["clean-session"],
+    protocolVersion: values["protocol-version"],
+    sessionExpiry: values["session-expiry"] ?? DEFAULT_SESSION_EXPIRY,
+    willDelay: 0,
+    keepAlive: values["keep-alive"] ?? DEFAULT_KEEP_ALIVE,
+    will: null,
+    username: values.username,
+    password: values.password,
+    tls: address.tls ? tlsSettings(given, computer) : null,
+    connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.local ? "local" : "elsewhere"],
+    reconnectTimeout: values["reconnect-timeout"],
+    maxPacket: values["max-packet"],
+    namespace: values.namespace,
+    debug: values.debug,
+  };
+}
+
+function tlsSettings(given: Given<ClientTable>, computer: Computer): TlsSettings {
+  const { cafile, cert, key, insecure } = given.values;
+  if ((cert === null) !== (key === null))
+    throw contradiction(
+      "--cert and --key belong together",
+      "The one is the certificate, the other its private key: give both.",
+    );
+  const read = (option: "cafile" | "cert" | "key", path: string | null) =>
+    path === null ? null : computer.readFile(calledAs(given, option), path);
+  return { ca: read("cafile", cafile), cert: read("cert", cert), key: read("key", key), insecure };
+}
+
+/** A password in the environment is meant for the broker named there or in the command, not for one that a file in
+ * the working directory names. */
+function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddress): void {
+  const brokerFrom = BROKER_GROUP.map(name => from[name]).find(Boolean)?.kind;
+  if (brokerFrom === "file" && from.password?.kind === "environment")
+    throw contradiction(
+      `the password in ${from.password.nameOf("password")} is not sent to a broker that only a .env file names`,
+      "Name the broker with --broker, or put its password into that file too.",
+    );
+  if (
+    from.insecure?.kind === "file" &&
+    from.password?.kind === "environment" &&
+    address.tls &&
+    values.insecure
+  )
+    throw contradiction(
+      `the password in ${from.password.nameOf("password")} is not sent where only a .env file says that any certificate will do`,
+      "Say --insecure yourself, or trust the broker's certificate: --cafile FILE.",
+    );
+  if (values.password !== null && values.username === null && address.brokers.some(one => !one.username))
+    throw contradiction(
+      "a password needs a user name beside it [MQTT-3.1.2-22]",
+      "Add --username NAME, or set LWT_USERNAME.",
+    );
+}
+
+type Suffix = ReturnType<Computer["ownSuffix"]>;
+export const NO_SUFFIX: Suffix = { suffix: "", kept: true };
+
+/** What names need on a broker that others use too, where the user has chosen none of these; else nothing. */
+export const suffixFor = (
+  { from }: Given<ClientTable>,
+  names: ("client-id" | "machine")[],
+  { local }: BrokerAddress,
+  computer: Computer,
+): Suffix => (local || names.some(name => from[name]) ? NO_SUFFIX : computer.ownSuffix());
+
+/** What is said of the connection before anything else. */
+export function connectionWarnings(
+  { values }: Given<ClientTable>,
+  address: BrokerAddress,
+  clientId: string,
+  { suffix, kept }: Suffix,
+): Warning[] {
+  const warnings: Warning[] = [];
+  if (suffix)
+    warnings.push({
+      code: "shared-broker",
+      message: `${address.url} serves others too, so the client ID here is ${clientId}.`,
+      hint: kept
+        ? "It is the same at every run on this computer; choose another with --client-id NAME."
+        : "It is new at each run, for the folder that would keep it can't be written: --client-id NAME.",
+    });
+  if (address.tlsUnused !== null)
+    warnings.push({
+      code: "tls-unused",
+      message: `${address.tlsUnused} is for TLS, and ${address.url} has none: all goes in the clear.`,
+      hint: "For TLS, name the broker with mqtts:// or wss://.",
+    });
+  if (address.downgrade !== null)
+    warnings.push({
+      code: "mixed-tls",
+      message: `${address.downgrade.from} is over TLS, ${address.downgrade.to} is not: who blocks the one can read what goes to the other, passwords too.`,
+      hint: "Name all brokers with mqtts:// or wss://, or by their hosts alone and with --cafile.",
+    });
+  if (values.insecure && address.tls)
+    warnings.push({
+      code: "insecure",
+      message: "with --insecure any broker's certificate is accepted, also an impostor's.",
+      hint: "Better: --cafile FILE with the certificate that signed the broker's.",
+    });
+  return warnings;
+}
+
+/** As any shell takes it for one word. */
+const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word));
+
+/** The command that ends the stored session again, with the names that were used. */
+export function cleanUpCommand(
+  command: string,
+  { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
+  { publicUrl, name: broker }: BrokerAddress,
+  names: readonly string[],
+): string | null {
+  if (publicUrl === null) return null;
+  const more = names
+    .filter(name => from[name])
+    .map(name => (values[name] === true ? ` --${name}` : ` --${name} ${quoted(String(values[name]))}`))
+    .join("");
+  return `npx ${command} --broker ${broker} --forget${more}`;
+}
+
+/** The settings of a connection that depend on others, by the option that they belong to. */
+export const effectiveConnection = (connection: Required<ConnectionSettings>) => ({
+  broker: urlsOf(connection.broker),
+  "client-id": connection.clientId,
+  "keep-alive": connection.keepAlive,
+  "session-expiry": sessionExpiryOf(connection),
+  "connect-timeout": connection.connectTimeout,
+  ...credentialsOfOne(connection),
+});
+
+/** What is sent to the broker, where there is one only: each of several may have its own. */
+function credentialsOfOne({ broker, username, password }: Required<ConnectionSettings>) {
+  const [only, another] = addressesOf(broker, { username, password }) ?? [];
+  return only && !another ? { username: only.username, password: only.password } : { username, password };
+}

@@ -1,0 +1,41 @@
+import { waysToEach } from "../../connection/broker-url.js";
+import type { ConnectionSettings } from "../../connection/connection-options.js";
+import { machineTopics } from "../../protocol/topics.js";
+import type { PubSettings } from "./pub-settings.js";
+
+/** What a machine of that number is called, given the fleet's first one. */
+export const machineName = (first: string, number: number): string =>
+  first.replace(/^Machine\d+/, `Machine${number}`);
+
+/** The same brokers, beginning with another one for each number, so that a fleet is spread over them. */
+function spread(broker: ConnectionSettings["broker"], number: number): string[] {
+  const brokers = waysToEach(broker);
+  const start = (number - 1) % brokers.length;
+  return [...brokers.slice(start), ...brokers.slice(0, start)].flat();
+}
+
+/** The settings of the machine of that number: what would be named after the fleet's first machine is its own. */
+export function machineOfFleet(fleet: PubSettings, number: number): PubSettings {
+  const { namespace, connection } = fleet;
+  const machine = machineName(fleet.machine, number);
+  const first = machineTopics(namespace, fleet.machine);
+  const mine = machineTopics(namespace, machine);
+  const own = new Map([
+    [first.readings, mine.readings],
+    [first.status, mine.status],
+  ]);
+  const ownOf = (topic: string) => own.get(topic) ?? topic;
+  return {
+    ...fleet,
+    machine,
+    readingsTopic: ownOf(fleet.readingsTopic),
+    willTopic: ownOf(fleet.willTopic),
+    statusTopic: fleet.statusTopic && ownOf(fleet.statusTopic),
+    connection: {
+      ...connection,
+      broker: spread(connection.broker, number),
+      clientId: machine,
+      will: connection.will && { ...connection.will, topic: ownOf(connection.will.topic) },
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import type { Duplex } from "node:stream";
+import { Incoming, type TooLarge } from "./packet-framer.js";
+import type { Failure, Said } from "./failure-diagnosis.js";
+import type { Transport } from "./transport.js";
+
+/** One attempt to connect, and the network connection that came of it. */
+export class Attempt implements Failure {
+  error: Error | null = null;
+  firstBytes: Buffer | null = null;
+  /** CONNACK's answer, in MQTT 5 its reason code; null: none has come. */
+  returnCode: number | null = null;
+  said: Said | null = null;
+  disconnectSent = false;
+  /** That DISCONNECT asked for the will. */
+  willAsked = false;
+  /** This side closed the socket, without DISCONNECT. */
+  closedHere = false;
+
+  /**
+   * @param maxPacket bytes that a packet from the broker may have
+   * @param tooLarge is told of each message beyond that
+   */
+  constructor(
+    readonly transport: Transport,
+    readonly isMqtt5: boolean,
+    maxPacket: number,
+    tooLarge: (publish: TooLarge) => void,
+  ) {
+    const { socket, stream } = transport;
+    const failed = (error: Error) => (this.error ??= error);
+    socket.on("error", failed);
+    stream.on("error", failed);
+    this.#watch(stream, maxPacket, tooLarge);
+  }
+
+  /** Before the stream keeps anything: what it pushes is what its readers get, mqtt.js among them. */
+  #watch(stream: Duplex, maxPacket: number, tooLarge: (publish: TooLarge) => void): void {
+    const push = stream.push.bind(stream);
+    let hasRoom = true;
+    const pass = (packets: Buffer) => (hasRoom = push(packets));
+    const incoming = new Incoming({ limit: maxPacket, isMqtt5: this.isMqtt5 }, pass, tooLarge);
+    stream.push = (bytes: Buffer | null) => {
+      if (bytes === null) return push(null);
+      if (this.error || stream.destroyed) return false;
+      this.firstBytes ??= bytes;
+      hasRoom = true;
+      try {
+        incoming.take(bytes);
+      } catch (error) {
+        this.error = error as Error;
+        stream.destroy(this.error);
+      }
+      return hasRoom;
+    };
+  }
+
+  get accepted(): boolean {
+    return this.returnCode === 0;
+  }
+
+  destroy(): void {
+    this.closedHere = true;
+    this.transport.socket.destroy();
+  }
+}

@@ -1,0 +1,172 @@
+import { usageError, UserError } from "../util/errors.js";
+import { type Address, isOtherWay, urlOf } from "./broker-url.js";
+import { type Failure, reasonFor, type Said, startOne, troubleOf } from "./failure-diagnosis.js";
+import type { Failed } from "./address-rotation.js";
+
+/** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
+const refusals: Record<number, { reason: string; hint: string }> = {
+  1: {
+    reason: "it does not speak this version of MQTT (return code 1)",
+    hint: "The broker wants another protocol version than 3.1.1: use another broker, such as npx lwt-broker.",
+  },
+  2: {
+    reason: "it does not accept this client identifier (return code 2)",
+    hint: "Choose another one: --client-id NAME, letters and digits, 23 at most.",
+  },
+  3: {
+    reason: "its MQTT service is not available (return code 3)",
+    hint: "Try again in a moment, or another broker: --broker HOST.",
+  },
+  4: {
+    reason: "the user name or password is wrong (return code 4)",
+    hint: "Check --username (or LWT_USERNAME) and the password (best in LWT_PASSWORD).",
+  },
+  5: {
+    reason: "this client is not allowed to connect (return code 5)",
+    hint: "The broker may want a user name (--username or LWT_USERNAME) and LWT_PASSWORD.",
+  },
+};
+
+export const refusalReason = (returnCode: number): string =>
+  refusals[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
+
+/** @param said what the code means in MQTT 5; null: it is one of MQTT 3.1.1 */
+export const refused = (address: Address, returnCode: number, said: Said | null): UserError =>
+  new UserError(
+    "refused",
+    `the broker at ${urlOf(address)} refused the connection: ${said?.reason ?? refusalReason(returnCode)}.`,
+    said?.hint ?? refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
+  );
+
+/** No connection could be made. */
+export function noBroker(address: Address, failure: Failure): UserError {
+  const { code, message, hint } = troubleOf(failure, address);
+  return new UserError(code, message, hint ?? startOne(address));
+}
+
+/** Trying again would give the same answer. */
+export const isFinal = (address: Address, failure: Failure): boolean => troubleOf(failure, address).final;
+
+/** One address can't be connected to, and another is tried next. */
+export function goingOver({ address, error, reason }: Failed, other: Address): UserError {
+  const isWebSocket = other.scheme === "ws" || other.scheme === "wss";
+  if (!isOtherWay(address, other) || !isWebSocket)
+    return new UserError(error.code, `${error.message} Going over to ${urlOf(other)}.`, error.hint);
+  return new UserError(
+    "blocked",
+    `${urlOf(address)} can't be reached (${reason}): going over to ${urlOf(other)}.`,
+    "Many networks block MQTT's port 1883, and let WebSockets through.",
+  );
+}
+
+const listed = (failed: Failed[]) =>
+  failed.map(({ address, reason }) => `${urlOf(address)} (${reason})`).join(", ");
+
+/** None of them could be connected to. */
+export function noneLeft(failed: Failed[]): UserError {
+  const telling = failed.find(({ isFinal }) => isFinal) ?? failed[0];
+  if (!telling) throw new Error("none has failed");
+  const { error } = telling;
+  if (failed.length === 1) return error;
+  const code = failed.every(each => each.error.code === error.code) ? error.code : "no-broker";
+  return new UserError(code, `none of the brokers can be used: ${listed(failed)}.`, error.hint);
+}
+
+/** What CONNACK says here, after a stored session elsewhere: only the queue can't be seen from here. */
+export const sessionElsewhere = (here: Address, there: Address): UserError =>
+  new UserError(
+    "session-elsewhere",
+    `${urlOf(here)} has no session of this client (session present 0), and ${urlOf(there)} had one: what is queued there is out of reach from here.`,
+    `It comes when this client is connected to ${urlOf(there)} again. Only brokers that share sessions, as a cluster does, go on with it.`,
+  );
+
+/** Evicted again and again, as the broker has said in MQTT 5 each time. */
+export const takenOver = (clientId: string, { reason }: Said): UserError =>
+  new UserError(
+    "client-id-in-use",
+    `another client uses the ID "${clientId}", and each throws the other out: three times within 30 seconds the broker has said so: ${reason} [MQTT-3.1.4-3].`,
+    "A client ID must be unique at the broker: choose another with --client-id NAME.",
+  );
+
+/** Closed again and again, and the broker says why. */
+export const thrownOut = ({ reason, hint }: Said): UserError =>
+  new UserError(
+    "closed-by-broker",
+    `the broker closed this connection three times within 30 seconds, each time soon after accepting it, and says: ${reason}.`,
+    hint,
+  );
+
+/** Evicted again and again: MQTT 3.1.1 gives no reason, so "probably" is all that can be said. */
+export const evicted = (clientId: string): UserError =>
+  new UserError(
+    "client-id-in-use",
+    `the broker closed this connection three times within 30 seconds, each time soon after accepting it: probably another client uses the ID "${clientId}", and each throws the other out [MQTT-3.1.4-2]; or the broker does not accept what this client sends.`,
+    "A client ID must be unique at the broker: choose another with --client-id NAME. Else look at topic, QoS and size.",
+  );
+
+/** Unlike an eviction, with a reason that is known. */
+export function lostAgainAndAgain(address: Address, failure: Failure): UserError {
+  const { code, message, hint } = troubleOf(failure, address);
+  return new UserError(
+    code,
+    `three times within 30 seconds, each time soon after accepting the connection, ${message}`,
+    hint ?? "",
+  );
+}
+
+/** @param failed of several brokers, those that were tried after it */
+export const lostForGood = (address: Address, failure: Failure, failed: Failed[]): UserError =>
+  new UserError(
+    "connection-lost",
+    failed.length > 1
+      ? `the connection was lost, and could not be made again: ${listed(failed)}.`
+      : `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonFor(failure)}).`,
+    "Start the command again when the broker is back: what it stored for this session is still there.",
+  );
+
+export const notAcknowledged = (what: string): UserError =>
+  new UserError(
+    "not-acknowledged",
+    `the connection ended before the broker acknowledged ${what}.`,
+    "Whether the broker has it is unknown: send it again.",
+  );
+
+/** @param seconds that have passed without an answer, or anything else to read */
+export const noSuback = (address: Address, seconds: number): UserError =>
+  new UserError(
+    "no-suback",
+    `the broker at ${urlOf(address)} accepted the connection, and has not answered SUBSCRIBE within ${seconds} s.`,
+    "Try again, or another broker: npx lwt-broker. --connect-timeout SECONDS waits longer.",
+  );
+
+/** @param said by SUBACK in MQTT 5; null: 3.1.1 has no reasons */
+export const filterRefused = (topicFilter: string, said: Said | null): UserError =>
+  new UserError(
+    "filter-refused",
+    `the broker refused the subscription to ${topicFilter}${said ? `: ${said.reason}` : " (SUBACK 0x80)"}.`,
+    said?.hint ??
+      "It may not allow that topic to this user: choose another --topic, or log in with --username.",
+  );
+
+/** By PUBACK, PUBREC or PUBCOMP in MQTT 5: it is not to be sent again [MQTT-4.4.0-2]. */
+export const publicationRefused = (topic: string, { reason, hint }: Said): UserError =>
+  new UserError("publish-refused", `the broker refused the message on ${topic}: ${reason}.`, hint);
+
+export const tooLarge = (topic: string, bytes: number, most: number): UserError =>
+  new UserError(
+    "too-large",
+    `the message on ${topic} is ${bytes} bytes long as a packet, and this broker takes ${most} at most.`,
+    "It was not sent: use a shorter payload.",
+  );
+
+/** @param problem what topics.ts finds wrong with it */
+export const badTopic = (use: "published to" | "subscribed to", problem: string): UserError =>
+  usageError("bad-topic", `that topic can't be ${use}: ${problem}.`, "MQTT 3.1.1 has the rules in 4.7.");
+
+/** A text that mqtt.js could not put into CONNECT. */
+export const tooLong = (error: Error): UserError =>
+  usageError(
+    "too-long",
+    `CONNECT can't be written: ${error.message}.`,
+    "MQTT allows 65 535 bytes for each of client ID, user name, password, and the will's topic and payload.",
+  );

@@ -1,0 +1,94 @@
+import type { ProtocolVersion, Will } from "../events/events.js";
+import type { Outbox } from "./outbox-publisher.js";
+
+/** Of a connection over TLS; texts are in PEM form. */
+export interface TlsSettings {
+  /** Certificates to trust in place of the system's. */
+  ca?: string | null;
+  /** This client's own certificate, and its private key. */
+  cert?: string | null;
+  key?: string | null;
+  /** Accept any certificate. Default false. */
+  insecure?: boolean;
+}
+
+/** What `connect` needs. Every field that may be left out has the default of the commands. */
+export interface ConnectionSettings {
+  /** Where the broker listens: `mqtt://host:port`, or with `mqtts`, `ws` or `wss`. Several are tried in turn, for the
+   * first connection and after each loss; one that was connected to goes first then. */
+  broker: string | readonly string[];
+  /** Unique at the broker [MQTT-3.1.3-2]; 23 letters and digits are accepted everywhere [MQTT-3.1.3-5]. */
+  clientId: string;
+  /** Default false: the broker keeps the session while this client is away. */
+  cleanSession?: boolean;
+  /** Default "3.1.1". */
+  protocolVersion?: ProtocolVersion;
+  /**
+   * With MQTT 5, whole seconds that the broker keeps the session without a connection, 0 to 4 294 967 295 (for ever);
+   * default 86 400, a day. With `cleanSession` it is 0.
+   */
+  sessionExpiry?: number;
+  /** With MQTT 5, whole seconds that the broker waits before it sends the will, 0 to 4 294 967 295; default 0. */
+  willDelay?: number;
+  /** Seconds, 0 (off) to 65 535; default 60. */
+  keepAlive?: number;
+  /** Default: none. */
+  will?: Will | null;
+  /** Of brokers whose URL has no user name; default: none. */
+  username?: string | null;
+  /** Of brokers whose URL has no password, and no user name other than the one above; default: none. */
+  password?: string | null;
+  /** For `mqtts` and `wss`; default: the system's certificates are trusted. */
+  tls?: TlsSettings | null;
+  /** Seconds to go on trying for the first connection; default 15. */
+  connectTimeout?: number;
+  /** Seconds to go on trying after a connection was lost; default 300. */
+  reconnectTimeout?: number;
+  /** Bytes of the largest packet that is taken; default 4 MiB. A larger message is acknowledged and thrown away. */
+  maxPacket?: number;
+  /** Topics `<namespace>/<machine>/…` tell of a machine; default "Binil". */
+  namespace?: string;
+  /** Emit a `packet` event for every packet in both directions; default false. */
+  debug?: boolean;
+}
+
+export const DEFAULTS = {
+  protocolVersion: "3.1.1" as ProtocolVersion,
+  sessionExpiry: 86_400,
+  willDelay: 0,
+  cleanSession: false,
+  keepAlive: 60,
+  tls: null,
+  will: null,
+  username: null,
+  password: null,
+  connectTimeout: 15,
+  reconnectTimeout: 300,
+  maxPacket: 4 * 1024 * 1024,
+  namespace: "Binil",
+  debug: false,
+};
+
+type Kept = Pick<Required<ConnectionSettings>, "protocolVersion" | "cleanSession" | "sessionExpiry">;
+
+/** Seconds that the session is to be kept without a connection; null: MQTT 3.1.1 has no such thing. */
+export const sessionExpiryOf = ({ protocolVersion, cleanSession, sessionExpiry }: Kept): number | null =>
+  protocolVersion === "3.1.1" ? null : cleanSession ? 0 : sessionExpiry;
+
+/** Seconds that the broker waits before it sends the will: never longer than it keeps the session (MQTT 5, 3.1.3.2.2). */
+export const willDelayOf = (settings: Kept & Pick<Required<ConnectionSettings>, "willDelay">): number =>
+  Math.min(settings.willDelay, sessionExpiryOf(settings) ?? 0);
+
+export interface ConnectionHooks {
+  /**
+   * Asked at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
+   * at QoS 1 and 2 it comes again in the session's next connection.
+   */
+  accept?(topic: string): boolean;
+  /** False: what is accepted is shown, and never acknowledged. Default true. */
+  acknowledge?: boolean;
+  /** Aborted: no further attempts to connect. */
+  signal?: AbortSignal;
+  /** Where what `publishKept` is given outlives the process. */
+  outbox?: Outbox;
+}

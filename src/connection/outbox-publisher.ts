@@ -1,0 +1,248 @@
+import type { MqttClient, Packet } from "mqtt";
+import type { ClientEvent, Sink } from "../events/events.js";
+import { readingMarks } from "../domain/sensor-reading.js";
+import type { SendPacket } from "./message-receiver.js";
+import { InFlightStore } from "./in-flight-store.js";
+import { type Message, MOST_INCOMPLETE, type SaidIn } from "./publish-queue.js";
+import type { SendLimits } from "./flow-control.js";
+import { notAcknowledged } from "./connection-errors.js";
+
+/** A message at QoS 1 or 2 that is kept beyond this process until it is acknowledged. */
+export interface KeptMessage {
+  packetId: number;
+  topic: string;
+  payload: Buffer;
+  qos: 1 | 2;
+  retain: boolean;
+  /** It may have been sent before. */
+  dup: boolean;
+  /** PUBREC has come: what is still to be sent is PUBREL. */
+  released: boolean;
+}
+
+/** Told with null when a message is safe; else why it is not kept. */
+export type Settle = (error: Error | null) => void;
+
+/** A client's half of its session [MQTT-4.1.0-1], where it outlives the process. */
+export interface Outbox {
+  /** By packet identifier, in the order in which they were published. */
+  readonly waiting: ReadonlyMap<number, KeptMessage>;
+  keep(message: KeptMessage, settle: Settle): void;
+  /** PUBREC has come. @param safe PUBREL may be sent: after it, PUBLISH would be a new message */
+  release(packetId: number, safe: () => void): void;
+  /** The broker has no session, to which PUBREL means something: what was released is published again. */
+  restart(safe: () => void): void;
+  /** PUBACK or PUBCOMP has come. */
+  acknowledged(packetId: number): void;
+}
+
+interface Publication {
+  message: KeptMessage;
+  sent: () => void;
+  /** What is to be sent now is in the outbox. */
+  isSafe: boolean;
+  /** By this process, in performance.now()'s milliseconds; null: not yet. */
+  sentAt: number | null;
+  reject: (error: Error) => void;
+}
+
+/**
+ * What is sent of an outbox: a message once it is safe there, and in each further connection all that wait, in order.
+ * mqtt.js would send one after the other's acknowledgment, and keep what is published meanwhile nowhere.
+ */
+export class KeptInFlight extends InFlightStore {
+  /** By packet identifier, in the order in which they were published. */
+  readonly #publications = new Map<number, Publication>();
+  /** Stands for the connection that there is. */
+  #connection: object | null = null;
+  /** What has not been sent in it, in order; null: nothing can be sent yet. */
+  #unsent: Set<Publication> | null = null;
+  /** What has been sent in it, and is not acknowledged. */
+  readonly #underWay = new Set<Publication>();
+  /** At QoS 2, what has been sent in it and is not complete. */
+  readonly #incomplete = new Set<Publication>();
+
+  constructor(
+    private readonly outbox: Outbox,
+    private readonly sink: Sink<ClientEvent>,
+    private readonly client: () => MqttClient,
+    private readonly limits: SendLimits,
+    private readonly saidIn: SaidIn,
+  ) {
+    super();
+    limits.whenFree(() => this.#sendMore());
+  }
+
+  /** What an earlier process has left, from now on published like the rest. @param sent called for each that is sent */
+  takeUp(sent: () => void): Promise<void>[] {
+    return Array.from(this.outbox.waiting.values(), message => this.#expect(message, sent, true));
+  }
+
+  /** Kept when it is acknowledged. @throws what the outbox says that does not keep it */
+  publish({ topic, payload, qos, retain = false, sent = () => {} }: Message): Promise<void> {
+    const packetId = this.client().messageIdProvider.allocate() ?? 0; // an outbox is full before these run out
+    const message: KeptMessage = {
+      packetId,
+      topic,
+      payload: Buffer.from(payload),
+      qos: qos === 2 ? 2 : 1,
+      retain,
+      dup: false,
+      released: false,
+    };
+    const acknowledged = this.#expect(message, sent, false);
+    this.outbox.keep(message, error => (error ? this.#giveUp(message, error) : this.#isSafe(message)));
+    return acknowledged;
+  }
+
+  /** A connection was accepted. */
+  opened(sessionPresent: boolean): void {
+    const connection = {};
+    this.#connection = connection;
+    const resume = () => {
+      if (this.#connection !== connection) return;
+      this.#unsent = new Set(this.#publications.values());
+      this.#sendMore();
+    };
+    if (sessionPresent) resume();
+    else this.outbox.restart(resume);
+  }
+
+  closed(): void {
+    this.#connection = null;
+    this.#unsent = null;
+    this.limits.giveBack(this.#underWay.size);
+    this.#underWay.clear();
+    this.#incomplete.clear();
+  }
+
+  /** Nothing more will be sent; what waits stays in the outbox. */
+  forget(): void {
+    this.closed();
+    for (const { message } of this.#publications.values())
+      this.#giveUp(message, notAcknowledged(message.topic));
+  }
+
+  /** mqtt.js stores PUBREL before it sends it. */
+  override put(packet: Packet, done: () => void): this {
+    const publication = packet.cmd === "pubrel" && this.#publications.get(packet.messageId ?? 0);
+    if (!publication) return super.put(packet, done);
+    publication.isSafe = false;
+    this.outbox.release(publication.message.packetId, () => this.#isSafe(publication.message));
+    return this;
+  }
+
+  /** What mqtt.js does first with PUBACK and PUBCOMP. */
+  override del(packet: Pick<Packet, "messageId">, done: () => void): this {
+    const packetId = packet.messageId ?? 0;
+    const publication = this.#publications.get(packetId);
+    if (!publication) return super.del(packet, done);
+    const wasUnderWay = this.#remove(publication);
+    this.outbox.acknowledged(packetId);
+    done();
+    if (wasUnderWay) this.limits.release();
+    return this;
+  }
+
+  #expect(message: KeptMessage, sent: () => void, isSafe: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const publication = { message, sent, isSafe, sentAt: null, reject };
+      this.#publications.set(message.packetId, publication);
+      this.#unsent?.add(publication);
+      // An error is one of MQTT 5's reasons: then it is not to be sent again [MQTT-4.4.0-2].
+      const cb = (error?: Error | null, answer?: unknown) => {
+        const said = error ? this.saidIn(error, answer) : null;
+        if (said) reject(this.limits.refused(message.topic, said));
+        else resolve(this.#tellAcknowledged(publication));
+      };
+      this.client().outgoing[message.packetId] = { volatile: false, cmd: "publish", cb };
+    });
+  }
+
+  #giveUp({ packetId }: KeptMessage, error: Error): void {
+    const publication = this.#publications.get(packetId);
+    if (!publication) return;
+    this.#remove(publication);
+    delete this.client().outgoing[packetId];
+    publication.reject(error);
+  }
+
+  /** @returns whether it was under way */
+  #remove(publication: Publication): boolean {
+    this.#publications.delete(publication.message.packetId);
+    this.#unsent?.delete(publication);
+    this.#incomplete.delete(publication);
+    return this.#underWay.delete(publication);
+  }
+
+  #isSafe(message: KeptMessage): void {
+    const publication = this.#publications.get(message.packetId);
+    if (publication?.message !== message) return; // the connection is over for good
+    publication.isSafe = true;
+    if (!this.#unsent && publication.sentAt === null) this.#tellKept(message);
+    if (this.#incomplete.has(publication)) this.#send(publication);
+    else this.#sendMore();
+  }
+
+  #tellKept({ topic, payload: bytes, qos }: KeptMessage): void {
+    const payload = bytes.toString();
+    const { run, seq } = readingMarks(payload);
+    this.sink({ event: "kept", topic, payload, qos, run, seq });
+  }
+
+  #sendMore(): void {
+    for (const publication of this.#unsent ?? []) {
+      if (!publication.isSafe || this.#incomplete.size >= MOST_INCOMPLETE) return;
+      if (!this.limits.takesQos(1)) return; // what would never be acknowledged stays in the outbox
+      if (!this.#fits(publication)) continue;
+      if (!this.limits.take()) return;
+      this.#unsent?.delete(publication);
+      this.#underWay.add(publication);
+      if (publication.message.qos === 2) this.#incomplete.add(publication);
+      this.#send(publication);
+    }
+  }
+
+  /** What is too large for this broker stays in the outbox, for another one. */
+  #fits({ message }: Publication): boolean {
+    try {
+      if (!message.released) this.limits.fit(message);
+      return true;
+    } catch (error) {
+      this.#giveUp(message, error as Error);
+      return false;
+    }
+  }
+
+  #send(publication: Publication): void {
+    const { message, sentAt } = publication;
+    const { packetId: messageId, topic, payload, dup, released } = message;
+    const { qos, retain } = released ? message : this.limits.fit(message);
+    const send = (packet: Packet) =>
+      (this.client()["_sendPacket"] as SendPacket)(packet, undefined, undefined, DO_NOT_STORE);
+    if (released) send({ cmd: "pubrel", messageId });
+    else send({ cmd: "publish", topic, payload, qos, retain, messageId, dup });
+    publication.sentAt = sentAt ?? performance.now();
+    if (sentAt === null) this.#tellSent(publication);
+    message.dup = true;
+  }
+
+  /** For the first time in this process. */
+  #tellSent({ message, sent }: Publication): void {
+    sent();
+    const { packetId, topic, dup, released } = message;
+    if (released) return; // an earlier one has published it
+    const { qos, retain } = this.limits.fit(message);
+    const payload = message.payload.toString();
+    const { run, seq } = readingMarks(payload);
+    this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
+  }
+
+  async #tellAcknowledged({ message: { packetId, topic, payload }, sentAt }: Publication): Promise<void> {
+    const { run, seq } = readingMarks(payload.toString());
+    const milliseconds = Math.round((performance.now() - (sentAt ?? 0)) * 100) / 100;
+    await this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds });
+  }
+}
+
+const DO_NOT_STORE = true;

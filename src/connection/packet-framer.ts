@@ -1,0 +1,225 @@
+import { isUtf8 } from "node:buffer";
+import { BROKEN_MQTT } from "./failure-diagnosis.js";
+
+/** What a broker may send, by packet type, and between which remaining lengths, in bytes. */
+type Packets = Record<number, { name: string; least: number; most: number }>;
+const ANY = Number.POSITIVE_INFINITY;
+/** MQTT 3.1.1, 2.2.1. */
+const PACKETS: Packets = {
+  2: { name: "CONNACK", least: 2, most: 2 },
+  3: { name: "PUBLISH", least: 3, most: ANY },
+  4: { name: "PUBACK", least: 2, most: 2 },
+  5: { name: "PUBREC", least: 2, most: 2 },
+  6: { name: "PUBREL", least: 2, most: 2 },
+  7: { name: "PUBCOMP", least: 2, most: 2 },
+  9: { name: "SUBACK", least: 3, most: ANY },
+  11: { name: "UNSUBACK", least: 2, most: 2 },
+  13: { name: "PINGRESP", least: 0, most: 0 },
+};
+/** MQTT 5, 2.1.2: most have properties. A broker that does not speak it may say so in a CONNACK of 3.1.1's. */
+const PACKETS_5: Packets = {
+  ...Object.fromEntries(
+    Object.entries(PACKETS).map(([type, packet]) => [type, { ...packet, most: packet.most && ANY }]),
+  ),
+  14: { name: "DISCONNECT", least: 0, most: ANY },
+  15: { name: "AUTH", least: 0, most: ANY },
+};
+const CONNACK = 2;
+const PUBLISH = 3;
+/** Bytes that the remaining length takes at most (2.2.3). */
+const LONGEST_LENGTH = 4;
+/** mqtt.js takes them from a list at its beginning: of 32 000 PINGRESPs each took 30 µs. */
+const MOST_AT_ONCE = 256;
+const [NUL, HASH, PLUS] = [0x00, 0x23, 0x2b];
+
+/** What the broker has done against MQTT; the connection has to end for it [MQTT-4.8.0-1]. */
+export class Fault extends Error {
+  readonly code = BROKEN_MQTT;
+}
+
+/** A PUBLISH that is too large to be taken. */
+export interface TooLarge {
+  topic: string;
+  qos: number;
+  /** Null at QoS 0. */
+  packetId: number | null;
+  /** Of the whole packet. */
+  bytes: number;
+}
+
+/**
+ * Cuts what comes from a broker into packets before mqtt.js sees it: a packet is passed on when it is whole, one that
+ * is too large is never kept, and what MQTT forbids and mqtt.js would take ends the connection.
+ */
+export class Incoming {
+  /** A packet that has begun; grows to its length when that is known. */
+  #begun = Buffer.alloc(0);
+  #filled = 0;
+  /** Bytes of it that have to be here before it is looked at again. */
+  #needed = 0;
+  /** Bytes of one that is too large that are still to come. */
+  #unwanted = 0;
+  #accepted = false;
+  // Of the fixed header that was read last:
+  #type = 0;
+  #flags = 0;
+  #bodyAt = 0;
+  #length = 0;
+
+  /**
+   * @param settings its limit is in bytes of a packet
+   * @param pass takes whole packets, one or several
+   * @param tooLarge is told of each PUBLISH beyond the limit
+   */
+  constructor(
+    private readonly settings: { limit: number; isMqtt5: boolean },
+    private readonly pass: (packets: Buffer) => void,
+    private readonly tooLarge: (publish: TooLarge) => void,
+  ) {}
+
+  /** The next bytes. @throws Fault once what came before has been passed on */
+  take(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#unwanted > 0) {
+        const end = Math.min(bytes.length, at + this.#unwanted);
+        this.#unwanted -= end - at;
+        at = end;
+      } else if (this.#filled > 0) at = this.#fill(bytes, at);
+      else at = this.#passWhole(bytes, at);
+    }
+  }
+
+  /** Most packets are whole in the bytes that came: they pass without being copied. @returns where it stopped */
+  #passWhole(bytes: Buffer, start: number): number {
+    let at = start;
+    try {
+      for (let packets = 0; at < bytes.length && packets < MOST_AT_ONCE; packets++) {
+        this.#needed = this.#look(bytes, at, bytes.length);
+        if (at + this.#needed > bytes.length || this.#isTooLarge) break;
+        at += this.#needed;
+      }
+    } finally {
+      if (at > start) this.pass(bytes.subarray(start, at));
+    }
+    return at > start ? at : this.#fill(bytes, at);
+  }
+
+  /** @returns where it stopped */
+  #fill(bytes: Buffer, start: number): number {
+    let at = start;
+    while (this.#filled < this.#needed) {
+      if (at === bytes.length) return at;
+      this.#grow();
+      const taken = bytes.copy(this.#begun, this.#filled, at, at + this.#needed - this.#filled);
+      this.#filled += taken;
+      at += taken;
+      if (this.#filled === this.#needed) this.#needed = this.#look(this.#begun, 0, this.#filled);
+    }
+    const packet = this.#begun.subarray(0, this.#filled);
+    this.#begun = Buffer.alloc(0);
+    this.#filled = 0;
+    if (this.#isTooLarge) this.#leaveOut(packet);
+    else this.pass(packet);
+    return at;
+  }
+
+  #grow(): void {
+    if (this.#begun.length >= this.#needed) return;
+    const larger = Buffer.allocUnsafe(this.#needed);
+    this.#begun.copy(larger, 0, 0, this.#filled);
+    this.#begun = larger;
+  }
+
+  get #isTooLarge(): boolean {
+    return this.#bodyAt + this.#length > this.settings.limit;
+  }
+
+  /**
+   * Reads the packet that begins there, as far as it is here.
+   * @returns the bytes of it that are needed: all, or if it is too large, its beginning; more than there are while its
+   * length is not known
+   */
+  #look(bytes: Buffer, at: number, end: number): number {
+    const here = end - at;
+    if (!this.#readHeader(bytes, at, end)) return here + 1;
+    const { name, least, most } = this.#known();
+    if (this.#length < least || this.#length > most)
+      throw new Fault(`a ${name} of ${this.#length} bytes behind its header`);
+    if (this.#isTooLarge) {
+      if (this.#type !== PUBLISH) throw new Fault(`a ${name} of ${this.#length} bytes`);
+      if (here < this.#bodyAt + 2) return this.#bodyAt + 2;
+    } else if (here < this.#bodyAt + this.#length) return this.#bodyAt + this.#length;
+    else if (this.#type === CONNACK) this.#accepted = true;
+    return this.#type === PUBLISH ? this.#lookAtPublish(bytes, at, here) : this.#bodyAt + this.#length;
+  }
+
+  #readHeader(bytes: Buffer, at: number, end: number): boolean {
+    const first = bytes[at] as number;
+    this.#type = first >> 4;
+    this.#flags = first & 0x0f;
+    this.#known();
+    this.#length = 0;
+    for (let i = 1; i <= LONGEST_LENGTH; i++) {
+      if (at + i >= end) return false;
+      const digit = bytes[at + i] as number;
+      this.#length += (digit & 0x7f) * 0x80 ** (i - 1);
+      this.#bodyAt = i + 1;
+      if (digit < 0x80) return true;
+    }
+    throw new Fault("a remaining length of over 4 bytes (2.2.3)");
+  }
+
+  /** What the packet's type says. */
+  #known() {
+    const known = (this.settings.isMqtt5 ? PACKETS_5 : PACKETS)[this.#type];
+    if (!known) throw new Fault(`a packet of type ${this.#type}, which brokers do not send`);
+    if (!this.#accepted && this.#type !== CONNACK)
+      throw new Fault(`${known.name} before CONNACK [MQTT-3.2.0-1]`);
+    if (this.#accepted && this.#type === CONNACK) throw new Fault("a second CONNACK (3.2)");
+    return known;
+  }
+
+  #lookAtPublish(bytes: Buffer, at: number, here: number): number {
+    const qos = (this.#flags >> 1) & 3;
+    if (qos === 3) throw new Fault("a PUBLISH with QoS 3 [MQTT-3.3.1-4]");
+    const topicAt = at + this.#bodyAt + 2;
+    const topicEnd = topicAt + bytes.readUInt16BE(topicAt - 2);
+    const headEnd = topicEnd + (qos > 0 ? 2 : 0);
+    const head = headEnd - at;
+    if (head > this.#bodyAt + this.#length) throw new Fault("a PUBLISH that ends in the middle of its topic");
+    if (here < head) return head;
+    checkTopic(bytes, topicAt, topicEnd);
+    if (qos > 0 && bytes.readUInt16BE(topicEnd) === 0)
+      throw new Fault("a PUBLISH with packet identifier 0 [MQTT-2.3.1-1]");
+    return this.#isTooLarge ? head : this.#bodyAt + this.#length;
+  }
+
+  #leaveOut(head: Buffer): void {
+    const qos = (this.#flags >> 1) & 3;
+    const topicAt = this.#bodyAt + 2;
+    const topicEnd = topicAt + head.readUInt16BE(this.#bodyAt);
+    const bytes = this.#bodyAt + this.#length;
+    this.#unwanted = bytes - head.length;
+    this.tooLarge({
+      topic: head.toString("utf8", topicAt, topicEnd),
+      qos,
+      packetId: qos > 0 ? head.readUInt16BE(topicEnd) : null,
+      bytes,
+    });
+  }
+}
+
+/** In bytes: as a text, what is not UTF-8 could not be told from its replacement. */
+function checkTopic(bytes: Buffer, start: number, end: number): void {
+  if (start === end) throw new Fault("a PUBLISH with an empty topic [MQTT-4.7.3-1]");
+  let isAscii = true;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === NUL) throw new Fault("a topic with the character U+0000 [MQTT-1.5.3-2]");
+    if (byte === HASH || byte === PLUS) throw new Fault("a PUBLISH to a topic with wildcards [MQTT-3.3.2-2]");
+    if (byte >= 0x80) isAscii = false;
+  }
+  if (!isAscii && !isUtf8(bytes.subarray(start, end)))
+    throw new Fault("a topic that is not UTF-8 [MQTT-1.5.3-1]");
+}

@@ -1,0 +1,118 @@
+import type { UserError } from "../util/errors.js";
+import type { Address } from "./broker-url.js";
+import { type Failure, isBrokersFault, type Said } from "./failure-diagnosis.js";
+import {
+  evicted,
+  lostAgainAndAgain,
+  lostForGood,
+  noneLeft,
+  takenOver,
+  thrownOut,
+} from "./connection-errors.js";
+import type { Failed } from "./address-rotation.js";
+
+export interface RetrySettings {
+  clientId: string;
+  /** Milliseconds to go on trying for the first connection. */
+  connectTimeout: number;
+  /** Milliseconds to go on trying after a connection was lost. */
+  reconnectTimeout: number;
+}
+
+/** A connection that the broker ends sooner than this may have been thrown out by another client with its ID. */
+const SOON = 10_000;
+/** What says so in MQTT 5, however long the connection had lasted. */
+const TAKEN_OVER = 0x8e;
+const EVICTIONS = 3;
+const EVICTIONS_WITHIN = 30_000;
+/** Seconds: 0.5, 1, 2, 4 … up to 15. */
+const FIRST_DELAY = 0.5;
+const LONGEST_DELAY = 15;
+
+export interface Retry {
+  attempt: number;
+  inSeconds: number;
+  /** Until it is given up. */
+  secondsLeft: number;
+}
+
+/** What to do after a connection has closed: when to try again, or why not. All times are milliseconds since 1970. */
+export class Retries {
+  #deadline: number;
+  #attempt = 0;
+  #acceptedAt: number | null = null;
+  /** Of the brokers, or of the only one. */
+  #rounds = 0;
+  #everAccepted = false;
+  #evictions: { address: Address; at: number; said: Said | null }[] = [];
+
+  constructor(
+    private readonly settings: RetrySettings,
+    now: number,
+  ) {
+    this.#deadline = now + settings.connectTimeout;
+  }
+
+  accepted(now: number): void {
+    this.#acceptedAt = now;
+    this.#everAccepted = true;
+  }
+
+  /** Milliseconds left to try in. */
+  left(now: number): number {
+    return Math.max(0, this.#deadline - now);
+  }
+
+  /**
+   * @param failed the brokers that could not be connected to since one was
+   * @param goesOn another one is to be tried before there is a pause
+   */
+  closed(
+    address: Address,
+    failure: Failure,
+    now: number,
+    { failed, goesOn }: { failed: Failed[]; goesOn: boolean },
+  ): Retry | UserError {
+    if (this.#acceptedAt !== null && this.#lost(address, now - this.#acceptedAt, failure.said ?? null, now))
+      return isBrokersFault(failure)
+        ? lostAgainAndAgain(address, failure)
+        : this.#evicted(failure.said ?? null);
+    if (this.left(now) === 0 && !goesOn)
+      return this.#everAccepted ? lostForGood(address, failure, failed) : noneLeft(failed);
+    const inSeconds = goesOn ? 0 : this.#pause(now);
+    this.#attempt += 1;
+    return {
+      attempt: this.#attempt,
+      inSeconds: Math.round(inSeconds * 1000) / 1000,
+      secondsLeft: Math.round(this.left(now) / 1000),
+    };
+  }
+
+  /** Seconds. */
+  #pause(now: number): number {
+    const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#rounds);
+    this.#rounds += 1;
+    // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
+    return Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);
+  }
+
+  /** Returns whether it looks like two clients that throw each other out. */
+  #lost(address: Address, lasted: number, said: Said | null, now: number): boolean {
+    this.#acceptedAt = null;
+    this.#deadline = now + this.settings.reconnectTimeout;
+    if (lasted > SOON) this.#attempt = this.#rounds = 0;
+    if (lasted > SOON && said?.code !== TAKEN_OVER) return false;
+    // Of this broker alone: that several end one after the other is no fight.
+    const before = this.#evictions.filter(
+      each => each.address === address && now - each.at < EVICTIONS_WITHIN,
+    );
+    this.#evictions = [...before, { address, at: now, said }];
+    return this.#evictions.length >= EVICTIONS;
+  }
+
+  #evicted(said: Said | null): UserError {
+    if (said && this.#evictions.every(each => each.said?.code === TAKEN_OVER))
+      return takenOver(this.settings.clientId, said);
+    return said && said.code !== TAKEN_OVER ? thrownOut(said) : evicted(this.settings.clientId);
+  }
+}

@@ -1,0 +1,35 @@
+import { isIP } from "node:net";
+import { connect, createSecureContext, type SecureContext } from "node:tls";
+import { usageError } from "../util/errors.js";
+import type { TlsSettings } from "./connection-options.js";
+import type { Layer } from "./transport.js";
+
+/** TLS on a socket. @throws UserError when the certificates or the key can't be used */
+export function tlsLayer(settings: TlsSettings): Layer {
+  const secureContext = contextFor(settings);
+  return (socket, { host }) => {
+    const stream = connect({
+      socket,
+      secureContext,
+      host, // whose certificate it has to be
+      ...(isIP(host) === 0 && { servername: host }), // RFC 6066 knows names only
+      rejectUnauthorized: !settings.insecure,
+    });
+    socket.on("error", error => stream.destroy(error));
+    return stream;
+  };
+}
+
+function contextFor({ ca, cert, key }: TlsSettings): SecureContext {
+  try {
+    // OpenSSL takes a file without certificates for an empty list.
+    if (ca && !ca.includes("-----BEGIN ")) throw new Error("no PEM certificate is in the file to be trusted");
+    return createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
+  } catch (error) {
+    throw usageError(
+      "bad-certificate",
+      `the certificates or the key can't be used: ${(error as Error).message}.`,
+      "--cafile and --cert want certificates, --key the private key of --cert without a pass phrase, all PEM.",
+    );
+  }
+}

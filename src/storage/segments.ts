@@ -1,0 +1,140 @@
+import { open, readdir, truncate } from "node:fs/promises";
+import path from "node:path";
+import { UserError } from "../util/errors.js";
+import { batchAt } from "./batch.js";
+import { FieldReader } from "./field-codec.js";
+
+/** Of the layout of files, batches and records. */
+const FORMAT = 1;
+const title = (format: number | string) => `mqtt-lwt-lab journal, format ${format}\n`;
+
+/** What each file of a journal begins with. */
+export const FILE_HEADER = Buffer.from(title(FORMAT));
+
+/** What people publish is nobody else's to read, whoever may look into the folder. */
+export const OWNER_ONLY = 0o600;
+/** Rights of the group and of all others. */
+const OTHERS = 0o077;
+
+const NAME = /^journal-(\d{8,})$/;
+const nameOf = (number: number) => `journal-${String(number).padStart(8, "0")}`;
+
+export const segmentFile = (folder: string, number: number): string => path.join(folder, nameOf(number));
+
+/** The numbers of a journal's files, ascending. */
+export async function segmentNumbers(folder: string): Promise<number[]> {
+  const found = (await readdir(folder)).flatMap(name => NAME.exec(name)?.[1] ?? []);
+  return found.map(Number).toSorted((a, b) => a - b);
+}
+
+/** Is given the records of a batch; a RangeError says that they are none. */
+export type ReadRecords = (records: FieldReader) => void | Promise<void>;
+
+/** One file of a journal, as it was read. */
+export interface Segment {
+  number: number;
+  /** Where the last complete batch ends. */
+  end: number;
+  /** Bytes behind it, of a write that never came to its end. */
+  lost: number;
+  /** The number of its last batch; null where it has none. */
+  lastBatch: number | null;
+}
+
+/**
+ * Reads a file's batches in order.
+ * @param previous the number of the batch before the first; null where none is known
+ * @param option names the folder
+ * @param read for each batch, its records
+ * @throws UserError `store-damaged` where what was written is not what is read, with the offset in bytes
+ */
+export async function readSegment(
+  folder: string,
+  number: number,
+  { isLast, previous, option }: { isLast: boolean; previous: number | null; option: string },
+  read: ReadRecords,
+): Promise<Segment> {
+  const bytes = await bytesOf(segmentFile(folder, number));
+  const damaged = (at: number, what: string) =>
+    storeDamaged(path.join(folder, nameOf(number)), at, what, option);
+  const fault = headerFault(bytes, folder, option);
+  if (fault instanceof UserError) throw fault;
+  if (fault && !(isLast && fault === "cut")) throw damaged(0, "it does not begin as a journal does");
+  let at = fault ? 0 : FILE_HEADER.length;
+  let lastBatch = previous;
+  for (let found = fault ? END : batchAt(bytes, at); found.kind !== "end"; found = batchAt(bytes, at)) {
+    if (found.kind === "damage") throw damaged(at, found.what);
+    if (found.kind === "cut") {
+      if (!isLast) throw damaged(at, "it ends there, and another file follows");
+      break;
+    }
+    if (lastBatch !== null && found.number !== lastBatch + 1)
+      throw damaged(at, `after batch ${lastBatch} comes batch ${found.number}`);
+    try {
+      await read(new FieldReader(bytes, found.start, found.end));
+    } catch (error) {
+      throw error instanceof RangeError ? damaged(at, error.message) : error;
+    }
+    lastBatch = found.number;
+    at = found.next;
+  }
+  return { number, end: at, lost: bytes.length - at, lastBatch };
+}
+
+const END = { kind: "end" } as const;
+
+/** Node's readFile takes it in 16 pieces, and clears the memory first. */
+async function bytesOf(file: string): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    const { size, mode } = await handle.stat();
+    if (mode & OTHERS) await handle.chmod(OWNER_ONLY).catch(() => {}); // an earlier version left it so
+    const bytes = Buffer.allocUnsafe(size);
+    let read = 0;
+    for (let more = 1; more > 0 && read < bytes.length; read += more)
+      more = (await handle.read(bytes, read, bytes.length - read, read)).bytesRead;
+    return bytes.subarray(0, read);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** @throws UserError `store-format` */
+export function refuseOtherFormat(bytes: Buffer, folder: string, option: string): void {
+  const fault = headerFault(bytes, folder, option);
+  if (fault instanceof UserError) throw fault;
+}
+
+/** "cut": less of the header than there should be, or zeros in its place. */
+function headerFault(bytes: Buffer, folder: string, option: string): "cut" | "damage" | UserError | null {
+  const start = bytes.subarray(0, FILE_HEADER.length);
+  if (start.equals(FILE_HEADER)) return null;
+  const other = new RegExp(`^${title("(\\d+)")}`).exec(bytes.toString("latin1", 0, 64))?.[1];
+  if (other !== undefined)
+    return new UserError(
+      "store-format",
+      `${folder} was written in format ${other} of the journal, and this is a version that knows format ${FORMAT}.`,
+      `Use the version that wrote it, or another folder: ${option} ANOTHER.`,
+    );
+  const isCut = bytes.every(byte => byte === 0) || FILE_HEADER.subarray(0, bytes.length).equals(bytes);
+  return isCut ? "cut" : "damage";
+}
+
+const storeDamaged = (file: string, at: number, what: string, option: string) =>
+  new UserError(
+    "store-damaged",
+    `${file} is damaged at byte ${at}: ${what}. Nothing in the folder was changed.`,
+    `Put back a copy of the folder, or start on an empty one: ${option} ANOTHER. What stands before that byte can still be read.`,
+  );
+
+/** Takes away what a write left that never came to its end. */
+export async function cutOff(folder: string, { number, end }: Segment): Promise<void> {
+  await truncate(segmentFile(folder, number), end);
+}
+
+/** A new entry in a folder is safe when the folder is; where the system has no such thing (Windows), nothing is done. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder).catch(() => null);
+  await handle?.sync().catch(() => {});
+  await handle?.close();
+}
