@@ -4,10 +4,11 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { QoS } from "../../src/events/events.js";
-import { binDir, missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { type BenchBroker, startContestants } from "./brokers.js";
 import { environment } from "./contest.js";
 import { CountingSubscriber } from "./counting-subscriber.js";
+import { binDir } from "../support/paths.js";
 
 export const about = "messages a second and time to drain, beside aedes and Mosquitto";
 

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import { binDir, freePort } from "../processes.js";
+import { freePort } from "../support/processes.js";
 import { environment } from "./contest.js";
 import { rawConnection } from "./raw-connection.js";
+import { binDir } from "../support/paths.js";
 
 export interface BenchBroker {
   name: string;

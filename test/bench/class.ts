@@ -1,4 +1,4 @@
-import { type ClassReport, holdClass, isRight, WAYS } from "../classroom.js";
+import { type ClassReport, holdClass, isRight, WAYS } from "../support/classroom.js";
 import { progress } from "./progress.js";
 
 export const about = "thirty students at once: a pub-lwt and a sub-lwt each, on one lwt-broker";

@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { type BenchBroker, startBrokers, startLwtBroker } from "./brokers.js";
 import { CountingSubscriber } from "./counting-subscriber.js";
 import { Pinger } from "./pinger.js";

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { ends, median } from "./broker.js";
 import { type BenchBroker, startStores } from "./brokers.js";
 import { ours, startMeasured } from "./measured.js";

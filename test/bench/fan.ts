@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { startStores } from "./brokers.js";
 import { compareFlow, type Flow } from "./flow.js";
 

@@ -4,11 +4,12 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Event, Timed } from "../../src/events/events.js";
 import { readFileSync } from "node:fs";
-import { binDir, missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { type BenchBroker, startBrokers, startLwtBroker } from "./brokers.js";
 import { environment } from "./contest.js";
 import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
+import { binDir } from "../support/paths.js";
 
 export const about = "pub-lwt --machines, and all wills at once; --long: 10 000";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setPassword } from "../../src/broker/auth/users.js";
-import { RawClient } from "../raw-client.js";
+import { RawClient } from "../support/raw-client.js";
 import { type BenchBroker, startLwtBroker } from "./brokers.js";
 import { Pinger } from "./pinger.js";
 import { cpuOf, memoryOf } from "./proc.js";

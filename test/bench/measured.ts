@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
-import { binDir } from "../processes.js";
 import { environment } from "./contest.js";
 import { cpuOf, residentOf } from "./proc.js";
+import { binDir } from "../support/paths.js";
 
 export interface Sample {
   /** Milliseconds since it was started. */

@@ -16,7 +16,7 @@ import * as slow from "./slow.js";
 import * as startup from "./startup.js";
 import * as store from "./store.js";
 import * as throughput from "./throughput.js";
-import { endChildren } from "../end-children.js";
+import { endChildren } from "../support/end-children.js";
 
 endChildren();
 

@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { binDir, missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { type BenchBroker, startBrokers } from "./brokers.js";
 import { type Contestant, contest } from "./contest.js";
+import { binDir } from "../support/paths.js";
 
 export const about = "process start to exit, as multiples of `node -e 0`";
 

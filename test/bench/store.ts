@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import path from "node:path";
-import { missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { ends, median } from "./broker.js";
 import { type BenchBroker, startStores } from "./brokers.js";
 import { progress } from "./progress.js";

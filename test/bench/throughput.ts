@@ -5,12 +5,13 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { QoS } from "../../src/events/events.js";
-import { binDir, missing } from "../processes.js";
+import { missing } from "../support/processes.js";
 import { line, median, publish } from "./broker.js";
 import { type BenchBroker, startUnlimited } from "./brokers.js";
 import { environment } from "./contest.js";
 import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
+import { binDir } from "../support/paths.js";
 
 export const about = "the clients, beside Mosquitto's and a bare mqtt.js program";
 

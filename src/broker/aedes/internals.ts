@@ -1,6 +1,6 @@
 /**
  * The parts of aedes 1.2.0 and mqtt-packet 9 that their own types leave out and this room relies on. aedes is pinned for
- * that, and test/broker.test.ts fails when they change.
+ * that, and test/peers/aedes-defects.test.ts fails when they change.
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";

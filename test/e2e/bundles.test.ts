@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { type TestContext, test } from "node:test";
+import packageJson from "../../package.json" with { type: "json" };
+import { command, lwtBroker, temporaryFolder } from "../support/processes.js";
+import { certificate } from "../support/servers.js";
+import { distDir, supportFile } from "../support/paths.js";
+
+const NETWORK = ["cluster", "dns", "http", "http2", "https", "tls"];
+/** What costs milliseconds or megabytes to load. Not child_process: the IPC channel of a test brings it along. */
+const WATCHED = [...NETWORK, "assert", "crypto", "inspector", "readline", "vm", "worker_threads", "zlib"];
+
+interface Kind {
+  args: string[];
+  /** The files of dist/ that it loads: no more, no fewer. */
+  bundles: string[];
+  /** Of Node's modules that are watched, what it may load. */
+  builtins: string[];
+  exit?: number;
+  /** It is told to stop when it says this. */
+  until?: string;
+}
+
+const texts = (name: string): Kind[] => [
+  { args: ["--version"], bundles: [name], builtins: [] },
+  { args: ["--help"], bundles: [name], builtins: [] },
+  { args: ["--help", "all"], bundles: [name, "parse"], builtins: [] },
+  { args: ["-h"], bundles: [name], builtins: [] },
+  { args: ["--nonsense"], bundles: [name, "parse"], builtins: [], exit: 2 },
+];
+
+/** A listening server of Node's loads these, from Node 26 on the last one too. */
+const LISTENING = ["cluster", "dns", "worker_threads"];
+const SERVER = ["assert", "crypto", ...LISTENING]; // aedes asks for the first two
+
+const CERTIFICATE = ["--tls-cert", certificate("server"), "--tls-key", certificate("key")];
+
+const USERS = supportFile("users.txt");
+
+const kinds: Record<string, Kind[]> = {
+  "pub-lwt": [
+    ...texts("pub-lwt"),
+    { args: ["--count", "1"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
+    {
+      args: ["-C", "1", "--outbox", "o"],
+      bundles: ["clients", "outbox", "parse", "pub-lwt"],
+      builtins: ["crypto", ...LISTENING],
+    },
+    { args: ["-m", "x", "--no-status"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
+    {
+      args: ["-V", "5"],
+      bundles: ["clients", "mqtt5", "parse", "pub-lwt"],
+      builtins: [],
+      exit: 1, // lwt-broker does not speak it
+    },
+  ],
+  "sub-lwt": [
+    ...texts("sub-lwt"),
+    { args: ["--subscribe-only"], bundles: ["clients", "parse", "sub-lwt"], builtins: [] },
+    {
+      args: ["--table"],
+      bundles: ["clients", "live-table", "parse", "sub-lwt"],
+      builtins: [],
+      until: "comes at the end",
+    },
+  ],
+  "lwt-broker": [
+    ...texts("lwt-broker"),
+    { args: ["--port", "0"], bundles: ["broker", "lwt-broker", "parse"], builtins: SERVER, until: "mqtt://" },
+    {
+      args: ["--port", "0", "--users", USERS],
+      bundles: ["broker", "lwt-broker", "parse", "users"],
+      builtins: SERVER,
+      until: "from",
+    },
+    {
+      args: ["--port", "0", "--tls-port", "0", ...CERTIFICATE],
+      bundles: ["broker", "lwt-broker", "parse"],
+      builtins: [...SERVER, "tls"],
+      until: "mqtts://",
+    },
+  ],
+  "lwt-demo": [
+    ...texts("lwt-demo"),
+    { args: ["list"], bundles: ["lessons", "lwt-demo", "parse"], builtins: [] },
+  ],
+};
+
+/** Run before the command: at the end it writes down what has been loaded. */
+const PRELOAD = `
+process.on("exit", () => {
+  const builtins = process.moduleLoadList.filter(each => each.startsWith("NativeModule "));
+  const loaded = { files: Object.keys(require.cache), builtins: builtins.map(each => each.slice(13)) };
+  require("node:fs").writeFileSync(process.env.LOADED, JSON.stringify(loaded));
+});`;
+
+async function loadedBy(t: TestContext, name: string, kind: Kind, port: number) {
+  const folder = temporaryFolder(t);
+  const preload = path.join(folder, "preload.cjs");
+  const list = path.join(folder, "loaded.json");
+  writeFileSync(preload, PRELOAD);
+  const env = { NODE_OPTIONS: `--require ${JSON.stringify(preload)}`, LOADED: list, LWT_PORT: String(port) };
+  const run = command(t, name, kind.args, { env, json: false });
+  if (kind.until) {
+    await run.outputHas(kind.until);
+    run.child.send("stop");
+  }
+  assert.equal(await run.exit(), kind.exit ?? 0, run.stderr);
+  const { files, builtins } = JSON.parse(readFileSync(list, "utf8")) as Record<
+    "files" | "builtins",
+    string[]
+  >;
+  return {
+    bundles: files.filter(isBundle).map(file => path.basename(file, ".cjs")),
+    others: files.filter(file => !isBundle(file) && !/bin[\\/][\w-]+\.cjs$|preload\.cjs$/.test(file)),
+    builtins,
+  };
+}
+
+const isBundle = (file: string) => path.basename(path.dirname(file)) === "dist";
+
+test("each command loads what its work needs, and nothing else", async t => {
+  const { port } = await lwtBroker(t);
+  const runs = Object.entries(kinds).flatMap(([name, all]) => all.map(kind => ({ name, kind })));
+  for (const { name, kind } of runs)
+    await t.test(`${name} ${kind.args.join(" ")}`, async t => {
+      const { bundles, others, builtins } = await loadedBy(t, name, kind, port);
+      assert.deepEqual(bundles.toSorted(), kind.bundles.toSorted());
+      assert.deepEqual(others, []);
+      const unexpected = WATCHED.filter(each => builtins.includes(each) && !kind.builtins.includes(each));
+      assert.deepEqual(unexpected, []);
+      assert.ok(builtins.includes("fs"), "Node no longer says which of its modules are loaded");
+    });
+});
+
+const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
+
+/** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
+const holders: Record<string, string[]> = {
+  "src/broker": ["broker", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
+  "src/broker/auth": ["broker", "users"],
+  "src/storage": ["broker", "outbox"],
+  "src/outbox": ["outbox"],
+  "src/connection": ["clients", "lessons", "mqtt5", "parse", "websocket", ...COMMANDS], // lessons and commands look at addresses
+  "src/lessons": ["lessons"],
+  "src/render": ["live-table", ...COMMANDS],
+  "node_modules/aedes": ["broker"],
+  "node_modules/mqtt/build": ["clients"],
+  "node_modules/ws": ["websocket", "websocket-listener"],
+  "node_modules/yaml": ["lessons"],
+  "node_modules/zod": ["lessons"],
+  "node_modules/yargs-parser": ["parse"],
+  "node_modules/dotenv": ["dotenv"],
+  "node_modules/chalk": ["chalk"],
+  "node_modules/string-width": ["string-width"],
+  "node_modules/mqtt/node_modules/lru-cache": ["lru-cache"],
+  "node_modules/fastest-levenshtein": ["lessons", "parse", ...COMMANDS],
+};
+
+test("each room and each package is in the bundles that need it, and in no other", () => {
+  const dist = distDir;
+  const bundles = readdirSync(dist).filter(file => file.endsWith(".cjs"));
+  const texts = bundles.map(file => [
+    path.basename(file, ".cjs"),
+    readFileSync(path.join(dist, file), "utf8"),
+  ]);
+  for (const [origin, names] of Object.entries(holders)) {
+    // esbuild writes above each module where it is from
+    const holding = texts.filter(([, text]) => text?.includes(`// ${origin}/`)).map(([name]) => name);
+    assert.deepEqual(new Set(holding), new Set(names), origin);
+  }
+});
+
+test("every dependency has its bundles", () => {
+  const packages = Object.keys(packageJson.dependencies).map(name => `node_modules/${name}`);
+  assert.deepEqual(
+    packages.filter(name => !Object.keys(holders).some(holder => holder.startsWith(name))),
+    [],
+  );
+});

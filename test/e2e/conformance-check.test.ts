@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import type { CheckEvent } from "../../src/events/events.js";
+import { builtInLesson, checkBroker, KnownBrokers } from "../../src/lessons/lessons.js";
+import { CheckReport } from "../../src/render/check-report.js";
+import { brokenBroker } from "../support/broken-broker.js";
+import { command, ends, freePort, lwtBroker } from "../support/processes.js";
+import { binDir, lessonsDir } from "../support/paths.js";
+
+const wrongUses: [args: string[], message: RegExp][] = [
+  [["check", "--step"], /--step is for one lesson/],
+  [["check", "--transcript", "x"], /--transcript is for one lesson/],
+  [["queued", "--report", "x"], /--report is for the check/],
+  [["queued", "--connectivity"], /--connectivity is for the check/],
+  [["check", "--connectivity", "--report", "x"], /--report says nothing where only the ways/],
+  [["check", "--as", "mosquitto-2.0"], /--as says what --broker is/],
+  [["check", "--on-disk", "-b", "h"], /--on-disk is for the bundled broker/],
+  [
+    ["check", "--as", "mosquito-2.0", "-b", "h"],
+    /nothing is known of such a broker.*mosquitto-2\.0, rabbitmq-3\.10/,
+  ],
+  [["queued", "--as", "rabbitmq", "-b", "h"], /nothing is known of such a broker/],
+  [["check", "-b", "h h"], /--broker wants/],
+  [["check", "-b", "h,"], /--broker wants/],
+  [["check", "-b", "h,mqtt://h"], /--broker names mqtt:\/\/h:1883 twice/],
+  [
+    ["queued", "-b", "mqtt://u:a@h,mqtt://u:b@i"],
+    /different user names or passwords.*LWT_USERNAME and LWT_PASSWORD/,
+  ],
+  [["queued", "-b", "mqtt://u:a@h,i"], /different user names or passwords/],
+  [["check", "--connectivity", "-b", "h,i"], /--connectivity tries the ways to one broker/],
+  [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
+];
+test("the check, used wrongly, says so and starts nothing", async t => {
+  const runs = await ends(
+    t,
+    wrongUses.map(([args]) => ({ name: "lwt-demo", args })),
+  );
+  for (const [i, [args, message]] of wrongUses.entries()) {
+    const { exit, stdout, stderr } = runs[i] ?? assert.fail();
+    assert.equal(exit, 2, args.join(" "));
+    assert.match(stderr.replaceAll(/\s+/g, " "), message);
+    assert.equal(stdout, "");
+  }
+});
+
+test("without a broker the check ends with that error; and where its report can't be written, at once", async t => {
+  const there = ["check", "--broker", `127.0.0.1:${await freePort()}`];
+  const run = command(t, "lwt-demo", there);
+  assert.equal(await run.exit(), 1);
+  assert.deepEqual(
+    run.events.map(({ event }) => event),
+    ["error"],
+  );
+  assert.equal(run.all("error")[0]?.code, "no-broker");
+  const unwritten = command(t, "lwt-demo", ["check", "--report", path.join("no", "such", "folder.md")]);
+  assert.equal(await unwritten.exit(), 1);
+  assert.match((await unwritten.event("error")).message, /the report .* can't be written: its folder/);
+});
+
+test("what no list knows of is broken all the same; what one knows of and did not show is told", async t => {
+  const { port } = await lwtBroker(t);
+  const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, "drops wills")}`;
+  const lessons = await Promise.all(
+    ["one-will-topic", "queued", "client-id"].map(name => builtInLesson(lessonsDir, name)),
+  );
+  const events: CheckEvent[] = [];
+  const report = new CheckReport();
+  const verdict = await checkBroker(
+    {
+      binDir,
+      lessons,
+      outside: { broker: url, environment: {} },
+      onDisk: false,
+      product: { name: "mosquitto", version: "2.0.1" },
+      knownBrokers: await KnownBrokers.in(lessonsDir),
+      signal: new AbortController().signal,
+    },
+    event => {
+      events.push(event);
+      report.add({ time: "2026-03-01T14:03:05.000Z", ...event });
+    },
+  );
+  const { passed, held, deviates, broken, brokenAsKnown } = verdict;
+  assert.deepEqual([passed, held, deviates, broken, brokenAsKnown], [false, 1, 2, 2, 1]);
+  const checked = events.filter(event => event.event === "checked");
+  const [unknown] = checked.find(({ lesson }) => lesson === "one-will-topic")?.deviations ?? [];
+  assert.deepEqual([unknown?.reason, unknown?.mandatory, unknown?.clause], [null, true, "[MQTT-3.1.2-8]"]);
+  assert.match(report.text(), /\| `one-will-topic` \| .* \| \*\*not known before\*\* \|\n/);
+  assert.match(report.text(), /\n\| `queued` \| S3 \| held \| 3\.2\.2-3/);
+});
+
+test("with --quiet there is no progress, only what did not hold, and the verdict", async t => {
+  const run = command(t, "lwt-demo", ["check", "--quiet"], { json: false });
+  run.child.send("stop");
+  assert.equal(await run.exit(), 130);
+  assert.equal(run.stderr, "");
+  assert.match(run.stdout, /^lesson +claims +result/);
+  assert.match(run.stdout, /^session-expiry +S3 S6 S10 +skipped +interrupted$/m);
+  assert.match(run.stdout, /: 0 held, 0 deviate, \d+ skipped; left before the end\n$/);
+});
+
+test("each deviation that is listed names a claim of its lesson, and the clause that this cites", async () => {
+  const brokers = await KnownBrokers.in(lessonsDir);
+  for (const name of ["mosquitto-2.0", "rabbitmq-3.10"])
+    for (const { lesson, claim, clause } of brokers.deviationsOf(brokers.named(name))) {
+      const { steps } = await builtInLesson(lessonsDir, lesson);
+      const step = steps.find(each => each.kind === "expect" && each.what === claim);
+      assert.ok(step?.kind === "expect", `${lesson}: ${claim}`);
+      assert.deepEqual([step.clause, step.optional], [clause, clause === undefined], `${lesson}: ${claim}`);
+    }
+  const of = (name: string, version: string) => brokers.deviationsOf({ name, version }).length > 0;
+  assert.deepEqual(
+    [
+      of("mosquitto", "2.0.11"),
+      of("mosquitto", "2.0"),
+      of("mosquitto", "2.01"),
+      of("mosquitto", "2.1"),
+      of("emqx", "2.0"),
+    ],
+    [true, true, false, false, false],
+  );
+});

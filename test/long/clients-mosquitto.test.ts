@@ -1,3 +1,0 @@
-import { keepsPromisesOn, MOSQUITTO } from "../promises.js";
-
-keepsPromisesOn(MOSQUITTO);

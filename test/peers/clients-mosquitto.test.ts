@@ -1,0 +1,3 @@
+import { keepsPromisesOn, MOSQUITTO } from "../support/client-promises.js";
+
+keepsPromisesOn(MOSQUITTO);

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findsWhatIsKnown, NEED_MQTT_5, NEED_OTHER_BROKERS, NEED_THEIR_BROKER } from "../support/checks.js";
+import { command } from "../support/processes.js";
+import { noRabbitmq, rabbitmq } from "../support/rabbitmq.js";
+
+test("RabbitMQ keeps and breaks what is known; without --as nothing is known of it", {
+  skip: noRabbitmq,
+}, async t => {
+  const { url, version } = await rabbitmq(t);
+  const run = await findsWhatIsKnown(
+    t,
+    [...NEED_THEIR_BROKER, ...NEED_OTHER_BROKERS, ...NEED_MQTT_5],
+    ["--broker", url, "--as", `rabbitmq-${version}`],
+  );
+  const [qos2] = run.all("checked").filter(({ lesson }) => lesson === "acknowledged");
+  assert.deepEqual(
+    qos2?.deviations.map(({ mandatory }) => mandatory),
+    [false],
+  );
+
+  const unknown = command(t, "lwt-demo", ["offline-notification", "--broker", url]);
+  assert.equal(await unknown.exit(), 1);
+  const claim = await unknown.event("expected", { held: false });
+  assert.deepEqual([claim.deviation, claim.reason, claim.clause], [false, null, "[MQTT-3.3.1-6]"]);
+});

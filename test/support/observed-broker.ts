@@ -1,0 +1,77 @@
+import type { TestContext } from "node:test";
+import { type BrokerSettings, type RunningBroker, startBroker } from "../../src/broker/start-broker.js";
+import type { BrokerEvent, QoS } from "../../src/events/events.js";
+import { type ConnectOptions, RawClient, Seen } from "./raw-client.js";
+
+/** A broker of the test's own, with what it told; it ends with the test. */
+export class ObservedBroker {
+  readonly #events = new Seen<BrokerEvent>();
+  readonly #t: TestContext;
+  #running: RunningBroker | null = null;
+
+  private constructor(t: TestContext) {
+    this.#t = t;
+  }
+
+  static async start(t: TestContext, settings: Partial<BrokerSettings> = {}): Promise<ObservedBroker> {
+    const broker = new ObservedBroker(t);
+    broker.#running = await startBroker({ host: "127.0.0.1", port: 0, ...settings }, event =>
+      broker.#events.push(event),
+    );
+    t.after(() => broker.close());
+    return broker;
+  }
+
+  get port(): number {
+    return this.#running?.port ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.#running?.close();
+  }
+
+  connect(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}): Promise<RawClient> {
+    return RawClient.connect(this.#t, this.port, { clientId, ...options });
+  }
+
+  /** A client that has only sent CONNECT, and with it what it may not have waited with. */
+  start(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}, more?: Buffer): RawClient {
+    return RawClient.start(this.#t, this.port, { clientId, ...options }, more);
+  }
+
+  /** A client that has only sent these bytes, whatever they are. */
+  send(bytes: Buffer): RawClient {
+    return RawClient.send(this.#t, this.port, bytes);
+  }
+
+  /** A client that is subscribed to that. */
+  async watcher(topicFilter: string, qos: QoS = 1): Promise<RawClient> {
+    const watcher = await this.connect("watcher");
+    await watcher.subscribe(topicFilter, qos);
+    return watcher;
+  }
+
+  all<Name extends BrokerEvent["event"]>(name: Name, clientId?: string) {
+    const found = this.#events.items.filter(
+      each =>
+        each.event === name && (clientId === undefined || ("clientId" in each && each.clientId === clientId)),
+    );
+    return found as Extract<BrokerEvent, { event: Name }>[];
+  }
+
+  /** The client's event of that name; its second one, and so on, where told so. */
+  event<Name extends BrokerEvent["event"]>(name: Name, clientId: string, nth = 1) {
+    return this.#events.until(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
+  }
+
+  /** As soon as it is so. */
+  until(what: string, isSo: () => boolean): Promise<true> {
+    return this.#events.until(what, () => isSo() || undefined);
+  }
+
+  /** The connection is over for the broker, and the session stored. */
+  async dropped(client: RawClient, clientId: string, nth = 1) {
+    client.socket.resetAndDestroy();
+    return this.event("session-stored", clientId, nth);
+  }
+}

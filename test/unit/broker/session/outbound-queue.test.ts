@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { WINDOW } from "../../../../src/broker/limits/limits.js";
+import { SessionQueue } from "../../../../src/broker/session/outbound-queue.js";
+
+const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
+
+test("what is given up is the oldest that was never sent: the client may know the others", () => {
+  const queue = new SessionQueue();
+  for (const identity of [1, 2, 3]) queue.add(identity, message, 1, false);
+  queue.connect();
+  assert.deepEqual(
+    queue.number().map(({ packetId }) => packetId),
+    [1, 2, 3],
+  );
+  assert.equal(queue.next()?.owed.identity, 1);
+  assert.equal(queue.dropOldest()?.identity, 2);
+  assert.equal(queue.next()?.owed.identity, 3);
+  assert.equal(queue.dropOldest(), null);
+  queue.connect();
+  assert.deepEqual(
+    [queue.next(), queue.next()].map(each => [each?.owed.identity, each?.again]),
+    [
+      [1, true],
+      [3, true],
+    ],
+  );
+});
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** How many of them are still somewhere. */
+async function kept(given: WeakRef<object>[]): Promise<number> {
+  await setImmediate(); // a WeakRef keeps what it is given until then
+  collect();
+  return given.filter(each => each.deref() !== undefined).length;
+}
+
+test("of what is given up nothing is kept, while a client takes nothing; the newest stay, in order", async () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  const given: WeakRef<object>[] = [];
+  for (let identity = 1; identity <= 10_000; identity++) {
+    const { message: own } = queue.add(identity, { ...message }, 1, false);
+    if (queue.length <= 10) continue;
+    given.push(new WeakRef(own));
+    assert.equal(queue.dropOldest()?.identity, identity - 10);
+  }
+  assert.ok((await kept(given)) < 2_000);
+  const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.number() && queue.next()));
+  assert.deepEqual(
+    left.map(each => each?.owed.identity),
+    Array.from({ length: 10 }, (_, i) => 9_991 + i),
+  );
+});
+
+test("of what is given up nothing is kept, while a client acknowledges nothing and is asked each time", async () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  for (let identity = 1; identity <= WINDOW; identity++) queue.add(identity, message, 1, false);
+  for (let sent = 1; sent <= WINDOW; sent++) assert.ok(queue.next());
+  const given: WeakRef<object>[] = [];
+  for (let identity = WINDOW + 1; identity <= 10_000; identity++) {
+    const { message: own } = queue.add(identity, { ...message }, 1, false);
+    assert.equal(queue.next(), null, "all that may be on their way are");
+    if (queue.length <= WINDOW + 10) continue;
+    given.push(new WeakRef(own));
+    assert.equal(queue.dropOldest()?.identity, identity - 10);
+  }
+  assert.ok((await kept(given)) < 2_000);
+  assert.equal(queue.length, WINDOW + 10); // the queue itself was there till now
+});
+
+test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]", () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  queue.add(0, message, 1, false);
+  const held = queue.next()?.packetId;
+  for (let identity = 1; identity <= 65_535; identity++) {
+    queue.add(identity, message, 1, false);
+    const packetId = queue.next()?.packetId ?? 0;
+    assert.notEqual(packetId, held);
+    assert.ok(packetId >= 1 && packetId <= 65_535);
+    queue.acknowledged(packetId);
+  }
+  assert.equal(queue.inFlight, 1);
+});
+
+test("what is acknowledged before a new connection has sent it again is not in flight there", () => {
+  const queue = new SessionQueue();
+  queue.connect();
+  for (const identity of [1, 2]) queue.add(identity, message, 1, false);
+  const [first, second] = [queue.next(), queue.next()];
+  assert.equal(queue.inFlight, 2);
+  queue.disconnect();
+  queue.connect();
+  queue.acknowledged(first?.packetId ?? 0);
+  assert.deepEqual([queue.inFlight, queue.length], [0, 1]);
+  assert.equal(queue.next()?.packetId, second?.packetId);
+  assert.equal(queue.inFlight, 1);
+});
