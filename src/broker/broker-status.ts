@@ -1,14 +1,14 @@
 import type { BrokerStatus } from "../events/events.js";
 import { BROKER_STATUS_TOPIC } from "../protocol/topics.js";
-import type { Connection } from "./client-connection.js";
-import type { Message } from "./message.js";
+import type { ClientConnection } from "./client-connection.js";
+import type { ApplicationMessage } from "./message.js";
 import type { Store } from "./store/store.js";
 
 /** Of each kind, so many are listed: a message that nobody could read would help nobody. */
 const MOST_LISTED = 1000;
 
 /** What the broker holds at this moment. */
-export function statusOf(store: Store, connections: Connection[]): BrokerStatus {
+export function brokerStatusOf(store: Store, connections: ClientConnection[]): BrokerStatus {
   const clients = connections.flatMap(({ session, connect, address }) =>
     session && connect && !session.subscriptions.has(BROKER_STATUS_TOPIC) // not who asks
       ? [
@@ -34,7 +34,7 @@ export function statusOf(store: Store, connections: Connection[]): BrokerStatus 
     qos,
     retain,
   }));
-  const retained = Array.from(store.retained(), ({ topic, qos, payload }: Message) => ({
+  const retained = Array.from(store.retained(), ({ topic, qos, payload }: ApplicationMessage) => ({
     topic,
     qos,
     bytes: Buffer.byteLength(payload),

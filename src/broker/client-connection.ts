@@ -6,21 +6,21 @@ import { describePacket } from "../protocol/describe-packet.js";
 import { type Acknowledgment, acknowledgmentFault } from "./session/acknowledgment-rules.js";
 import { type AedesClient, hasDisconnected } from "./aedes/internals.js";
 import { causeOfEnd, REFUSED, willClause } from "./disconnect-cause.js";
-import { Delivery } from "./session/sender.js";
+import { Sender } from "./session/sender.js";
 import { isLoopback } from "./net/loopback.js";
-import type { Login, Rights } from "./auth/authenticator.js";
-import type { Message } from "./message.js";
-import type { Pace } from "./event-throttle.js";
-import type { QueueLimit } from "./limits/queue-limiter.js";
-import { RetainedDelivery } from "./session/retained-sender.js";
+import type { Login, Permissions } from "./auth/authenticator.js";
+import type { ApplicationMessage } from "./message.js";
+import type { EventThrottle } from "./event-throttle.js";
+import type { QueueLimiter } from "./limits/queue-limiter.js";
+import { RetainedSender } from "./session/retained-sender.js";
 import type { Session, StoredSubscription } from "./session/session.js";
-import type { Settle, Store } from "./store/store.js";
-import type { Unread } from "./limits/slow-consumers.js";
+import type { DoneCallback, Store } from "./store/store.js";
+import type { SlowConsumers } from "./limits/slow-consumers.js";
 
 const PROTOCOL_VERSIONS: Record<number, string> = { 3: "3.1", 4: "3.1.1" };
 
 /** One network connection, from its first byte to what became of its will, and the events that tell so. */
-export class Connection {
+export class ClientConnection {
   readonly address: string;
   /** It comes from this computer. */
   readonly isLocal: boolean;
@@ -34,9 +34,9 @@ export class Connection {
   /** What MQTT is spoken on. */
   readonly #stream: Duplex;
   readonly #store: Store;
-  readonly #limit: QueueLimit;
-  readonly #unread: Unread;
-  readonly #pace: Pace;
+  readonly #limit: QueueLimiter;
+  readonly #unread: SlowConsumers;
+  readonly #pace: EventThrottle;
   #phase: "new" | "refused" | "connected" | "ended" = "new";
   #cause: EndCause | null = null;
   /** Past which the client went, where that is the cause, or why it is refused. */
@@ -44,10 +44,10 @@ export class Connection {
   #willDue = false;
   #wasConnected = false;
   #login: Login | null = null;
-  #rights: Rights | null = null;
+  #rights: Permissions | null = null;
   #session: Session | null = null;
-  #delivery: Delivery | null = null;
-  #retained: RetainedDelivery | null = null;
+  #delivery: Sender | null = null;
+  #retained: RetainedSender | null = null;
   /** What waits until the sink is free. */
   #held = 0;
   #resolveGone = () => {};
@@ -57,9 +57,9 @@ export class Connection {
     stream: Duplex,
     { remoteAddress, remotePort }: Socket,
     store: Store,
-    limit: QueueLimit,
-    unread: Unread,
-    pace: Pace,
+    limit: QueueLimiter,
+    unread: SlowConsumers,
+    pace: EventThrottle,
   ) {
     this.#client = client;
     this.#stream = stream;
@@ -88,7 +88,7 @@ export class Connection {
   }
 
   /** The client has logged in, or may now do what it could not before, or less. */
-  authorize(login: Login, rights: Rights): void {
+  authorize(login: Login, rights: Permissions): void {
     this.#login = login;
     this.#rights = rights;
   }
@@ -111,7 +111,7 @@ export class Connection {
   inTurn(isTold: boolean, goOn: () => void): void {
     if (!isTold && this.#held === 0) return goOn();
     this.#held += 1;
-    this.#pace.whenFree(() => {
+    this.#pace.whenIdle(() => {
       this.#held -= 1;
       goOn();
     });
@@ -142,19 +142,19 @@ export class Connection {
     session.established = true;
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     this.#tellWillStored();
-    this.#delivery = new Delivery(this.#stream, session, this.#store, this.#unread, {
+    this.#delivery = new Sender(this.#stream, session, this.#store, this.#unread, {
       delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
       dropped: (topic, limit) => this.#tellDropped(topic, limit),
       mayReceive: topic => this.maySubscribe(topic),
     });
-    this.#retained = new RetainedDelivery(this.#delivery, session, this.#store, this.#limit);
+    this.#retained = new RetainedSender(this.#delivery, session, this.#store, this.#limit);
   }
 
   /** With --debug: as many as can be told; the rest is counted. */
   tellPacket(direction: "sent" | "received", packet: { cmd: string }): void {
     const clientId = this.connect?.clientId ?? null;
     const description = describePacket(packet);
-    this.#pace.emitOften(() => ({
+    this.#pace.emitSampled(() => ({
       event: "packet",
       clientId,
       address: this.address,
@@ -179,11 +179,15 @@ export class Connection {
   }
 
   /** @param retained what it finds, to be sent after SUBACK; null stands for what it does not find */
-  subscribe(subscription: StoredSubscription, retained: Iterable<Message | null>, settle: Settle): void {
+  subscribe(
+    subscription: StoredSubscription,
+    retained: Iterable<ApplicationMessage | null>,
+    settle: DoneCallback,
+  ): void {
     const session = this.#session;
     if (!session) return settle(null);
     this.#store.subscribe(session, subscription);
-    this.#store.whenSafe(error => {
+    this.#store.onDurable(error => {
       // What a resumed session has subscribed to before finds nothing anew. What was published before it and is safe
       // by now would not come otherwise.
       if (!error) this.#retained?.found(subscription, retained);
@@ -219,7 +223,7 @@ export class Connection {
     const reason = why(limit);
     if (connect) this.#emit({ event, clientId: connect.clientId, address, reason, limit });
     // Anybody can come and say nothing of use, as often as the network carries.
-    else this.#pace.emitOften(() => ({ event, clientId: null, address, reason, limit }));
+    else this.#pace.emitSampled(() => ({ event, clientId: null, address, reason, limit }));
   }
 
   /** Something ends the connection now. What comes after its end, or after DISCONNECT, is not the cause. */
@@ -327,7 +331,7 @@ export class Connection {
     const { clientId } = this;
     const queued = this.#session?.queue.length ?? 0;
     const event = "message-dropped";
-    this.#pace.emitOften(() => ({ event, clientId, topic, packetId: null, queued, limit }));
+    this.#pace.emitSampled(() => ({ event, clientId, topic, packetId: null, queued, limit }));
   }
 
   #tellMessage(
@@ -336,7 +340,7 @@ export class Connection {
     packetId: number | null,
   ): void {
     const queued = this.#session?.queue.length ?? 0;
-    this.#pace.emitOften(() => ({ event, clientId: this.clientId, topic, packetId, queued }));
+    this.#pace.emitSampled(() => ({ event, clientId: this.clientId, topic, packetId, queued }));
   }
 
   #end(): void {
@@ -370,7 +374,7 @@ export class Connection {
 }
 
 /** What is distributed of a packet. */
-export const messageOf = ({ topic, payload, qos, retain }: PublishPacket): Message => ({
+export const messageOf = ({ topic, payload, qos, retain }: PublishPacket): ApplicationMessage => ({
   topic,
   payload: ownBytes(payload),
   qos,

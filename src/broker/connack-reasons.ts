@@ -1,6 +1,6 @@
 import type { ConnectPacket } from "aedes";
 import type { ReachedLimit } from "../events/events.js";
-import { isBrokersOwn } from "../protocol/topics.js";
+import { isSysTopic } from "../protocol/topics.js";
 import { pastLimit } from "./limits/limits.js";
 
 /** CONNACK return codes of MQTT 3.1.1, 3.2.2.3, in words. */
@@ -53,6 +53,6 @@ export function tlsFault({ code = "", message, syscall }: NodeJS.ErrnoException)
 export function willTopicFault(topic: string): string | null {
   if (topic === "") return "the will's topic is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "the will's topic has a wildcard [MQTT-3.3.2-2]";
-  if (isBrokersOwn(topic)) return "the will's topic is the broker's own ($SYS)";
+  if (isSysTopic(topic)) return "the will's topic is the broker's own ($SYS)";
   return null;
 }

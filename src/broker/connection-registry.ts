@@ -2,90 +2,97 @@ import type { Client, PublishPacket } from "aedes";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ReachedLimit } from "../events/events.js";
-import { BROKER_STATUS_TOPIC, isBrokersOwn, topicFilterProblem } from "../protocol/topics.js";
+import { BROKER_STATUS_TOPIC, isSysTopic, topicFilterProblem } from "../protocol/topics.js";
 import {
-  answerBeforeClosing,
-  endSilence,
+  flushBeforeClose,
+  limitIdleTime,
   type AedesBroker,
   type AedesClient,
   hasDisconnected,
-  holdBackRest,
-  refuseBadStrings,
-  refuseFaults,
-  refuseIdlers,
+  deferPipelined,
+  refuseInvalidStrings,
+  refuseInvalidPackets,
+  limitConnectTime,
   refuseLargePackets,
-  registerNoneThatIsOver,
-  takeOverDistribution,
-  takeOverLimits,
-  watchUnfinished,
+  skipClosedClients,
+  disableAedesDistribution,
+  disableAedesLimits,
+  watchPartialPackets,
   watchPackets,
 } from "./aedes/internals.js";
-import { type Access, isRefusal, NOBODY, Refusal, ReturnCode } from "./auth/authenticator.js";
+import { type Authenticator, isRefusal, ANONYMOUS, Refusal, ReturnCode } from "./auth/authenticator.js";
 import { causeOfError, limitOf, REFUSED, willClause } from "./disconnect-cause.js";
-import { Connection, messageOf } from "./client-connection.js";
-import type { Message } from "./message.js";
+import { ClientConnection, messageOf } from "./client-connection.js";
+import type { ApplicationMessage } from "./message.js";
 import { LimitError, type Limits, pastLimit, topicPastLimit } from "./limits/limits.js";
-import type { Pace } from "./event-throttle.js";
+import type { EventThrottle } from "./event-throttle.js";
 import { isNoSubscription } from "./aedes/persistence.js";
-import { Publications } from "./router.js";
-import { QueueLimit } from "./limits/queue-limiter.js";
+import { Router } from "./router.js";
+import { QueueLimiter } from "./limits/queue-limiter.js";
 import { notMqttReason, refusalReason, willTopicFault } from "./connack-reasons.js";
 import type { Session } from "./session/session.js";
-import { StoreLimits } from "./limits/store-quota.js";
-import { statusOf } from "./broker-status.js";
-import { safe, type Settle, type Store } from "./store/store.js";
-import { UnfinishedPackets } from "./limits/partial-packets.js";
-import { Unread } from "./limits/slow-consumers.js";
-import { WillLimit } from "./limits/will-quota.js";
+import { StoreQuota } from "./limits/store-quota.js";
+import { brokerStatusOf } from "./broker-status.js";
+import { durable, type DoneCallback, type Store } from "./store/store.js";
+import { PartialPackets } from "./limits/partial-packets.js";
+import { SlowConsumers } from "./limits/slow-consumers.js";
+import { WillQuota } from "./limits/will-quota.js";
 
 const NO_ROOM = { name: "disk", most: null } as const;
 
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
-export class Connections {
+export class ConnectionRegistry {
   readonly #broker: AedesBroker;
   readonly #store: Store;
   readonly #limits: Limits;
-  readonly #limit: QueueLimit;
-  readonly #room: StoreLimits;
-  readonly #unfinished: UnfinishedPackets;
-  readonly #unread: Unread;
-  readonly #wills: WillLimit;
-  readonly #access: Access;
+  readonly #limit: QueueLimiter;
+  readonly #room: StoreQuota;
+  readonly #unfinished: PartialPackets;
+  readonly #unread: SlowConsumers;
+  readonly #wills: WillQuota;
+  readonly #access: Authenticator;
   /** Who has no user name may come in, as far as was looked last. */
   #isOpenToNobody: boolean;
-  readonly #pace: Pace;
+  readonly #pace: EventThrottle;
   /** Tell of every packet. */
   readonly #debug: boolean;
-  readonly #publications: Publications;
-  readonly #open = new Set<Connection>();
+  readonly #publications: Router;
+  readonly #open = new Set<ClientConnection>();
   /** Weak, since the news of a published will may come long after its connection is gone. */
-  readonly #byClient = new WeakMap<object, Connection>();
+  readonly #byClient = new WeakMap<object, ClientConnection>();
   /** The newest connection of each client identifier. */
-  readonly #byId = new Map<string, Connection>();
+  readonly #byId = new Map<string, ClientConnection>();
 
-  constructor(broker: AedesBroker, store: Store, limits: Limits, access: Access, pace: Pace, debug: boolean) {
+  constructor(
+    broker: AedesBroker,
+    store: Store,
+    limits: Limits,
+    access: Authenticator,
+    pace: EventThrottle,
+    debug: boolean,
+  ) {
     this.#broker = broker;
     this.#store = store;
     this.#limits = limits;
-    this.#limit = new QueueLimit(store, limits, pace);
-    this.#room = new StoreLimits(store, limits);
-    this.#unfinished = new UnfinishedPackets(limits["unfinished-bytes"]);
-    this.#unread = new Unread(limits);
-    this.#wills = new WillLimit(limits["will-bytes"]);
+    this.#limit = new QueueLimiter(store, limits, pace);
+    this.#room = new StoreQuota(store, limits);
+    this.#unfinished = new PartialPackets(limits["unfinished-bytes"]);
+    this.#unread = new SlowConsumers(limits);
+    this.#wills = new WillQuota(limits["will-bytes"]);
     this.#access = access;
-    this.#isOpenToNobody = access.holds(NOBODY);
+    this.#isOpenToNobody = access.holds(ANONYMOUS);
     this.#pace = pace;
     this.#debug = debug;
-    this.#publications = new Publications(store, this.#room, this.#limit, pace);
-    takeOverLimits(broker);
-    takeOverDistribution(broker);
-    registerNoneThatIsOver(broker);
+    this.#publications = new Router(store, this.#room, this.#limit, pace);
+    disableAedesLimits(broker);
+    disableAedesDistribution(broker);
+    skipClosedClients(broker);
     this.#hook();
     this.#listen();
   }
 
   /** By aedes' client. */
-  of(client: object | null): Connection | undefined {
+  of(client: object | null): ClientConnection | undefined {
     return client ? this.#byClient.get(client) : undefined;
   }
 
@@ -97,15 +104,15 @@ export class Connections {
   /** @param stream what MQTT is spoken on: the socket itself, or what lies on it */
   add(stream: Duplex, socket: Socket): void {
     const client = this.#broker.handle(stream) as AedesClient;
-    refuseBadStrings(client);
+    refuseInvalidStrings(client);
     refuseLargePackets(client, this.#limits["packet-bytes"]);
-    refuseIdlers(client, this.#limits);
+    limitConnectTime(client, this.#limits);
     // What came before the end is still parsed after it, when nobody would forget it any more.
-    watchUnfinished(client, (packet, bytes) =>
+    watchPartialPackets(client, (packet, bytes) =>
       this.#unfinished.tell(client, packet, stream.destroyed ? 0 : bytes),
     );
-    answerBeforeClosing(client, stream, goOn => this.#store.whenSafe(goOn));
-    const connection = new Connection(
+    flushBeforeClose(client, stream, goOn => this.#store.onDurable(goOn));
+    const connection = new ClientConnection(
       client,
       stream,
       socket,
@@ -114,7 +121,9 @@ export class Connections {
       this.#unread,
       this.#pace,
     );
-    refuseFaults(client, (acknowledgment, packetId) => connection.acknowledges(acknowledgment, packetId));
+    refuseInvalidPackets(client, (acknowledgment, packetId) =>
+      connection.acknowledges(acknowledgment, packetId),
+    );
     if (this.#debug) watchPackets(client, (...packet) => connection.tellPacket(...packet));
     this.#open.add(connection);
     this.#byClient.set(client, connection);
@@ -134,7 +143,7 @@ export class Connections {
   /** Somebody came and never spoke MQTT: anybody can, as often as the network carries. */
   refused({ remoteAddress, remotePort }: Socket, reason: string, limit: ReachedLimit | null = null): void {
     const address = `${remoteAddress}:${remotePort}`;
-    this.#pace.emitOften(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
+    this.#pace.emitSampled(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
   }
 
   /** Nor agreed in time on what lies under it. */
@@ -145,7 +154,7 @@ export class Connections {
 
   /** All the wills before any connection ends, so that a watcher who has a will itself sees the others'. */
   async publishWills(): Promise<void> {
-    const publish = (connection: Connection) => (will: PublishPacket, published: () => void) =>
+    const publish = (connection: ClientConnection) => (will: PublishPacket, published: () => void) =>
       this.#publications.accept(messageOf(will), { willOf: connection.clientId, will }, published);
     await Promise.all(this.all().map(connection => connection.publishWill(publish(connection))));
   }
@@ -153,7 +162,7 @@ export class Connections {
   /** Of the clients that were connected when a broker died with this store [MQTT-3.1.2-8]. */
   async publishWillsOfTheDead(): Promise<void> {
     const cause = "broker-stopped";
-    const publish = ([clientId, will, user]: [string, Message, string | null]) =>
+    const publish = ([clientId, will, user]: [string, ApplicationMessage, string | null]) =>
       new Promise<void>(resolve => {
         const { topic } = will;
         const isRefused = !this.#access.rightsOf(user, clientId).mayPublish(topic);
@@ -186,8 +195,8 @@ export class Connections {
   /** Nothing more is queued for an absent client that its session's owner may not receive any more. */
   dropForbidden(): void {
     // What was nobody's before there were users is the first one's who asks for it, and is judged then.
-    const judgesNobody = this.#isOpenToNobody || this.#access.holds(NOBODY);
-    this.#isOpenToNobody = this.#access.holds(NOBODY);
+    const judgesNobody = this.#isOpenToNobody || this.#access.holds(ANONYMOUS);
+    this.#isOpenToNobody = this.#access.holds(ANONYMOUS);
     for (const session of this.#store.storedSessions()) {
       const { user, clientId } = session;
       if (user === null && !judgesNobody) continue;
@@ -196,27 +205,27 @@ export class Connections {
         if (rights.maySubscribe(topicFilter)) continue;
         this.#store.unsubscribe(session, topicFilter);
         const gone = { clientId, user, action: "subscribe", topic: topicFilter } as const;
-        this.#pace.emitWhileFree(() => ({ event: "not-authorized", ...gone }));
-        this.#pace.emitWhileFree(() => ({ event: "unsubscribed", clientId, topicFilter, qos: null }));
+        this.#pace.emitIfIdle(() => ({ event: "not-authorized", ...gone }));
+        this.#pace.emitIfIdle(() => ({ event: "unsubscribed", clientId, topicFilter, qos: null }));
       }
     }
   }
 
-  all(): Connection[] {
+  all(): ClientConnection[] {
     return [...this.#open];
   }
 
   /** With what the broker holds, for who asks for that. */
-  #foundBy(topicFilter: string): Iterable<Message | null> {
+  #foundBy(topicFilter: string): Iterable<ApplicationMessage | null> {
     return topicFilter === BROKER_STATUS_TOPIC ? this.#status() : this.#store.foundRetained(topicFilter);
   }
 
-  *#status(): Iterable<Message> {
-    const payload = Buffer.from(JSON.stringify(statusOf(this.#store, this.all())));
+  *#status(): Iterable<ApplicationMessage> {
+    const payload = Buffer.from(JSON.stringify(brokerStatusOf(this.#store, this.all())));
     yield { topic: BROKER_STATUS_TOPIC, payload, qos: 1, retain: true };
   }
 
-  #forget(connection: Connection): void {
+  #forget(connection: ClientConnection): void {
     this.#open.delete(connection);
     if (this.#byId.get(connection.clientId) === connection) this.#byId.delete(connection.clientId);
   }
@@ -234,7 +243,7 @@ export class Connections {
     broker.preConnect = (client, packet, callback) => {
       const connection = this.of(client);
       if (connection) connection.connect = packet;
-      holdBackRest(client as AedesClient);
+      deferPipelined(client as AedesClient);
       const fault = packet.will ? this.#willFault(packet.will.topic) : null;
       callback(fault, fault === null);
     };
@@ -280,7 +289,7 @@ export class Connections {
         const limit = this.#room.subscription(session, topicFilter);
         if (limit) {
           const { clientId } = connection;
-          this.#pace.emitOften(() => ({ event: "subscription-refused", clientId, topicFilter, limit }));
+          this.#pace.emitSampled(() => ({ event: "subscription-refused", clientId, topicFilter, limit }));
           return callback(null, null);
         }
         const retained = this.#foundBy(topicFilter);
@@ -293,7 +302,7 @@ export class Connections {
       if (isWill) connection.willIsDue();
       const tooLate = !isWill && client !== null && hasDisconnected(client as AedesClient);
       const publish = () => {
-        if (isBrokersOwn(packet.topic)) return callback(new Error("topics under $SYS are the broker's own"));
+        if (isSysTopic(packet.topic)) return callback(new Error("topics under $SYS are the broker's own"));
         if (tooLate) return callback(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
         if (connection && !connection.mayPublish(packet.topic)) {
           if (isWill) connection.willRefused();
@@ -321,7 +330,7 @@ export class Connections {
   }
 
   /** Before its sender is answered, a message is where it belongs. A QoS 2 one is taken once [MQTT-4.3.3-2]. */
-  #take(packet: PublishPacket, session: Session | null, settle: Settle): void {
+  #take(packet: PublishPacket, session: Session | null, settle: DoneCallback): void {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
     const arrival = session && packetId !== undefined ? { session, packetId } : null;
     const isKnown = () => arrival?.session.received.has(arrival.packetId) === true;
@@ -331,13 +340,15 @@ export class Connections {
       return this.#publications.accept(messageOf(packet), arrival, settle);
     }
     // Its first coming may not be safe yet, and may be refused.
-    this.#store.whenSafe(error => (error || isKnown() ? settle(error) : this.#take(packet, session, settle)));
+    this.#store.onDurable(error =>
+      error || isKnown() ? settle(error) : this.#take(packet, session, settle),
+    );
   }
 
   /** @throws Refusal */
   async #logIn(
     client: Client,
-    connection: Connection,
+    connection: ClientConnection,
     username: string | undefined,
     password: Buffer | undefined,
   ): Promise<void> {
@@ -366,7 +377,7 @@ export class Connections {
    * Waits until an older connection with the same client identifier is gone. aedes would go on at once, and the older
    * one's clean-up could then end the session that the new one has.
    */
-  async #accept(client: Client, connection: Connection, goOn: () => void): Promise<void> {
+  async #accept(client: Client, connection: ClientConnection, goOn: () => void): Promise<void> {
     const { user } = connection;
     this.#checkId(client.id, user);
     const previous = this.#byId.get(client.id);
@@ -379,8 +390,8 @@ export class Connections {
     const session = client.clean ? this.#store.openClean(client.id) : this.#store.openStored(client.id, user);
     connection.accept(session);
     connection.dropForbidden();
-    if (session.stored && !session.established) await safe(this.#store);
-    this.#pace.whenFree(goOn);
+    if (session.stored && !session.established) await durable(this.#store);
+    this.#pace.whenIdle(goOn);
   }
 
   /** A WebSocket's frame that is too large for any packet is one of the limits' errors too. */
@@ -399,7 +410,7 @@ export class Connections {
       const { returnCode = 0, sessionPresent } = connack;
       if (returnCode === 0) {
         connection.connected(connect, sessionPresent);
-        endSilence(client as AedesClient, this.#limits);
+        limitIdleTime(client as AedesClient, this.#limits);
       } else connection.refused(limit => refusalReason(returnCode, connect, limit, connection.refusal));
     });
     broker.on("connectionError", (client, cause) => {

@@ -5,7 +5,7 @@ const SECOND = 1000;
 const MOST_A_SECOND = 2000;
 
 /** Emits to a sink that may be slow, and lets others wait until it has taken what it was given. */
-export class Pace {
+export class EventThrottle {
   readonly #sink: Sink<BrokerEvent>;
   #busy: Promise<void> | null = null;
   /** What goes on when the sink is free, in the order in which it came. */
@@ -33,7 +33,7 @@ export class Pace {
   }
 
   /** An event that comes with every message: so many a second, and only while the sink is free; the rest is counted. */
-  emitOften(event: () => BrokerEvent): void {
+  emitSampled(event: () => BrokerEvent): void {
     if (this.#busy || this.#told >= MOST_A_SECOND) return this.#omit();
     this.#startSecond();
     this.#told += 1;
@@ -41,7 +41,7 @@ export class Pace {
   }
 
   /** An event that may come with every message, and matters: all of them while the sink is free; the rest is counted. */
-  emitWhileFree(event: () => BrokerEvent): void {
+  emitIfIdle(event: () => BrokerEvent): void {
     if (this.#busy) this.#omit();
     else this.emit(event());
   }
@@ -76,7 +76,7 @@ export class Pace {
   }
 
   /** Goes on at once where the sink is free, else when it is; no other waits less for having come later. */
-  whenFree(goOn: () => void): void {
+  whenIdle(goOn: () => void): void {
     if (this.#busy || this.#waiting.length > 0) this.#waiting.push(goOn);
     else goOn();
   }

@@ -1,7 +1,7 @@
 import type { QoS } from "../events/events.js";
 
 /** What somebody published, or left as a will. */
-export interface Message {
+export interface ApplicationMessage {
   readonly topic: string;
   readonly payload: Buffer | string;
   readonly qos: QoS;

@@ -1,19 +1,19 @@
 import { LimitError } from "./limits/limits.js";
-import type { Message } from "./message.js";
-import type { Pace } from "./event-throttle.js";
-import type { QueueLimit } from "./limits/queue-limiter.js";
+import type { ApplicationMessage } from "./message.js";
+import type { EventThrottle } from "./event-throttle.js";
+import type { QueueLimiter } from "./limits/queue-limiter.js";
 import type { Session } from "./session/session.js";
-import type { StoreLimits } from "./limits/store-quota.js";
-import type { Origin, Settle, Store, Target } from "./store/store.js";
+import type { StoreQuota } from "./limits/store-quota.js";
+import type { Origin, DoneCallback, Store, Target } from "./store/store.js";
 
 /** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
-export class Publications {
+export class Router {
   readonly #store: Store;
-  readonly #room: StoreLimits;
-  readonly #limit: QueueLimit;
-  readonly #pace: Pace;
+  readonly #room: StoreQuota;
+  readonly #limit: QueueLimiter;
+  readonly #pace: EventThrottle;
 
-  constructor(store: Store, room: StoreLimits, limit: QueueLimit, pace: Pace) {
+  constructor(store: Store, room: StoreQuota, limit: QueueLimiter, pace: EventThrottle) {
     this.#store = store;
     this.#room = room;
     this.#limit = limit;
@@ -21,7 +21,7 @@ export class Publications {
   }
 
   /** @param settle told when the message is safe, and on its way; with a LimitError where it can't be retained */
-  accept(message: Message, origin: Origin | null, settle: Settle): void {
+  accept(message: ApplicationMessage, origin: Origin | null, settle: DoneCallback): void {
     const limit = message.retain ? this.#room.retained(message) : null;
     if (!limit) return this.#accept(message, origin, settle);
     if (!origin || !("willOf" in origin)) return settle(new LimitError(limit));
@@ -30,7 +30,7 @@ export class Publications {
     this.#accept({ ...message, retain: false }, origin, settle);
   }
 
-  #accept(message: Message, origin: Origin | null, settle: Settle): void {
+  #accept(message: ApplicationMessage, origin: Origin | null, settle: DoneCallback): void {
     this.#store.accept(message, origin, (targets, error) => {
       if (error) return settle(error);
       if (message.retain) this.#tellRetained(message);
@@ -39,11 +39,11 @@ export class Publications {
     });
   }
 
-  #tellRetained({ topic, payload }: Message): void {
+  #tellRetained({ topic, payload }: ApplicationMessage): void {
     this.#pace.emit({ event: payload.length === 0 ? "retained-cleared" : "message-retained", topic });
   }
 
-  #passOn(message: Message, { session, owed }: Target): void {
+  #passOn(message: ApplicationMessage, { session, owed }: Target): void {
     const { delivery } = session;
     // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
     if (!owed) return delivery?.sendOnce(message, false);
@@ -53,8 +53,8 @@ export class Publications {
     if (!owed.sent) this.#tellQueued(session, message);
   }
 
-  #tellQueued({ clientId, queue }: Session, { topic }: Message): void {
+  #tellQueued({ clientId, queue }: Session, { topic }: ApplicationMessage): void {
     const queued = queue.length;
-    this.#pace.emitOften(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
+    this.#pace.emitSampled(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
   }
 }

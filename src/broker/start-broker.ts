@@ -5,14 +5,14 @@ import type { Duplex } from "node:stream";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events/events.js";
 import { type AedesBroker, noEmitter } from "./aedes/internals.js";
-import { type Access, OPEN_TO_ALL } from "./auth/authenticator.js";
-import { Connections } from "./connection-registry.js";
-import { Headcount } from "./limits/connection-limiter.js";
-import { FAREWELL, type Limits, limitsFrom } from "./limits/limits.js";
+import { type Authenticator, ALLOW_ALL } from "./auth/authenticator.js";
+import { ConnectionRegistry } from "./connection-registry.js";
+import { ConnectionLimiter } from "./limits/connection-limiter.js";
+import { CLOSE_GRACE_MS, type Limits, limitsFrom } from "./limits/limits.js";
 import { listen, type Listening, type ListenSettings } from "./net/listeners.js";
 import { isLoopback } from "./net/loopback.js";
 import { MemoryStore } from "./store/memory-store.js";
-import { Pace } from "./event-throttle.js";
+import { EventThrottle } from "./event-throttle.js";
 import type { DataSettings } from "./store/journaled/journaled-store.js";
 import { openStore } from "./store/open-store.js";
 import { Persistence } from "./aedes/persistence.js";
@@ -42,8 +42,8 @@ export interface RunningBroker {
  * data where it should
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
-  const pace = new Pace(sink);
-  const access = settings.users ? await accessFrom(settings.users, pace, () => connections) : OPEN_TO_ALL;
+  const pace = new EventThrottle(sink);
+  const access = settings.users ? await accessFrom(settings.users, pace, () => connections) : ALLOW_ALL;
   const inMemory = () => ({ store: new MemoryStore(), found: [] });
   const { store, found } = settings.data
     ? await openStore(settings.data, pace).catch((error: unknown) => {
@@ -69,13 +69,14 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     drainTimeout: 0,
     concurrency: 0, // of listeners on a socket, here
   })) as AedesBroker;
-  const connections = new Connections(aedes, store, limits, access, pace, settings.debug ?? false);
-  const headcount = new Headcount(limits, pace);
+  const connections = new ConnectionRegistry(aedes, store, limits, access, pace, settings.debug ?? false);
+  const headcount = new ConnectionLimiter(limits, pace);
   const door = {
     open: (stream: Duplex, socket: Socket) => connections.add(stream, socket),
-    keeps: (stream: Duplex, message: object, bytes: number) => connections.keeps(stream, message, bytes),
+    onPartialBytes: (stream: Duplex, message: object, bytes: number) =>
+      connections.keeps(stream, message, bytes),
     refused: (socket: Socket, reason: string) => connections.refused(socket, reason),
-    late: (socket: Socket) => connections.late(socket),
+    onHandshakeTimeout: (socket: Socket) => connections.late(socket),
     failed: (error: Error) => pace.emit(failure(error)),
   };
   const listening = await listen(settings, limits, headcount, door).catch(async error => {
@@ -121,7 +122,11 @@ const PASSWORDS_IN_CLEAR: BrokerEvent = {
   hint: "Listen with TLS alone: --tls-cert FILE --tls-key FILE --tls-only.",
 };
 
-async function accessFrom(file: string, pace: Pace, connections: () => Connections): Promise<Access> {
+async function accessFrom(
+  file: string,
+  pace: EventThrottle,
+  connections: () => ConnectionRegistry,
+): Promise<Authenticator> {
   const { openUsers } = await import("./auth/users.js");
   return openUsers(file, {
     read: (file, users, anonymous) => pace.emit({ event: "users-read", file, users, anonymous }),
@@ -138,19 +143,23 @@ const failure = (error: Error): BrokerEvent => ({
   hint: "Stop it and start it again; without --data, what it had stored is gone then.",
 });
 
-async function stop(listening: Listening, aedes: AedesBroker, connections: Connections): Promise<void> {
+async function stop(
+  listening: Listening,
+  aedes: AedesBroker,
+  connections: ConnectionRegistry,
+): Promise<void> {
   listening.close();
   await setImmediate(); // aedes tells of a CONNACK one turn after it went out
   const all = connections.all();
   for (const connection of all) connection.ending("broker-stopped");
-  await Promise.race([farewell(connections), setTimeout(FAREWELL, undefined, { ref: false })]);
+  await Promise.race([farewell(connections), setTimeout(CLOSE_GRACE_MS, undefined, { ref: false })]);
   await closeAedes(aedes);
   for (const connection of all) connection.destroy();
   await listening.end();
 }
 
 /** The wills first, while those who watch them are still connected. */
-async function farewell(connections: Connections): Promise<void> {
+async function farewell(connections: ConnectionRegistry): Promise<void> {
   await connections.publishWills();
   await Promise.all(connections.all().map(connection => connection.finish()));
 }

@@ -2,10 +2,10 @@ import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { homedir } from "node:os";
 import path from "node:path";
 import { usageError } from "../util/errors.js";
-import type { Computer } from "../config/settings/connection-settings.js";
+import type { Host } from "../config/settings/connection-settings.js";
 import type { Variables } from "../config/settings/merge-sources.js";
 
-export const computer = (variables: Variables, platform: string): Computer => ({
+export const host = (variables: Variables, platform: string): Host => ({
   readFile,
   ownSuffix: () => ownSuffix(path.join(stateFolder(variables, platform), "mqtt-lwt-lab", "suffix")),
 });

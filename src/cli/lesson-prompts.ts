@@ -1,6 +1,6 @@
-import { type Control, pause } from "../clients/run-context.js";
+import { type RunContext, pause } from "../clients/run-context.js";
 import type { LessonEvent, Sink } from "../events/events.js";
-import type { Audience } from "../lessons/lessons.js";
+import type { LessonPrompts } from "../lessons/lessons.js";
 
 interface Manner {
   /** Wait for a key before each step. */
@@ -14,12 +14,12 @@ interface Manner {
 const GO_ON = new Set([" ", "\r", "\n", null]);
 
 /** Who sits at the keyboard; where there is none, nobody is waited for. */
-export function audienceOf(
+export function lessonPrompts(
   { step, quiz, pace }: Manner,
-  { stop, key }: Pick<Control, "stop" | "key">,
+  { stop, key }: Pick<RunContext, "stop" | "key">,
   sink: Sink<LessonEvent>,
   leave: () => void,
-): Audience {
+): LessonPrompts {
   /** @returns the first of these keys; null: something else that goes on */
   const pressed = async (what: "step" | "prediction", wanted: string): Promise<string | null> => {
     await sink({ event: "waiting", for: what, again: false });

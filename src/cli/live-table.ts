@@ -1,9 +1,9 @@
-import { drawable } from "../render/ascii.js";
+import { asDrawable } from "../render/ascii.js";
 import type { Size } from "../render/machine-table.js";
 import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
 import { tableText } from "../render/table-text.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
-import type { Live } from "./status-line.js";
+import type { StatusLine } from "./status-line.js";
 
 /** Milliseconds between two looks at the table, however much comes in. */
 const REFRESH = 250;
@@ -15,14 +15,15 @@ const ERASE_LINE = "\u001b[K";
 const toLine = (line: number) => `\u001b[${line};1H`;
 
 /** For sub-lwt --table: what it shows of events, and the window that is kept up to date. */
-export function machinesOnScreen(settings: SubSettings, screen: Screen, canRewrite: boolean) {
+export function liveTable(settings: SubSettings, screen: Screen, canRewrite: boolean) {
   const { render, frame } = tableText(settings, screen, canRewrite);
-  const live = (stream: NodeJS.WriteStream, line: Live | null) => new LiveTable(stream, screen, frame, line);
+  const live = (stream: NodeJS.WriteStream, line: StatusLine | null) =>
+    new LiveTable(stream, screen, frame, line);
   return { render, live };
 }
 
 /** Lines that fill the window and are refreshed in place; whatever else is written scrolls out above them. */
-class LiveTable implements Live {
+class LiveTable implements StatusLine {
   /** How many lines of the window are its own: all. */
   #shown = 0;
 
@@ -32,12 +33,12 @@ class LiveTable implements Live {
     /** Null as long as there is nothing to show. */
     private readonly frame: (size: Size) => string[] | null,
     /** Shown before that. */
-    private readonly line: Live | null,
+    private readonly line: StatusLine | null,
   ) {
     setInterval(() => this.#draw(), REFRESH).unref();
   }
 
-  set(line: Parameters<Live["set"]>[0]): void {
+  set(line: Parameters<StatusLine["set"]>[0]): void {
     this.line?.set(this.#shown > 0 ? null : line);
   }
 
@@ -60,7 +61,7 @@ class LiveTable implements Live {
     const rows = this.stream.rows || DEFAULT_HEIGHT;
     const lines = this.frame({ columns, rows });
     if (!lines) return;
-    const text = lines.map((line, i) => toLine(i + 1) + ERASE_LINE + drawable(line, this.screen)).join("");
+    const text = lines.map((line, i) => toLine(i + 1) + ERASE_LINE + asDrawable(line, this.screen)).join("");
     const end = lines.length < rows ? toLine(lines.length + 1) + ERASE_BELOW : toLine(rows);
     this.stream.write(this.#room(rows) + text + end);
     this.#shown = rows;

@@ -1,16 +1,16 @@
 import { aborted } from "../clients/run-context.js";
-import { addressOf, urlOf } from "../connection/broker-url.js";
-import { contradiction, ExitCode, usageError } from "../util/errors.js";
+import { parseAddress, urlOf } from "../connection/broker-url.js";
+import { conflictError, ExitCode, usageError } from "../util/errors.js";
 import { brokerOptions } from "../config/options/broker-options.js";
 import type { Values } from "../config/options/option.js";
 import { escapeText } from "../render/escape.js";
 import { brokerText } from "../render/broker-text.js";
 import type { Renderer } from "../render/renderer.js";
 import { listenSettings } from "../config/settings/broker-settings.js";
-import { computer } from "./host.js";
-import { run } from "./run-command.js";
+import { host } from "./host.js";
+import { runCommand } from "./run-command.js";
 
-void run({
+void runCommand({
   name: "lwt-broker",
   synopsis: "[options] | status | passwd FILE USER",
   description:
@@ -29,11 +29,11 @@ void run({
     const { words, screen } = circumstances;
     const start = startOf(words, values, circumstances);
     if (values.broker !== null && words[0] !== "status")
-      throw contradiction("--broker is for status", "To listen elsewhere: --host and --port.");
+      throw conflictError("--broker is for status", "To listen elsewhere: --host and --port.");
     if (values.sync !== null && values.data === null)
-      throw contradiction("--sync is about what --data keeps", "Name the folder too: --data DIR.");
+      throw conflictError("--sync is about what --data keeps", "Name the folder too: --data DIR.");
     if (values.salvage && values.data === null)
-      throw contradiction("--salvage is about what --data keeps", "Name the folder too: --data DIR.");
+      throw conflictError("--salvage is about what --data keeps", "Name the folder too: --data DIR.");
     return {
       output: { json: values.json, quiet: values.quiet },
       timeout: null,
@@ -45,7 +45,7 @@ void run({
 });
 
 type BrokerValues = Values<typeof brokerOptions>;
-type Prepare = Parameters<typeof run<typeof brokerOptions>>[0]["prepare"];
+type Prepare = Parameters<typeof runCommand<typeof brokerOptions>>[0]["prepare"];
 type Circumstances = Parameters<Prepare>[1];
 type Start = Awaited<ReturnType<Prepare>>["start"];
 
@@ -55,7 +55,7 @@ function startOf(
   values: BrokerValues,
   { variables, platform }: Pick<Circumstances, "variables" | "platform">,
 ): Start {
-  if (word === undefined) return serve(values, listenSettings(values, computer(variables, platform)));
+  if (word === undefined) return serve(values, listenSettings(values, host(variables, platform)));
   if (word === "passwd") return passwd(more);
   if (word === "status" && more.length === 0) return status(values, variables);
   throw usageError(
@@ -99,16 +99,16 @@ function passwd([file, user, ...more]: string[]): Start {
       "For example: lwt-broker passwd users.txt anna",
     );
   return async (sink, { secret }) => {
-    const { MOST_PASSWORD_BYTES, setPassword, userNameProblem } = await import("../broker/auth/users.js");
+    const { MAX_PASSWORD_BYTES, setPassword, userNameProblem } = await import("../broker/auth/users.js");
     const problem = userNameProblem(user);
     if (problem) throw usageError("bad-user", `the user name can't be: ${problem}.`, "Choose another name.");
     const first = await secret(`Password for ${escapeText(user)}: `);
     if (first === null) return ExitCode.leftEarly;
     const { text, isTyped } = first;
-    if (text === "" || Buffer.byteLength(text) > MOST_PASSWORD_BYTES)
+    if (text === "" || Buffer.byteLength(text) > MAX_PASSWORD_BYTES)
       throw usageError(
         "bad-password",
-        `a password has 1 to ${MOST_PASSWORD_BYTES} bytes.`,
+        `a password has 1 to ${MAX_PASSWORD_BYTES} bytes.`,
         "The file is as it was: run it again.",
       );
     if (isTyped) {
@@ -126,7 +126,7 @@ function passwd([file, user, ...more]: string[]): Start {
 /** Of a broker on this computer, unless told otherwise. User name and password stand in its URL or the environment. */
 function status({ broker, port }: BrokerValues, variables: Circumstances["variables"]): Start {
   const text = broker ?? `127.0.0.1:${port}`;
-  const address = addressOf(text.includes("://") ? text : `mqtt://${text}`);
+  const address = parseAddress(text.includes("://") ? text : `mqtt://${text}`);
   if (!address)
     throw usageError(
       "bad-broker",
@@ -137,8 +137,8 @@ function status({ broker, port }: BrokerValues, variables: Circumstances["variab
   const username = address.username ?? (LWT_USERNAME || null);
   const password = address.username === null ? LWT_PASSWORD || null : address.password;
   return async (sink, control) => {
-    const { tellBrokerStatus } = await import("../clients/clients.js");
+    const { fetchBrokerStatus } = await import("../clients/clients.js");
     const login = { ...(username !== null && { username }), ...(password !== null && { password }) };
-    return tellBrokerStatus({ broker: urlOf(address), ...login }, sink, control);
+    return fetchBrokerStatus({ broker: urlOf(address), ...login }, sink, control);
   };
 }

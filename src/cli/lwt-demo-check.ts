@@ -8,8 +8,8 @@ import type { demoOptions } from "../config/options/demo-options.js";
 import type { Values } from "../config/options/option.js";
 import { connectivityTarget, outsideBroker } from "../config/settings/demo-settings.js";
 import type { Variables } from "../config/settings/merge-sources.js";
-import { BIN, LESSONS } from "./paths.js";
-import { openForText } from "./writable-file.js";
+import { BIN_DIR, LESSONS_DIR } from "./paths.js";
+import { openTextFile } from "./writable-file.js";
 
 type Given = Values<typeof demoOptions>;
 
@@ -17,7 +17,7 @@ type Given = Values<typeof demoOptions>;
 type Start = (sink: Sink<CheckEvent>, signal: AbortSignal) => Promise<ExitCode>;
 
 /** @throws UserError exit code 2 */
-export async function checkOf(given: Given, variables: Variables): Promise<Start> {
+export async function runCheck(given: Given, variables: Variables): Promise<Start> {
   return given.connectivity ? connectivityOf(given, variables) : lessonsOf(given, variables);
 }
 
@@ -30,7 +30,7 @@ function connectivityOf({ broker }: Given, variables: Variables): Start {
     const { checkConnectivity } = await import("../lessons/lessons.js");
     const folder = await mkdtemp(path.join(tmpdir(), "lwt-check-"));
     try {
-      const { options } = await checkConnectivity(outside, named, { binDir: BIN, folder, signal }, sink);
+      const { options } = await checkConnectivity(outside, named, { binDir: BIN_DIR, folder, signal }, sink);
       if (signal.aborted) return ExitCode.leftEarly;
       return options === null ? ExitCode.failed : ExitCode.done;
     } finally {
@@ -42,16 +42,16 @@ function connectivityOf({ broker }: Given, variables: Variables): Start {
 async function lessonsOf(given: Given, variables: Variables): Promise<Start> {
   const { builtInLesson, checkBroker, KnownBrokers, lessonNames } = await import("../lessons/lessons.js");
   const outside = given.broker === null ? null : outsideBroker(given.broker, variables);
-  const knownBrokers = await KnownBrokers.in(LESSONS);
+  const knownBrokers = await KnownBrokers.in(LESSONS_DIR);
   const product =
     given.as !== null
       ? knownBrokers.named(given.as)
       : outside
         ? null
         : { name: "lwt-broker", version: packageJson.version };
-  const names = await lessonNames(LESSONS);
-  const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS, name)));
-  const common = { binDir: BIN, lessons, outside, onDisk: given["on-disk"], product, knownBrokers };
+  const names = await lessonNames(LESSONS_DIR);
+  const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS_DIR, name)));
+  const common = { binDir: BIN_DIR, lessons, outside, onDisk: given["on-disk"], product, knownBrokers };
   const check: Start = async (sink, signal) => {
     const { passed, interrupted } = await checkBroker({ ...common, signal }, sink);
     return interrupted ? ExitCode.leftEarly : passed ? ExitCode.done : ExitCode.failed;
@@ -65,7 +65,7 @@ const reporting =
   (file: string, check: Start): Start =>
   async (sink, signal) => {
     const { CheckReport } = await import("../render/check-report.js");
-    const write = await openForText(file, "report", "--report check.md");
+    const write = await openTextFile(file, "report", "--report check.md");
     const report = new CheckReport();
     try {
       return await check(event => {

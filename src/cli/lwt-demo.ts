@@ -3,17 +3,17 @@ import { ExitCode, usageError } from "../util/errors.js";
 import type { CheckEvent, Event, LessonEvent, ProcessEvent, Sink } from "../events/events.js";
 import type { Lesson, RunSettings } from "../lessons/lessons.js";
 import { demoOptions } from "../config/options/demo-options.js";
-import { ladderText } from "../render/sequence-diagram/sequence-diagram.js";
+import { sequenceDiagram } from "../render/sequence-diagram/sequence-diagram.js";
 import { lessonListText } from "../render/lesson-list-text.js";
 import type { Renderer } from "../render/renderer.js";
-import { checkUse, outsideBroker } from "../config/settings/demo-settings.js";
-import { audienceOf } from "./lesson-prompts.js";
-import { BIN, LESSONS } from "./paths.js";
+import { checkDemoUse, outsideBroker } from "../config/settings/demo-settings.js";
+import { lessonPrompts } from "./lesson-prompts.js";
+import { BIN_DIR, LESSONS_DIR } from "./paths.js";
 import { nearestName } from "./suggestions.js";
-import { run } from "./run-command.js";
-import { openForText } from "./writable-file.js";
+import { runCommand } from "./run-command.js";
+import { openTextFile } from "./writable-file.js";
 
-void run({
+void runCommand({
   name: "lwt-demo",
   synopsis: "LESSON | FILE.yaml | list | check",
   description: "Runs a lesson with the real commands, on a broker of its own, and checks what it claims.",
@@ -31,15 +31,15 @@ void run({
     ["check --connectivity", "which ways lead out of this network?"],
   ],
   prepare: async ({ values }, { words: [word], screen, variables }) => {
-    checkUse(values, word);
+    checkDemoUse(values, word);
     const { json, quiet, broker } = values;
     const common = { output: { json, quiet: false }, timeout: null, warnings: [] };
     if (word === "list")
       return { ...common, render: lessonListText(screen) as Renderer, start: sink => list(sink) };
     if (word === "check") {
-      const { checkOf } = await import("./lwt-demo-check.js");
+      const { runCheck } = await import("./lwt-demo-check.js");
       const { checkText } = await import("../render/check-text.js");
-      const check = await checkOf(values, variables);
+      const check = await runCheck(values, variables);
       return {
         ...common,
         outlivesTerminal: true,
@@ -49,20 +49,20 @@ void run({
     }
     const outside = broker === null ? null : outsideBroker(broker, variables);
     const { KnownBrokers } = await import("../lessons/lessons.js");
-    const knownBrokers = await KnownBrokers.in(LESSONS);
+    const knownBrokers = await KnownBrokers.in(LESSONS_DIR);
     const product = values.as === null ? null : knownBrokers.named(values.as);
     const { lesson, next } = await lessonOf(word);
     return {
       ...common,
       outlivesTerminal: true,
-      render: ladderText(screen) as Renderer,
+      render: sequenceDiagram(screen) as Renderer,
       start: (sink, control) => {
         const leaving = new AbortController();
-        const audience = audienceOf(values, control, sink, () => leaving.abort());
+        const audience = lessonPrompts(values, control, sink, () => leaving.abort());
         const signal = AbortSignal.any([control.stop, leaving.signal]);
         const told = quiet ? essentialsOnly(sink) : sink;
         const { transcript, "on-disk": onDisk } = values;
-        const place = { binDir: BIN, outside, onDisk, product, knownBrokers, met: null };
+        const place = { binDir: BIN_DIR, outside, onDisk, product, knownBrokers, met: null };
         const play = (sink: Sink<LessonEvent | ProcessEvent>) =>
           playLesson(lesson, { ...place, next, audience, signal }, sink);
         return transcript === null ? play(told) : writing(transcript, told, play);
@@ -83,9 +83,9 @@ async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; nex
       "lwt-demo offline-notification is the first; lwt-demo list shows them all.",
     );
   if (isFile(word)) return { lesson: await lessonFromFile(word), next: null };
-  const names = await lessonNames(LESSONS);
+  const names = await lessonNames(LESSONS_DIR);
   const number = names.indexOf(word);
-  if (number >= 0) return { lesson: await builtInLesson(LESSONS, word), next: names[number + 1] ?? null };
+  if (number >= 0) return { lesson: await builtInLesson(LESSONS_DIR, word), next: names[number + 1] ?? null };
   const nearest = nearestName(word, [...names, "list", "check"]);
   const question = nearest ? ` Did you mean ${nearest}?` : "";
   throw usageError(
@@ -97,7 +97,8 @@ async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; nex
 
 async function list(sink: Sink): Promise<ExitCode> {
   const { builtInLesson, lessonEvent, lessonNames } = await import("../lessons/lessons.js");
-  for (const name of await lessonNames(LESSONS)) await sink(lessonEvent(await builtInLesson(LESSONS, name)));
+  for (const name of await lessonNames(LESSONS_DIR))
+    await sink(lessonEvent(await builtInLesson(LESSONS_DIR, name)));
   return ExitCode.done;
 }
 
@@ -120,7 +121,7 @@ async function writing(
   play: (sink: Sink<LessonEvent | ProcessEvent>) => Promise<ExitCode>,
 ): Promise<ExitCode> {
   const { Transcript } = await import("../render/transcript.js");
-  const write = await openForText(file, "transcript", "--transcript mine.md");
+  const write = await openTextFile(file, "transcript", "--transcript mine.md");
   const { node } = process.versions;
   const made = `mqtt-lwt-lab ${packageJson.version}, Node.js ${node}, ${process.platform}`;
   const transcript = new Transcript(made);

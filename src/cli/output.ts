@@ -1,9 +1,9 @@
 import type { Event, Timed } from "../events/events.js";
-import { drawable } from "../render/ascii.js";
+import { asDrawable } from "../render/ascii.js";
 import { jsonLine } from "../render/escape.js";
 import type { Rendered, Renderer } from "../render/renderer.js";
 import type { Screen } from "../render/screen.js";
-import type { Live } from "./status-line.js";
+import type { StatusLine } from "./status-line.js";
 import type { Streams } from "./terminal.js";
 
 export interface OutputSettings {
@@ -33,7 +33,7 @@ interface OutputParts {
   render: Renderer;
   screen: Screen;
   /** Null where nothing may be written over. */
-  live: Live | null;
+  live: StatusLine | null;
 }
 
 /** Writes events as text or as lines of JSON, at the pace of whoever reads them. */
@@ -105,8 +105,8 @@ export class Output {
     const { screen } = this.parts;
     return {
       ...rest,
-      ...(out !== undefined && { out: drawable(out, screen) }),
-      ...(err !== undefined && { err: drawable(err, screen) }),
+      ...(out !== undefined && { out: asDrawable(out, screen) }),
+      ...(err !== undefined && { err: asDrawable(err, screen) }),
     };
   }
 

@@ -7,7 +7,7 @@ const END = "\u0004";
 const KILL = "\u0015";
 
 /** What is typed until Enter, shown nowhere; null when there will be no more. */
-export async function typedSecret(keyboard: Keyboard): Promise<string | null> {
+export async function promptPassword(keyboard: Keyboard): Promise<string | null> {
   let typed: string[] = [];
   for (;;) {
     const key = await keyboard.next();
@@ -23,7 +23,7 @@ export async function typedSecret(keyboard: Keyboard): Promise<string | null> {
 const MOST = 64 * 1024;
 
 /** The first line of what comes through a pipe; null where nothing does. */
-export async function firstLine(input: AsyncIterable<unknown>): Promise<string | null> {
+export async function readFirstLine(input: AsyncIterable<unknown>): Promise<string | null> {
   let all = Buffer.alloc(0);
   for await (const piece of input) {
     all = Buffer.concat([all, piece as Buffer]);

@@ -3,11 +3,11 @@ import { pubText } from "../render/pub-text.js";
 import type { Renderer } from "../render/renderer.js";
 import { fleetText } from "../render/fleet-text.js";
 import { effectivePub, pubSettings } from "../config/settings/pub-settings.js";
-import { tellSettings } from "./show-settings.js";
-import { computer } from "./host.js";
-import { run } from "./run-command.js";
+import { showSettings } from "./show-settings.js";
+import { host } from "./host.js";
+import { runCommand } from "./run-command.js";
 
-void run({
+void runCommand({
   name: "pub-lwt",
   synopsis: "[options]",
   description: "Publishes sensor readings from a persistent session that has a last will.",
@@ -22,7 +22,7 @@ void run({
     ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
   ],
   prepare: (given, { screen, variables, platform }) => {
-    const settings = pubSettings(given, computer(variables, platform));
+    const settings = pubSettings(given, host(variables, platform));
     const { json, quiet, "show-settings": show } = given.values;
     return {
       output: { json, quiet },
@@ -30,10 +30,10 @@ void run({
       warnings: settings.warnings,
       render: (settings.machines > 1 ? fleetText : pubText)(settings, screen) as Renderer,
       start: show
-        ? tellSettings(pubOptions, given, effectivePub(settings))
+        ? showSettings(pubOptions, given, effectivePub(settings))
         : async (sink, control) => {
-            const { publishReadings, runFleet } = await import("../clients/clients.js");
-            return (settings.machines > 1 ? runFleet : publishReadings)(settings, sink, control);
+            const { runPublisher, runFleet } = await import("../clients/clients.js");
+            return (settings.machines > 1 ? runFleet : runPublisher)(settings, sink, control);
           },
     };
   },

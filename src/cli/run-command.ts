@@ -1,14 +1,14 @@
 import packageJson from "../../package.json" with { type: "json" };
-import type { Control, StopReason } from "../clients/run-context.js";
+import type { RunContext, StopReason } from "../clients/run-context.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../util/errors.js";
 import type { Sink } from "../events/events.js";
 import type { OptionTable } from "../config/options/option.js";
-import { drawable } from "../render/ascii.js";
+import { asDrawable } from "../render/ascii.js";
 import { escapeText, jsonLine } from "../render/escape.js";
 import type { Usage } from "../render/help-text.js";
 import type { Renderer } from "../render/renderer.js";
 import type { Screen } from "../render/screen.js";
-import { trouble } from "../render/diagnostic-text.js";
+import { formatDiagnostic } from "../render/diagnostic-text.js";
 import type { Warning } from "../config/settings/connection-settings.js";
 import {
   type Given,
@@ -18,9 +18,9 @@ import {
   type Variables,
 } from "../config/settings/merge-sources.js";
 import type { Keyboard } from "./keyboard.js";
-import { type Live, LiveOutput } from "./status-line.js";
+import { type StatusLine, StatusLineOutput } from "./status-line.js";
 import { isClosed, Output, type OutputSettings } from "./output.js";
-import { canRewrite, screenOf } from "./terminal.js";
+import { canRewrite, screenFor } from "./terminal.js";
 
 interface Job {
   output: OutputSettings;
@@ -32,8 +32,8 @@ interface Job {
   /** Stops in order when its terminal is closed, for it has something to clear away; others just end. */
   outlivesTerminal?: boolean;
   /** What it shows on a terminal in place of the last line, which it gets for as long as it has nothing to show. */
-  live?(stdout: NodeJS.WriteStream, line: Live | null): Live;
-  start(sink: Sink, control: Control): Promise<ExitCode>;
+  live?(stdout: NodeJS.WriteStream, line: StatusLine | null): StatusLine;
+  start(sink: Sink, control: RunContext): Promise<ExitCode>;
 }
 
 /** What a command is made for: its words, what its output can show, and where it runs. */
@@ -46,7 +46,7 @@ interface Circumstances {
   platform: string;
 }
 
-export interface Program<Table extends OptionTable> extends Usage {
+export interface CommandDefinition<Table extends OptionTable> extends Usage {
   options: Table;
   prepare(given: Given<Table>, circumstances: Circumstances): Job | Promise<Job>;
 }
@@ -62,9 +62,11 @@ const UNREAD = "its output was not read any more, and what was left of that is l
 let outputError: Error | null = null;
 
 /** Runs a command from its arguments to its exit code. The only user of `process`. */
-export async function run<Table extends OptionTable>(program: Program<Table>): Promise<void> {
+export async function runCommand<Table extends OptionTable>(
+  program: CommandDefinition<Table>,
+): Promise<void> {
   const argv = process.argv.slice(2);
-  const screen = await screenOf(streams, process.env, process.platform);
+  const screen = await screenFor(streams, process.env, process.platform);
   streams.err.on("error", () => {}); // no one is left to tell
   streams.out.on("error", (error: NodeJS.ErrnoException) => {
     if (!isClosed(error)) outputError ??= error;
@@ -83,7 +85,7 @@ export async function run<Table extends OptionTable>(program: Program<Table>): P
 }
 
 async function perform<Table extends OptionTable>(
-  program: Program<Table>,
+  program: CommandDefinition<Table>,
   argv: string[],
   screen: Screen,
 ): Promise<void> {
@@ -134,11 +136,11 @@ const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 async function printHelp(program: Usage, all: boolean, screen: Screen): Promise<void> {
   const { helpText } = await import("../render/help-text.js");
-  print(drawable(helpText(program, all, screen.width), screen));
+  print(asDrawable(helpText(program, all, screen.width), screen));
 }
 
 async function sourcesOf(
-  { environment: prefix, options }: Program<OptionTable>,
+  { environment: prefix, options }: CommandDefinition<OptionTable>,
   given: Source["values"],
 ): Promise<{ sources: Source[]; warnings: Warning[] }> {
   const typed = optionSource(given);
@@ -159,7 +161,7 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
   const { output: settings, render } = job;
   // Both: what comes out of a pipe, as with `| tee`, would be written into the line.
   const rewrites = Object.values(streams).every(stream => canRewrite(stream, process.env));
-  const line = rewrites ? new LiveOutput(streams.err, screen) : null;
+  const line = rewrites ? new StatusLineOutput(streams.err, screen) : null;
   const live = job.live && canRewrite(streams.out, process.env) ? job.live(streams.out, line) : line;
   const output = new Output({ streams, settings, render, screen, live }, stopFor);
   const interrupted = (signal: NodeJS.Signals) => {
@@ -183,14 +185,14 @@ async function work(name: string, job: Job, screen: Screen): Promise<ExitCode> {
     return keyboard.next();
   };
   const secret = async (question: string) => {
-    const { firstLine, typedSecret } = await import("./password-prompt.js");
+    const { readFirstLine, promptPassword } = await import("./password-prompt.js");
     if (!stdin().isTTY) {
-      const text = await firstLine(stdin());
+      const text = await readFirstLine(stdin());
       return text === null ? null : { text, isTyped: false };
     }
     const keyboard = await keys(); // from here on nothing is shown
     process.stderr.write(question);
-    const text = await typedSecret(keyboard);
+    const text = await promptPassword(keyboard);
     process.stderr.write("\n");
     return text === null ? null : { text, isTyped: true };
   };
@@ -249,7 +251,7 @@ async function crashNow(): Promise<never> {
 /** The error goes to stderr as text, and with --json to stdout as an event too. */
 function fail(name: string, error: unknown, argv: string[], screen: Screen): void {
   const { code, message, hint } = errorEvent(error);
-  process.stderr.write(`${drawable(trouble(name, "bad", message, hint, screen), screen)}\n`);
+  process.stderr.write(`${asDrawable(formatDiagnostic(name, "bad", message, hint, screen), screen)}\n`);
   if (argv.includes("--json"))
     print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
   process.exitCode = exitCodeOf(error);

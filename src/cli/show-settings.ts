@@ -5,7 +5,7 @@ import { describeSettings } from "../config/settings/describe-settings.js";
 import type { Given } from "../config/settings/merge-sources.js";
 
 /** With --show-settings: tells them in place of the work. */
-export const tellSettings =
+export const showSettings =
   (table: OptionTable, given: Given<OptionTable>, effective: Record<string, unknown>) =>
   (sink: Sink): Promise<ExitCode> => {
     sink({ event: "settings", settings: describeSettings(table, given, effective) });

@@ -1,4 +1,4 @@
-import { drawable } from "../render/ascii.js";
+import { asDrawable } from "../render/ascii.js";
 import { cut } from "../render/text-layout.js";
 import type { LiveLine } from "../render/renderer.js";
 import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
@@ -10,7 +10,7 @@ const ERASE = "\r\u001b[K";
 const FREE = 3;
 
 /** What a terminal shows below everything else, and anew as time passes. */
-export interface Live {
+export interface StatusLine {
   /** The line from now on; null: none. */
   set(line: LiveLine | null): void;
   /** Before something else is written. Returns whether there was something to erase. */
@@ -20,7 +20,7 @@ export interface Live {
 }
 
 /** A last line on a terminal that is written anew every second; whatever else is written goes above it. */
-export class LiveOutput implements Live {
+export class StatusLineOutput implements StatusLine {
   #line: LiveLine | null = null;
   #shown = false;
   #timer: NodeJS.Timeout | undefined;
@@ -48,7 +48,7 @@ export class LiveOutput implements Live {
     const { until, text } = this.#line;
     const left = Math.max(0, Math.ceil((until - Date.now()) / SECOND));
     const shown = cut(text(left), (this.stream.columns || DEFAULT_WIDTH) - FREE);
-    this.stream.write(`${this.#shown ? ERASE : ""}${drawable(shown, this.screen)}`);
+    this.stream.write(`${this.#shown ? ERASE : ""}${asDrawable(shown, this.screen)}`);
     this.#shown = true;
   }
 }

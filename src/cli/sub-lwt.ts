@@ -3,9 +3,9 @@ import type { Renderer } from "../render/renderer.js";
 import { rawText, subText } from "../render/sub-text.js";
 import type { Warning } from "../config/settings/connection-settings.js";
 import { effectiveSub, subSettings } from "../config/settings/sub-settings.js";
-import { tellSettings } from "./show-settings.js";
-import { computer } from "./host.js";
-import { run } from "./run-command.js";
+import { showSettings } from "./show-settings.js";
+import { host } from "./host.js";
+import { runCommand } from "./run-command.js";
 import { canRewrite } from "./terminal.js";
 
 const RAW_TO_TERMINAL: Warning = {
@@ -14,7 +14,7 @@ const RAW_TO_TERMINAL: Warning = {
   hint: "Better into a file or another program: sub-lwt --raw > FILE",
 };
 
-void run({
+void runCommand({
   name: "sub-lwt",
   synopsis: "[options]",
   description: "Subscribes from a persistent session; shows every message and what became of each machine.",
@@ -30,10 +30,10 @@ void run({
     ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
   prepare: async (given, { screen, variables, platform }) => {
-    const settings = subSettings(given, computer(variables, platform));
+    const settings = subSettings(given, host(variables, platform));
     const { json, quiet, raw, table, "show-settings": show } = given.values;
     const shown = table
-      ? (await import("./live-table.js")).machinesOnScreen(
+      ? (await import("./live-table.js")).liveTable(
           settings,
           screen,
           canRewrite({ isTTY: screen.terminal }, variables),
@@ -46,10 +46,10 @@ void run({
       ...shown,
       render: shown.render as Renderer,
       start: show
-        ? tellSettings(subOptions, given, effectiveSub(settings))
+        ? showSettings(subOptions, given, effectiveSub(settings))
         : async (sink, control) => {
-            const { followTopics } = await import("../clients/clients.js");
-            return followTopics(settings, sink, control);
+            const { runSubscriber } = await import("../clients/clients.js");
+            return runSubscriber(settings, sink, control);
           },
     };
   },

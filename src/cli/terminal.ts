@@ -1,4 +1,4 @@
-import { paintFor } from "../render/theme.js";
+import { themeFor } from "../render/theme.js";
 import { DEFAULT_WIDTH, type Screen, widthWithin } from "../render/screen.js";
 import type { Variables } from "../config/settings/merge-sources.js";
 
@@ -12,7 +12,7 @@ export const canRewrite = (stream: Pick<NodeJS.WriteStream, "isTTY">, { TERM }: 
   stream.isTTY && TERM !== "dumb";
 
 /** What the two streams can show. The width follows the window. */
-export async function screenOf(
+export async function screenFor(
   { out, err }: Streams,
   variables: Variables,
   platform: string,
@@ -26,8 +26,8 @@ export async function screenOf(
       const terminal = [out, err].find(stream => stream.isTTY);
       return widthWithin(terminal?.columns || DEFAULT_WIDTH);
     },
-    out: await paintFor(colourOn(out)),
-    err: await paintFor(colourOn(err)),
+    out: await themeFor(colourOn(out)),
+    err: await themeFor(colourOn(err)),
     terminal: out.isTTY,
     errTerminal: err.isTTY,
     unicode: platform === "win32" || /utf-?8/i.test(locale),

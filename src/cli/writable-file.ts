@@ -7,7 +7,7 @@ import { UserError } from "../util/errors.js";
  * @returns what writes it
  * @throws UserError when it can't be written
  */
-export async function openForText(
+export async function openTextFile(
   file: string,
   what: string,
   example: string,

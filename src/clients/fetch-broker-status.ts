@@ -2,7 +2,7 @@ import { connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../util/errors.js";
 import type { BrokerEvent, BrokerStatus, ClientEvent, Sink } from "../events/events.js";
 import { BROKER_STATUS_TOPIC } from "../protocol/topics.js";
-import { aborted, type Control, pause } from "./run-context.js";
+import { aborted, type RunContext, pause } from "./run-context.js";
 
 /** Milliseconds that an answer may take; another broker never answers. */
 const PATIENCE = 2000;
@@ -15,10 +15,10 @@ interface BrokerLogin {
 }
 
 /** Asks a running lwt-broker what it holds, and tells that. */
-export async function tellBrokerStatus(
+export async function fetchBrokerStatus(
   settings: BrokerLogin,
   sink: Sink<BrokerEvent>,
-  control: Control,
+  control: RunContext,
 ): Promise<ExitCode> {
   try {
     const status = await askFor(settings, control);
@@ -31,7 +31,7 @@ export async function tellBrokerStatus(
   }
 }
 
-async function askFor(login: BrokerLogin, { stop }: Control): Promise<BrokerStatus | null> {
+async function askFor(login: BrokerLogin, { stop }: RunContext): Promise<BrokerStatus | null> {
   const answered = new AbortController();
   let status: BrokerStatus | null = null;
   const hear = (event: ClientEvent) => {

@@ -3,18 +3,18 @@ import { ExitCode } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { machineTopics } from "../protocol/topics.js";
-import { aborted, type Control } from "./run-context.js";
-import { type Crowd, keepAliveDeadline } from "./simulate-failure.js";
-import { startWitness, type Verdict, type Witness } from "./will-monitor.js";
+import { aborted, type RunContext } from "./run-context.js";
+import { type FailureBarrier, keepAliveDeadline } from "./simulate-failure.js";
+import { startWillMonitor, type WillVerdict, type WillMonitor } from "./will-monitor.js";
 
 /** A connected machine: the URL of its broker, and where its will goes. */
-export interface Doomed {
+export interface FailingMachine {
   broker: string;
   willTopic: string;
 }
 
 /** A fleet that fails on purpose: when each machine is ready to, all vanish at once, and a witness counts their wills. */
-export class Vanishing implements Crowd {
+export class FleetFailure implements FailureBarrier {
   readonly seen: Promise<void>;
   /** Null: it has not come to that. */
   exitCode: ExitCode | null = null;
@@ -23,13 +23,13 @@ export class Vanishing implements Crowd {
   #tellSeen = () => {};
   #whenAllGone = () => {};
   readonly #failing: Promise<void>;
-  #witness: Witness | null = null;
+  #witness: WillMonitor | null = null;
 
   constructor(
     private readonly settings: PubSettings,
     private readonly cause: FailCause,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: Control,
+    private readonly control: RunContext,
   ) {
     this.#failing = new Promise(resolve => (this.#failAll = resolve));
     this.seen = new Promise(resolve => (this.#tellSeen = resolve));
@@ -41,7 +41,7 @@ export class Vanishing implements Crowd {
     const { namespace, machine, willTopic } = this.settings;
     const isOwn = willTopic === machineTopics(namespace, machine).status;
     const filter = isOwn ? machineTopics(namespace, "+").status : willTopic;
-    this.#witness = await startWitness(this.settings, this.sink, this.control.stop, filter);
+    this.#witness = await startWillMonitor(this.settings, this.sink, this.control.stop, filter);
   }
 
   allReady(): Promise<void> {
@@ -50,7 +50,7 @@ export class Vanishing implements Crowd {
   }
 
   /** @param running machines that have not ended @param connected those whose wills are due */
-  failWhenReady(running: number, connected: Iterable<Doomed>): void {
+  failWhenReady(running: number, connected: Iterable<FailingMachine>): void {
     if (this.#ready === 0 || this.#ready < running || this.exitCode !== null) return;
     this.exitCode = ExitCode.failed;
     void this.#fail([...connected]);
@@ -64,7 +64,7 @@ export class Vanishing implements Crowd {
     await this.#witness?.end();
   }
 
-  async #fail(connected: Doomed[]): Promise<void> {
+  async #fail(connected: FailingMachine[]): Promise<void> {
     const { cause, sink, control } = this;
     const { stop } = control;
     const { keepAlive } = this.settings.connection;
@@ -81,7 +81,7 @@ export class Vanishing implements Crowd {
     this.#tellSeen();
   }
 
-  #tell({ came, will, marker, interrupted }: Verdict, connected: Doomed[]): ExitCode {
+  #tell({ came, will, marker, interrupted }: WillVerdict, connected: FailingMachine[]): ExitCode {
     const { cause, sink } = this;
     const due = connected.length;
     const watched = this.#witness?.broker ?? "";

@@ -4,9 +4,9 @@ import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js
 import type { ClientEvent, SentSummary, Sink } from "../events/events.js";
 import { machineOfFleet } from "../config/settings/fleet-settings.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
-import { aborted, type Control, type StopReason } from "./run-context.js";
-import { publishReadings } from "./publisher.js";
-import { type Doomed, Vanishing } from "./fleet-failure.js";
+import { aborted, type RunContext, type StopReason } from "./run-context.js";
+import { runPublisher } from "./publisher.js";
+import { type FailingMachine, FleetFailure } from "./fleet-failure.js";
 
 /** Machines that may be on their way to their first CONNACK at once: a broker's queue for new connections is short. */
 const ON_THEIR_WAY = 50;
@@ -23,10 +23,10 @@ type Ears = { [Name in ClientEvent["event"]]?: (event: Named<Name>, settings: Pu
 export async function runFleet(
   settings: PubSettings,
   sink: Sink<ClientEvent>,
-  control: Control,
+  control: RunContext,
 ): Promise<ExitCode> {
   const { fail } = settings;
-  const vanishing = fail && new Vanishing(settings, fail.cause, sink, control);
+  const vanishing = fail && new FleetFailure(settings, fail.cause, sink, control);
   try {
     await vanishing?.start();
   } catch (error) {
@@ -43,7 +43,7 @@ class Fleet {
   #allStarted = false;
   #running = 0;
   /** By machine. */
-  readonly #connected = new Map<string, Doomed>();
+  readonly #connected = new Map<string, FailingMachine>();
   /** When it is time to end, for the fleet's own reason or for the one that comes from outside. */
   readonly #stop = new AbortController();
   /** Of acknowledgments, in microseconds. */
@@ -56,16 +56,16 @@ class Fleet {
   readonly #summaries: SentSummary[] = [];
   /** When the last look was, in performance.now()'s milliseconds, and what had been reached then. */
   #looked = { at: performance.now(), reached: 0 };
-  #entered: ReturnType<Control["enter"]> | null = null;
+  #entered: ReturnType<RunContext["enter"]> | null = null;
   /** Of each machine. One key is for all. */
-  readonly #controlOfOne: Control;
+  readonly #controlOfOne: RunContext;
 
   constructor(
     private readonly settings: PubSettings,
     private readonly sink: Sink<ClientEvent>,
-    control: Control,
+    control: RunContext,
     /** Null: they are not to fail. */
-    private readonly vanishing: Vanishing | null,
+    private readonly vanishing: FleetFailure | null,
   ) {
     setMaxListeners(0, this.#stop.signal); // each machine hears it
     void aborted(control.stop).then(() => this.#stop.abort(control.stop.reason));
@@ -119,7 +119,7 @@ class Fleet {
     };
     this.#running += 1;
     try {
-      return await publishReadings(settings, hear, this.#controlOfOne, this.#crowd());
+      return await runPublisher(settings, hear, this.#controlOfOne, this.#crowd());
     } finally {
       this.#running -= 1;
       this.#failWhenReady();

@@ -1,20 +1,20 @@
-import { urlsOf, waysToEach } from "../connection/broker-url.js";
+import { urlsOf, alternativesOf } from "../connection/broker-url.js";
 import { connect } from "../connection/connect.js";
 import type { ConnectionSettings } from "../connection/connection-options.js";
 import { ExitCode, isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { type Control, pause } from "./run-context.js";
+import { type RunContext, pause } from "./run-context.js";
 
 /** At each of the brokers: those that do not share their sessions have one each. @throws UserError of the first that failed */
-export async function forgetEverywhere(
+export async function forgetSession(
   connection: Required<ConnectionSettings>,
   retained: string[],
   sink: Sink<ClientEvent>,
-  control: Control,
+  control: RunContext,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.done;
   let failure: UserError | null = null;
-  for (const broker of waysToEach(connection.broker)) {
+  for (const broker of alternativesOf(connection.broker)) {
     if (control.stop.aborted) return ExitCode.failed;
     try {
       const one = await forget({ ...connection, broker }, retained, sink, control);
@@ -37,7 +37,7 @@ async function forget(
   connection: Required<ConnectionSettings>,
   retained: string[],
   sink: Sink<ClientEvent>,
-  { stop }: Control,
+  { stop }: RunContext,
 ): Promise<ExitCode> {
   const session = await connect({ ...connection, cleanSession: true, will: null }, sink, { signal: stop });
   const cleared = Promise.all(

@@ -1,4 +1,4 @@
-import { linesTogether } from "../util/split-lines.js";
+import { splitLineBatches } from "../util/split-lines.js";
 import { makeReading, newRun } from "../domain/sensor-reading.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 
@@ -29,7 +29,7 @@ function readings(): Payloads {
 }
 
 function linesFrom(input: AsyncIterable<Buffer>): Payloads {
-  const pieces = linesTogether(input);
+  const pieces = splitLineBatches(input);
   let lines: Buffer[] = [];
   let taken = 0;
   const take = (): ReturnType<Payloads> => {

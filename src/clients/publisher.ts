@@ -1,25 +1,25 @@
-import { type Connection, connectionTo, MOST_INCOMPLETE } from "../connection/connect.js";
+import { type Connection, connectionTo, MAX_INCOMPLETE_QOS2 } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, FailCause, QoS, SentSummary, Sink } from "../events/events.js";
 import type { DurableOutbox } from "../outbox/open-outbox.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { STATUS_PAYLOAD } from "../domain/machine-status.js";
-import { aborted, type Control, patienceOf, pause, unlessAborted } from "./run-context.js";
-import { type Crowd, failOnPurpose, failTogether } from "./simulate-failure.js";
-import { forgetEverywhere } from "./forget-session.js";
+import { aborted, type RunContext, patienceOf, pause, unlessAborted } from "./run-context.js";
+import { type FailureBarrier, simulateFailure, simulateFailureTogether } from "./simulate-failure.js";
+import { forgetSession } from "./forget-session.js";
 import { type Payload, payloadsOf } from "./payloads.js";
-import { tellWhatStays } from "./leftover-warning.js";
-import { type Witness, startWitness } from "./will-monitor.js";
+import { warnLeftovers } from "./leftover-warning.js";
+import { type WillMonitor, startWillMonitor } from "./will-monitor.js";
 
 /** Messages that may await their acknowledgment at once; at 20, mqtt.js falls to a tenth of its speed. */
 const WINDOW = 1000;
 
 /** The work of pub-lwt: publishes readings until something says stop, then ends as asked. */
-export const publishReadings = (
+export const runPublisher = (
   settings: PubSettings,
   sink: Sink<ClientEvent>,
-  control: Control,
-  crowd: Crowd | null = null,
+  control: RunContext,
+  crowd: FailureBarrier | null = null,
 ): Promise<ExitCode> =>
   settings.mode === "forget"
     ? forgetMachine(settings, sink, control)
@@ -28,10 +28,10 @@ export const publishReadings = (
 function forgetMachine(
   { connection, willTopic: statusTopic, readingsTopic, retain }: PubSettings,
   sink: Sink<ClientEvent>,
-  control: Control,
+  control: RunContext,
 ): Promise<ExitCode> {
   const retained = [statusTopic, ...(retain ? [readingsTopic] : [])];
-  return forgetEverywhere(connection, retained, sink, control);
+  return forgetSession(connection, retained, sink, control);
 }
 
 /** How many messages were handed to the network, and acknowledged at QoS 1 and 2. */
@@ -63,18 +63,18 @@ class Publisher {
   constructor(
     private readonly settings: PubSettings,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: Control,
+    private readonly control: RunContext,
     /** With whom it is to fail; null: alone. */
-    private readonly crowd: Crowd | null,
+    private readonly crowd: FailureBarrier | null,
   ) {}
 
   async run(): Promise<ExitCode> {
-    let witness: Witness | null = null;
+    let witness: WillMonitor | null = null;
     let exitCode: ExitCode;
     try {
       await this.#openOutbox();
       if (this.settings.fail && this.settings.fail.cause !== "crash" && !this.crowd)
-        witness = await startWitness(this.settings, this.sink, this.control.stop);
+        witness = await startWillMonitor(this.settings, this.sink, this.control.stop);
       exitCode = await this.#publish(witness);
     } catch (error) {
       this.#connection?.destroy();
@@ -84,7 +84,7 @@ class Publisher {
     }
     await Promise.all([...this.#waiting, witness?.end()]);
     await this.#outbox?.close();
-    if (this.#wasConnected) tellWhatStays(this.settings, this.sink);
+    if (this.#wasConnected) warnLeftovers(this.settings, this.sink);
     this.#summarise();
     return exitCode;
   }
@@ -97,7 +97,7 @@ class Publisher {
     this.#outbox = await openOutbox(folder, connection.clientId, this.sink);
   }
 
-  async #publish(witness: Witness | null): Promise<ExitCode> {
+  async #publish(witness: WillMonitor | null): Promise<ExitCode> {
     const { connection: settings, fail } = this.settings;
     const { stop } = this.control;
     const outbox = this.#outbox;
@@ -126,9 +126,10 @@ class Publisher {
     if (fail && !this.#refused && this.#dueToFail()) {
       const { sink, control } = this;
       await outbox?.recorded(); // else a crash would have sent again what was just seen acknowledged
-      if (this.crowd) return failTogether(fail.cause, connection, this.crowd, () => this.#announceStop());
+      if (this.crowd)
+        return simulateFailureTogether(fail.cause, connection, this.crowd, () => this.#announceStop());
       const failing = { sink, control, announceStop: () => this.#announceStop() };
-      return failOnPurpose(fail.cause, this.settings, connection, witness, failing);
+      return simulateFailure(fail.cause, this.settings, connection, witness, failing);
     }
     this.#announceStop();
     await connection.end(patienceOf(this.control));
@@ -249,7 +250,7 @@ class Publisher {
   /** With the broker away an outbox takes readings that come at intervals; what comes without a pause always waits. */
   #mustWait(): boolean {
     const { qos, interval } = this.settings;
-    if (!this.#outbox) return this.#waiting.size >= (qos === 2 ? MOST_INCOMPLETE : WINDOW);
+    if (!this.#outbox) return this.#waiting.size >= (qos === 2 ? MAX_INCOMPLETE_QOS2 : WINDOW);
     return this.#waiting.size >= WINDOW && (!this.#isAway || interval === 0);
   }
 

@@ -5,11 +5,11 @@
 export type StopReason = "interrupted" | "timeout" | "output-gone" | "output-failed" | "names-in-use";
 
 /** Milliseconds that the end may take when the time was up already; undefined: as long as it usually may. */
-export const patienceOf = ({ stop }: Control): number | undefined =>
+export const patienceOf = ({ stop }: RunContext): number | undefined =>
   stop.reason === "timeout" ? 500 : undefined;
 
 /** What the world outside tells a running client. */
-export interface Control {
+export interface RunContext {
   /** Aborted, with a StopReason, when it is time to end gracefully. */
   stop: AbortSignal;
   /** Kept when Enter is pressed, or can't be any more. */

@@ -4,12 +4,12 @@ import { ExitCode, UserError } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { machineTopics } from "../protocol/topics.js";
-import { aborted, type Control, pause } from "./run-context.js";
-import { tellWhatStays } from "./leftover-warning.js";
-import type { Witness } from "./will-monitor.js";
+import { aborted, type RunContext, pause } from "./run-context.js";
+import { warnLeftovers } from "./leftover-warning.js";
+import type { WillMonitor } from "./will-monitor.js";
 
 /** Machines that vanish together. */
-export interface Crowd {
+export interface FailureBarrier {
   /** Called when one is ready to; kept when all are. */
   allReady(): Promise<void>;
   /** Kept when what became of their wills has been seen. */
@@ -18,7 +18,7 @@ export interface Crowd {
 
 interface Failing {
   sink: Sink<ClientEvent>;
-  control: Control;
+  control: RunContext;
   announceStop: () => void;
 }
 
@@ -29,11 +29,11 @@ const CLOSE_LIMIT = 1000;
  * Ends the connection by the cause, and tells what a witness saw of the will. Done when the will came, or, for
  * `graceful`, when it is proved that it did not; failed otherwise. A crash tells nothing more.
  */
-export async function failOnPurpose(
+export async function simulateFailure(
   cause: FailCause,
   settings: PubSettings,
   connection: Connection,
-  witness: Witness | null,
+  witness: WillMonitor | null,
   { sink, control, announceStop }: Failing,
 ): Promise<ExitCode> {
   if (!connection.isConnected) throw nothingToLose();
@@ -43,7 +43,7 @@ export async function failOnPurpose(
     warnShared(will.topic, sink);
   sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, connection.keepAlive) });
   if (cause === "crash") {
-    tellWhatStays(settings, sink);
+    warnLeftovers(settings, sink);
     return control.crash();
   }
   const watching = witness?.watch(cause, connection.closed, [settings.willTopic], connection.keepAlive);
@@ -71,10 +71,10 @@ export const keepAliveDeadline = (cause: FailCause, keepAlive: number): string |
   cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
 
 /** Ends the connection by the cause, together with the others'; what becomes of the wills is seen from elsewhere. */
-export async function failTogether(
+export async function simulateFailureTogether(
   cause: FailCause,
   connection: Connection,
-  crowd: Crowd,
+  crowd: FailureBarrier,
   announceStop: () => void,
 ): Promise<ExitCode> {
   await crowd.allReady();

@@ -2,27 +2,27 @@ import { type Connection, connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js";
 import type { ClientEvent, QoS, Sink } from "../events/events.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
-import { MOST_MACHINES, Tally } from "../domain/sequence-tally.js";
+import { MAX_MACHINES, SequenceTally } from "../domain/sequence-tally.js";
 import { topicMatches } from "../protocol/topics.js";
-import { aborted, type Control, patienceOf, pause } from "./run-context.js";
-import { forgetEverywhere } from "./forget-session.js";
-import { tellWhatStays } from "./leftover-warning.js";
+import { aborted, type RunContext, patienceOf, pause } from "./run-context.js";
+import { forgetSession } from "./forget-session.js";
+import { warnLeftovers } from "./leftover-warning.js";
 
 /** Milliseconds without a message after which --retained has seen what there is. */
 const QUIET = 500;
 
 /** The work of sub-lwt: subscribes, passes on every message, and stops when it has what was asked for. */
-export const followTopics = (
+export const runSubscriber = (
   settings: SubSettings,
   sink: Sink<ClientEvent>,
-  control: Control,
+  control: RunContext,
 ): Promise<ExitCode> =>
   settings.mode === "forget"
-    ? forgetEverywhere(settings.connection, [], sink, control)
+    ? forgetSession(settings.connection, [], sink, control)
     : new Subscriber(settings, sink, control).run();
 
 class Subscriber {
-  readonly #tally = new Tally();
+  readonly #tally = new SequenceTally();
   /** Aborted when --count or --until has been reached. */
   readonly #reached = new AbortController();
   /** Aborted when the broker has acknowledged the subscriptions for the first time. */
@@ -36,7 +36,7 @@ class Subscriber {
   constructor(
     private readonly settings: SubSettings,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: Control,
+    private readonly control: RunContext,
   ) {}
 
   async run(): Promise<ExitCode> {
@@ -49,7 +49,7 @@ class Subscriber {
       this.sink(errorEvent(error));
       exitCode = exitCodeOf(error);
     }
-    if (this.#connection) tellWhatStays(this.settings, this.sink);
+    if (this.#connection) warnLeftovers(this.settings, this.sink);
     if (this.settings.mode === "follow") this.#sum();
     return exitCode;
   }
@@ -60,7 +60,7 @@ class Subscriber {
       this.sink({
         event: "warning",
         code: "too-many-machines",
-        message: `${untold} messages are in no machine's summary: only ${MOST_MACHINES} machines are told apart.`,
+        message: `${untold} messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart.`,
         hint: "Ask for fewer: --machine NAME, or --topic FILTER.",
       });
     this.sink({ event: "summary", machines: this.#tally.summary() });

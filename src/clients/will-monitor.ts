@@ -15,7 +15,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 /** What is told of the witness's own connection: that it can't be made. What comes later, the machine's own tells. */
 const TOLD = new Set<ClientEvent["event"]>(["connecting", "reconnecting", "warning"]);
 
-export interface Verdict {
+export interface WillVerdict {
   /** true: all wills that were due came; false: not. */
   will: boolean;
   /** When each came, in milliseconds since `watch` was called, ascending. */
@@ -28,7 +28,7 @@ export interface Verdict {
   interrupted: boolean;
 }
 
-export interface Witness {
+export interface WillMonitor {
   /** The URL of the broker that it watches; null: it has no connection yet. */
   readonly broker: string | null;
   /**
@@ -41,7 +41,7 @@ export interface Witness {
     closed: Promise<unknown>,
     willTopics: string[],
     keepAlive: number,
-  ): Promise<Verdict>;
+  ): Promise<WillVerdict>;
   end(): Promise<void>;
 }
 
@@ -49,18 +49,18 @@ export interface Witness {
  * A second, clean connection that watches the will's topic, so that the failing client can tell what came of it.
  * @param topicFilter that the wills match
  */
-export async function startWitness(
+export async function startWillMonitor(
   settings: PubSettings,
   sink: Sink<ClientEvent>,
   signal: AbortSignal,
   topicFilter = settings.willTopic,
-): Promise<Witness> {
+): Promise<WillMonitor> {
   const witness = new WillWitness(settings, topicFilter, sink);
   await witness.start(signal);
   return witness;
 }
 
-class WillWitness implements Witness {
+class WillWitness implements WillMonitor {
   readonly #settings: PubSettings;
   readonly #sink: Sink<ClientEvent>;
   readonly #markerTopic: string;
@@ -102,7 +102,7 @@ class WillWitness implements Witness {
     closed: Promise<unknown>,
     willTopics: string[],
     keepAlive: number,
-  ): Promise<Verdict> {
+  ): Promise<WillVerdict> {
     const { connection } = this.#settings;
     const { will } = connection;
     const patience = keepAlive * 1500 + willDelayOf(connection) * 1000 + PATIENCE;

@@ -1,9 +1,9 @@
 import type { UserError } from "../util/errors.js";
-import type { Address } from "./broker-url.js";
+import type { BrokerAddress } from "./broker-url.js";
 
 /** An address that could not be connected to. */
-export interface Failed {
-  address: Address;
+export interface FailedAddress {
+  address: BrokerAddress;
   error: UserError;
   /** A few words, as they stand in brackets. */
   reason: string;
@@ -15,15 +15,15 @@ export interface Failed {
  * Whose turn it is among the brokers' addresses. A round tries each once, one right after the other; where it begins is
  * the one that was connected to last, for its session is there, or else the first.
  */
-export class Turns {
+export class AddressRotation {
   /** The one to connect to, or that is connected to. */
-  current: Address;
+  current: BrokerAddress;
   /** In this round. Arrays, here and elsewhere in a connection, as they take no memory while they are empty. */
-  #tried: Address[] = [];
+  #tried: BrokerAddress[] = [];
   /** Of each the last failure since a broker has accepted this client. */
-  #failed: Failed[] = [];
+  #failed: FailedAddress[] = [];
 
-  constructor(private readonly addresses: readonly [Address, ...Address[]]) {
+  constructor(private readonly addresses: readonly [BrokerAddress, ...BrokerAddress[]]) {
     this.current = addresses[0];
   }
 
@@ -33,7 +33,7 @@ export class Turns {
   }
 
   /** In the order in which they are tried. */
-  get failed(): Failed[] {
+  get failed(): FailedAddress[] {
     return this.addresses.flatMap(address => this.#failureOf(address) ?? []);
   }
 
@@ -46,7 +46,7 @@ export class Turns {
    * The current one can't be connected to.
    * @returns whose turn is next, `now` or after a pause, as each has been tried; null: no one's any more
    */
-  next(failed: Failed): { address: Address; now: boolean } | null {
+  next(failed: FailedAddress): { address: BrokerAddress; now: boolean } | null {
     this.#failed = [...this.#failed.filter(({ address }) => address !== failed.address), failed];
     this.#tried.push(failed.address);
     const candidates = this.#candidates();
@@ -59,13 +59,13 @@ export class Turns {
   }
 
   /** Those that may be tried, beginning after the current one, which is the last. */
-  #candidates(): Address[] {
+  #candidates(): BrokerAddress[] {
     const after = this.addresses.indexOf(this.current) + 1;
     const inTurn = [...this.addresses.slice(after), ...this.addresses.slice(0, after)];
     return inTurn.filter(address => !this.#failureOf(address)?.isFinal);
   }
 
-  #failureOf(address: Address): Failed | undefined {
+  #failureOf(address: BrokerAddress): FailedAddress | undefined {
     return this.#failed.find(failed => failed.address === address);
   }
 }

@@ -1,5 +1,5 @@
 /** Where a broker listens, and who is to be said to come. */
-export interface Address {
+export interface BrokerAddress {
   scheme: Scheme;
   /** An IPv6 address without its brackets. */
   host: string;
@@ -21,7 +21,7 @@ const DEFAULTS: Record<Scheme, { port: number; path: string }> = {
 };
 
 /** The address in a broker's URL, or null where it is none. */
-export function addressOf(broker: string): Address | null {
+export function parseAddress(broker: string): BrokerAddress | null {
   const url = URL.canParse(broker) ? new URL(broker) : null;
   const scheme = url?.protocol.slice(0, -1) as Scheme;
   if (!url?.hostname || url.hostname.includes(",") || !Object.hasOwn(DEFAULTS, scheme)) return null;
@@ -45,11 +45,11 @@ export function addressOf(broker: string): Address | null {
  * to no other broker; a password that belongs to another user name is not sent under this one.
  * @returns null where one of them is none
  */
-export function addressesOf(
+export function parseAddresses(
   broker: string | readonly string[],
-  { username, password }: Pick<Address, "username" | "password">,
-): Address[] | null {
-  const addresses = [broker].flat().map(addressOf);
+  { username, password }: Pick<BrokerAddress, "username" | "password">,
+): BrokerAddress[] | null {
+  const addresses = [broker].flat().map(parseAddress);
   if (!addresses.every(address => address !== null)) return null;
   return addresses.map(address => {
     const isSameUser = address.username === null || username === null || username === address.username;
@@ -71,7 +71,7 @@ function decoded(text: string): string | null | undefined {
 }
 
 /** The URL, always with its port, and never with user name or password. */
-export const urlOf = ({ scheme, host, port, path }: Address): string =>
+export const urlOf = ({ scheme, host, port, path }: BrokerAddress): string =>
   `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
 
 /** A text that may be a URL in the wrong place, without what it says before its host. */
@@ -81,26 +81,26 @@ export const withoutCredentials = (text: string): string => text.replace(/:\/\/.
 export const urlsOf = (broker: string | readonly string[]): string =>
   [broker]
     .flat()
-    .flatMap(url => addressOf(url) ?? [])
+    .flatMap(url => parseAddress(url) ?? [])
     .map(urlOf)
     .join(",");
 
 /** Whether both lead to one broker: the same host, reached by another scheme. */
-export const isOtherWay = (one: Address, other: Address): boolean =>
+export const isAlternative = (one: BrokerAddress, other: BrokerAddress): boolean =>
   one.host === other.host && one.scheme !== other.scheme;
 
 /** Whether two URLs lead to one broker, as far as they tell. */
 export function isSameBroker(one: string, other: string): boolean {
-  const [first, second] = [addressOf(one), addressOf(other)];
-  return one === other || (first !== null && second !== null && isOtherWay(first, second));
+  const [first, second] = [parseAddress(one), parseAddress(other)];
+  return one === other || (first !== null && second !== null && isAlternative(first, second));
 }
 
 /** The URLs of each broker by itself; several where there are several ways to it. */
-export function waysToEach(broker: string | readonly string[]): string[][] {
-  const brokers: { address: Address | null; ways: string[] }[] = [];
+export function alternativesOf(broker: string | readonly string[]): string[][] {
+  const brokers: { address: BrokerAddress | null; ways: string[] }[] = [];
   for (const url of [broker].flat()) {
-    const address = addressOf(url);
-    const known = brokers.find(other => other.address && address && isOtherWay(other.address, address));
+    const address = parseAddress(url);
+    const known = brokers.find(other => other.address && address && isAlternative(other.address, address));
     if (known) known.ways.push(url);
     else brokers.push({ address, ways: [url] });
   }

@@ -1,6 +1,6 @@
 import { usageError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { addressesOf } from "./broker-url.js";
+import { parseAddresses } from "./broker-url.js";
 import { Connection } from "./connection.js";
 import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./connection-options.js";
 
@@ -14,7 +14,7 @@ export function connectionTo(
   hooks: ConnectionHooks,
 ): Connection {
   const complete = Object.assign({}, DEFAULTS, settings); // spread, each would have a hidden class of its own: 0.5 kB
-  const [first, ...others] = addressesOf(complete.broker, complete) ?? [];
+  const [first, ...others] = parseAddresses(complete.broker, complete) ?? [];
   if (!first) throw badUrl();
   return new Connection(complete, [first, ...others], sink, hooks);
 }
@@ -46,5 +46,5 @@ const badUrl = () =>
   );
 
 export type { Connection } from "./connection.js";
-export { type Message, MOST_INCOMPLETE } from "./publish-queue.js";
+export { type Message, MAX_INCOMPLETE_QOS2 } from "./publish-queue.js";
 export type { ConnectionHooks, ConnectionSettings } from "./connection-options.js";

@@ -1,15 +1,15 @@
 import type { Duplex } from "node:stream";
-import { Incoming, type TooLarge } from "./packet-framer.js";
-import type { Failure, Said } from "./failure-diagnosis.js";
+import { PacketFramer, type OversizedPublish } from "./packet-framer.js";
+import type { FailureInfo, ReasonInfo } from "./failure-diagnosis.js";
 import type { Transport } from "./transport.js";
 
 /** One attempt to connect, and the network connection that came of it. */
-export class Attempt implements Failure {
+export class ConnectionAttempt implements FailureInfo {
   error: Error | null = null;
   firstBytes: Buffer | null = null;
   /** CONNACK's answer, in MQTT 5 its reason code; null: none has come. */
   returnCode: number | null = null;
-  said: Said | null = null;
+  said: ReasonInfo | null = null;
   disconnectSent = false;
   /** That DISCONNECT asked for the will. */
   willAsked = false;
@@ -24,7 +24,7 @@ export class Attempt implements Failure {
     readonly transport: Transport,
     readonly isMqtt5: boolean,
     maxPacket: number,
-    tooLarge: (publish: TooLarge) => void,
+    tooLarge: (publish: OversizedPublish) => void,
   ) {
     const { socket, stream } = transport;
     const failed = (error: Error) => (this.error ??= error);
@@ -34,11 +34,11 @@ export class Attempt implements Failure {
   }
 
   /** Before the stream keeps anything: what it pushes is what its readers get, mqtt.js among them. */
-  #watch(stream: Duplex, maxPacket: number, tooLarge: (publish: TooLarge) => void): void {
+  #watch(stream: Duplex, maxPacket: number, tooLarge: (publish: OversizedPublish) => void): void {
     const push = stream.push.bind(stream);
     let hasRoom = true;
     const pass = (packets: Buffer) => (hasRoom = push(packets));
-    const incoming = new Incoming({ limit: maxPacket, isMqtt5: this.isMqtt5 }, pass, tooLarge);
+    const incoming = new PacketFramer({ limit: maxPacket, isMqtt5: this.isMqtt5 }, pass, tooLarge);
     stream.push = (bytes: Buffer | null) => {
       if (bytes === null) return push(null);
       if (this.error || stream.destroyed) return false;

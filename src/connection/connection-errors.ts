@@ -1,7 +1,13 @@
 import { usageError, UserError } from "../util/errors.js";
-import { type Address, isOtherWay, urlOf } from "./broker-url.js";
-import { type Failure, reasonFor, type Said, startOne, troubleOf } from "./failure-diagnosis.js";
-import type { Failed } from "./address-rotation.js";
+import { type BrokerAddress, isAlternative, urlOf } from "./broker-url.js";
+import {
+  type FailureInfo,
+  reasonOf,
+  type ReasonInfo,
+  startBrokerHint,
+  diagnose,
+} from "./failure-diagnosis.js";
+import type { FailedAddress } from "./address-rotation.js";
 
 /** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
 const refusals: Record<number, { reason: string; hint: string }> = {
@@ -31,7 +37,7 @@ export const refusalReason = (returnCode: number): string =>
   refusals[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
 
 /** @param said what the code means in MQTT 5; null: it is one of MQTT 3.1.1 */
-export const refused = (address: Address, returnCode: number, said: Said | null): UserError =>
+export const refused = (address: BrokerAddress, returnCode: number, said: ReasonInfo | null): UserError =>
   new UserError(
     "refused",
     `the broker at ${urlOf(address)} refused the connection: ${said?.reason ?? refusalReason(returnCode)}.`,
@@ -39,18 +45,19 @@ export const refused = (address: Address, returnCode: number, said: Said | null)
   );
 
 /** No connection could be made. */
-export function noBroker(address: Address, failure: Failure): UserError {
-  const { code, message, hint } = troubleOf(failure, address);
-  return new UserError(code, message, hint ?? startOne(address));
+export function noBroker(address: BrokerAddress, failure: FailureInfo): UserError {
+  const { code, message, hint } = diagnose(failure, address);
+  return new UserError(code, message, hint ?? startBrokerHint(address));
 }
 
 /** Trying again would give the same answer. */
-export const isFinal = (address: Address, failure: Failure): boolean => troubleOf(failure, address).final;
+export const isFinal = (address: BrokerAddress, failure: FailureInfo): boolean =>
+  diagnose(failure, address).final;
 
 /** One address can't be connected to, and another is tried next. */
-export function goingOver({ address, error, reason }: Failed, other: Address): UserError {
+export function failoverNotice({ address, error, reason }: FailedAddress, other: BrokerAddress): UserError {
   const isWebSocket = other.scheme === "ws" || other.scheme === "wss";
-  if (!isOtherWay(address, other) || !isWebSocket)
+  if (!isAlternative(address, other) || !isWebSocket)
     return new UserError(error.code, `${error.message} Going over to ${urlOf(other)}.`, error.hint);
   return new UserError(
     "blocked",
@@ -59,11 +66,11 @@ export function goingOver({ address, error, reason }: Failed, other: Address): U
   );
 }
 
-const listed = (failed: Failed[]) =>
+const listed = (failed: FailedAddress[]) =>
   failed.map(({ address, reason }) => `${urlOf(address)} (${reason})`).join(", ");
 
 /** None of them could be connected to. */
-export function noneLeft(failed: Failed[]): UserError {
+export function allBrokersFailed(failed: FailedAddress[]): UserError {
   const telling = failed.find(({ isFinal }) => isFinal) ?? failed[0];
   if (!telling) throw new Error("none has failed");
   const { error } = telling;
@@ -73,7 +80,7 @@ export function noneLeft(failed: Failed[]): UserError {
 }
 
 /** What CONNACK says here, after a stored session elsewhere: only the queue can't be seen from here. */
-export const sessionElsewhere = (here: Address, there: Address): UserError =>
+export const sessionElsewhere = (here: BrokerAddress, there: BrokerAddress): UserError =>
   new UserError(
     "session-elsewhere",
     `${urlOf(here)} has no session of this client (session present 0), and ${urlOf(there)} had one: what is queued there is out of reach from here.`,
@@ -81,7 +88,7 @@ export const sessionElsewhere = (here: Address, there: Address): UserError =>
   );
 
 /** Evicted again and again, as the broker has said in MQTT 5 each time. */
-export const takenOver = (clientId: string, { reason }: Said): UserError =>
+export const takenOver = (clientId: string, { reason }: ReasonInfo): UserError =>
   new UserError(
     "client-id-in-use",
     `another client uses the ID "${clientId}", and each throws the other out: three times within 30 seconds the broker has said so: ${reason} [MQTT-3.1.4-3].`,
@@ -89,7 +96,7 @@ export const takenOver = (clientId: string, { reason }: Said): UserError =>
   );
 
 /** Closed again and again, and the broker says why. */
-export const thrownOut = ({ reason, hint }: Said): UserError =>
+export const closedByBroker = ({ reason, hint }: ReasonInfo): UserError =>
   new UserError(
     "closed-by-broker",
     `the broker closed this connection three times within 30 seconds, each time soon after accepting it, and says: ${reason}.`,
@@ -105,8 +112,8 @@ export const evicted = (clientId: string): UserError =>
   );
 
 /** Unlike an eviction, with a reason that is known. */
-export function lostAgainAndAgain(address: Address, failure: Failure): UserError {
-  const { code, message, hint } = troubleOf(failure, address);
+export function lostRepeatedly(address: BrokerAddress, failure: FailureInfo): UserError {
+  const { code, message, hint } = diagnose(failure, address);
   return new UserError(
     code,
     `three times within 30 seconds, each time soon after accepting the connection, ${message}`,
@@ -115,12 +122,16 @@ export function lostAgainAndAgain(address: Address, failure: Failure): UserError
 }
 
 /** @param failed of several brokers, those that were tried after it */
-export const lostForGood = (address: Address, failure: Failure, failed: Failed[]): UserError =>
+export const reconnectFailed = (
+  address: BrokerAddress,
+  failure: FailureInfo,
+  failed: FailedAddress[],
+): UserError =>
   new UserError(
     "connection-lost",
     failed.length > 1
       ? `the connection was lost, and could not be made again: ${listed(failed)}.`
-      : `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonFor(failure)}).`,
+      : `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonOf(failure)}).`,
     "Start the command again when the broker is back: what it stored for this session is still there.",
   );
 
@@ -132,7 +143,7 @@ export const notAcknowledged = (what: string): UserError =>
   );
 
 /** @param seconds that have passed without an answer, or anything else to read */
-export const noSuback = (address: Address, seconds: number): UserError =>
+export const noSuback = (address: BrokerAddress, seconds: number): UserError =>
   new UserError(
     "no-suback",
     `the broker at ${urlOf(address)} accepted the connection, and has not answered SUBSCRIBE within ${seconds} s.`,
@@ -140,7 +151,7 @@ export const noSuback = (address: Address, seconds: number): UserError =>
   );
 
 /** @param said by SUBACK in MQTT 5; null: 3.1.1 has no reasons */
-export const filterRefused = (topicFilter: string, said: Said | null): UserError =>
+export const filterRefused = (topicFilter: string, said: ReasonInfo | null): UserError =>
   new UserError(
     "filter-refused",
     `the broker refused the subscription to ${topicFilter}${said ? `: ${said.reason}` : " (SUBACK 0x80)"}.`,
@@ -149,7 +160,7 @@ export const filterRefused = (topicFilter: string, said: Said | null): UserError
   );
 
 /** By PUBACK, PUBREC or PUBCOMP in MQTT 5: it is not to be sent again [MQTT-4.4.0-2]. */
-export const publicationRefused = (topic: string, { reason, hint }: Said): UserError =>
+export const publicationRefused = (topic: string, { reason, hint }: ReasonInfo): UserError =>
   new UserError("publish-refused", `the broker refused the message on ${topic}: ${reason}.`, hint);
 
 export const tooLarge = (topic: string, bytes: number, most: number): UserError =>

@@ -3,36 +3,36 @@ import { isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Granted, QoS, Sink } from "../events/events.js";
 import { describePacket } from "../protocol/describe-packet.js";
 import { topicFilterProblem, topicNameProblem } from "../protocol/topics.js";
-import { type Address, urlOf, urlsOf } from "./broker-url.js";
-import { Attempt } from "./connection-attempt.js";
-import { type DropCause, drops } from "./fault-injection.js";
-import { EarlierHandshakes } from "./qos2-recovery.js";
+import { type BrokerAddress, urlOf, urlsOf } from "./broker-url.js";
+import { ConnectionAttempt } from "./connection-attempt.js";
+import { type DropCause, dropConnection } from "./fault-injection.js";
+import { Qos2Recovery } from "./qos2-recovery.js";
 import { InFlightStore, PacketIdentifiers } from "./in-flight-store.js";
-import { Inbox, MOST_UNRELEASED, type SendPacket } from "./message-receiver.js";
-import { Fault, type TooLarge } from "./packet-framer.js";
-import { KeptInFlight } from "./outbox-publisher.js";
+import { MessageReceiver, MAX_UNRELEASED_BYTES, type SendPacket } from "./message-receiver.js";
+import { ProtocolError, type OversizedPublish } from "./packet-framer.js";
+import { OutboxPublisher } from "./outbox-publisher.js";
 import type * as Mqtt5 from "./mqtt5.js";
-import { type Message, Publications, type SaidIn } from "./publish-queue.js";
-import { reasonFor, type Said, startOne } from "./failure-diagnosis.js";
-import { Retries } from "./reconnect-policy.js";
-import { SendLimits } from "./flow-control.js";
+import { type Message, PublishQueue, type ReasonReader } from "./publish-queue.js";
+import { reasonOf, type ReasonInfo, startBrokerHint } from "./failure-diagnosis.js";
+import { ReconnectPolicy } from "./reconnect-policy.js";
+import { FlowControl } from "./flow-control.js";
 import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "./connection-options.js";
 import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,
-  goingOver,
+  failoverNotice,
   tooLong,
   filterRefused,
   isFinal,
   noBroker,
-  noneLeft,
+  allBrokersFailed,
   noSuback,
   notAcknowledged,
   refusalReason,
   refused,
   sessionElsewhere,
 } from "./connection-errors.js";
-import { type Failed, Turns } from "./address-rotation.js";
+import { type FailedAddress, AddressRotation } from "./address-rotation.js";
 
 /** Milliseconds that one attempt may take, so that a silent address does not use up all the time there is. */
 const ATTEMPT_LIMIT = 10_000;
@@ -52,18 +52,18 @@ export class Connection {
   readonly closed: Promise<UserError | null>;
   #setClosed: (error: UserError | null) => void = () => {};
   /** Kept while messages can be sent. */
-  #ready = newReady();
+  #ready = deferred();
   #state: State = "connecting";
-  #attempt: Attempt | null = null;
+  #attempt: ConnectionAttempt | null = null;
   #everAccepted = false;
-  readonly #turns: Turns;
+  readonly #turns: AddressRotation;
   /** Where this client is known to have a stored session; null: nowhere. */
-  #sessionAt: Address | null = null;
+  #sessionAt: BrokerAddress | null = null;
   #openTransport: () => Transport = () => {
     throw new Error("open() comes first");
   };
   /** Those whose failure has been told. */
-  readonly #warned: Address[] = [];
+  readonly #warned: BrokerAddress[] = [];
   #retry: NodeJS.Timeout | undefined;
   #ended: Promise<void> | null = null;
   /** Null: this connection speaks MQTT 3.1.1. */
@@ -73,28 +73,28 @@ export class Connection {
   /** Private to the runtime too: it holds the password. */
   readonly #settings: Required<ConnectionSettings>;
   readonly #client: MqttClient;
-  readonly #inbox: Inbox;
-  readonly #publications: Publications;
-  readonly #limits: SendLimits;
-  readonly #retries: Retries;
+  readonly #inbox: MessageReceiver;
+  readonly #publications: PublishQueue;
+  readonly #limits: FlowControl;
+  readonly #retries: ReconnectPolicy;
   readonly #inFlight: InFlightStore;
   /** The same, where there is an outbox. */
-  readonly #kept: KeptInFlight | null;
+  readonly #kept: OutboxPublisher | null;
   readonly #received = new InFlightStore();
-  readonly #earlier = new EarlierHandshakes(packetId => this.#release(packetId));
+  readonly #earlier = new Qos2Recovery(packetId => this.#release(packetId));
 
   constructor(
     settings: Required<ConnectionSettings>,
-    addresses: readonly [Address, ...Address[]],
+    addresses: readonly [BrokerAddress, ...BrokerAddress[]],
     private readonly sink: Sink<ClientEvent>,
     private readonly hooks: ConnectionHooks,
   ) {
     const { clientId, will } = settings;
     this.#settings = settings;
     this.#keepAlive = settings.keepAlive;
-    this.#turns = new Turns(addresses);
+    this.#turns = new AddressRotation(addresses);
     this.closed = new Promise(resolve => (this.#setClosed = resolve));
-    this.#retries = new Retries(
+    this.#retries = new ReconnectPolicy(
       {
         clientId,
         connectTimeout: settings.connectTimeout * 1000,
@@ -102,9 +102,9 @@ export class Connection {
       },
       Date.now(),
     );
-    this.#limits = new SendLimits(sink);
+    this.#limits = new FlowControl(sink);
     this.#kept = hooks.outbox
-      ? new KeptInFlight(hooks.outbox, sink, () => this.#client, this.#limits, this.#saidIn)
+      ? new OutboxPublisher(hooks.outbox, sink, () => this.#client, this.#limits, this.#saidIn)
       : null;
     this.#inFlight = this.#kept ?? new InFlightStore();
     const identifiers = new PacketIdentifiers(identifier => this.#client.outgoing[identifier] !== undefined);
@@ -122,12 +122,14 @@ export class Connection {
       messageIdProvider: identifiers,
       writeCache: false, // a table of 65 536 buffers: 18 MB, and nothing gained
     });
-    this.#publications = new Publications(this.#client, identifiers, sink, this.#limits, this.#saidIn);
-    this.#inbox = new Inbox(this.#client, sink, settings.namespace, {
+    this.#publications = new PublishQueue(this.#client, identifiers, sink, this.#limits, this.#saidIn);
+    this.#inbox = new MessageReceiver(this.#client, sink, settings.namespace, {
       accept: topic => hooks.accept?.(topic) ?? true,
       acknowledge: hooks.acknowledge ?? true,
       tooMuch: () =>
-        this.#endFor(new Fault(`over ${MOST_UNRELEASED} bytes of messages at QoS 2 without their PUBREL`)),
+        this.#endFor(
+          new ProtocolError(`over ${MAX_UNRELEASED_BYTES} bytes of messages at QoS 2 without their PUBREL`),
+        ),
     });
     this.#listen();
   }
@@ -142,11 +144,11 @@ export class Connection {
   }
 
   /** Where it is connected, or tries to be. */
-  get #address(): Address {
+  get #address(): BrokerAddress {
     return this.#turns.current;
   }
 
-  async #connectTo(address: Address, connect: () => void): Promise<void> {
+  async #connectTo(address: BrokerAddress, connect: () => void): Promise<void> {
     try {
       this.#openTransport = await transportTo(address, this.#settings.tls ?? {}, this.#settings.maxPacket);
     } catch (error) {
@@ -171,8 +173,8 @@ export class Connection {
 
   #begin(): Transport["stream"] {
     const { maxPacket } = this.#settings;
-    const leaveOut = (publish: TooLarge) => this.#inbox.leaveOut(publish);
-    this.#attempt = new Attempt(this.#openTransport(), this.#mqtt5 !== null, maxPacket, leaveOut);
+    const leaveOut = (publish: OversizedPublish) => this.#inbox.leaveOut(publish);
+    this.#attempt = new ConnectionAttempt(this.#openTransport(), this.#mqtt5 !== null, maxPacket, leaveOut);
     return this.#attempt.transport.stream;
   }
 
@@ -222,7 +224,7 @@ export class Connection {
       .map(acknowledged => this.#publications.counted(acknowledged));
   }
 
-  #withOutbox(): KeptInFlight {
+  #withOutbox(): OutboxPublisher {
     if (!this.#kept) throw new Error("there is no outbox");
     return this.#kept;
   }
@@ -274,7 +276,7 @@ export class Connection {
         if (granted.length === topicFilters.length) return resolve(granted);
         if (suback)
           this.#endFor(
-            new Fault(
+            new ProtocolError(
               `SUBACK with ${granted.length} codes for ${topicFilters.length} filters [MQTT-3.8.4-5]`,
             ),
           );
@@ -304,14 +306,14 @@ export class Connection {
     if (this.#is("connected")) {
       const settled = Promise.all([this.#publications.settled(), this.#inbox.idle()]);
       const telling = setTimeout(() => this.#tellWaiting(patience), TELL_AFTER);
-      await within(patience, [this.closed, settled]);
+      await withTimeout(patience, [this.closed, settled]);
       clearTimeout(telling);
     }
     if (this.#is("connected")) {
       this.#state = "ending";
       this.#forgetInFlight();
       this.#client.end();
-      await within(CLOSE_LIMIT, [this.closed]);
+      await withTimeout(CLOSE_LIMIT, [this.closed]);
     }
     this.destroy();
     await this.closed;
@@ -332,7 +334,7 @@ export class Connection {
     this.#state = "ending";
     this.#attempt.closedHere = cause === "network" || cause === "no-disconnect";
     this.#attempt.willAsked = cause === "disconnect-with-will";
-    drops[cause](this.#attempt.transport, this.#client);
+    dropConnection[cause](this.#attempt.transport, this.#client);
   }
 
   /** Destroys the socket, without DISCONNECT. */
@@ -452,11 +454,11 @@ export class Connection {
     return granted;
   }
 
-  #meaning(code: number, properties: object = {}): Said | null {
-    return this.#mqtt5?.saidBy(code, properties) ?? null;
+  #meaning(code: number, properties: object = {}): ReasonInfo | null {
+    return this.#mqtt5?.reasonInfoFor(code, properties) ?? null;
   }
 
-  readonly #saidIn: SaidIn = (error, answer) => {
+  readonly #saidIn: ReasonReader = (error, answer) => {
     const { code } = error as { code?: unknown };
     return typeof code === "number" ? this.#meaning(code, propertiesOf(answer)) : null;
   };
@@ -471,17 +473,24 @@ export class Connection {
     const address = this.#address;
     const failed = attempt.accepted ? null : failureOf(address, attempt);
     const turn = failed && this.#turns.next(failed);
-    if (failed && !turn) return this.#finish(noneLeft(this.#turns.failed));
+    if (failed && !turn) return this.#finish(allBrokersFailed(this.#turns.failed));
     const others = { failed: this.#turns.failed, goesOn: turn?.now ?? false };
     const next = this.#retries.closed(address, attempt, Date.now(), others);
     if (isUserError(next)) return this.#finish(next);
-    if (this.#ready.isKept) this.#ready = newReady(); // else who waits goes on waiting for the same
+    if (this.#ready.isKept) this.#ready = deferred(); // else who waits goes on waiting for the same
     if (failed) this.#warnOnce(failed, turn?.now ? turn.address : null, next.secondsLeft);
-    this.sink({ event: "reconnecting", ...next, reason: failed?.reason ?? reasonFor(attempt) });
+    this.sink({ event: "reconnecting", ...next, reason: failed?.reason ?? reasonOf(attempt) });
     this.#retry = setTimeout(() => this.#reconnect(), next.inSeconds * 1000);
   }
 
-  #tellDisconnected({ disconnectSent, willAsked, closedHere, error, firstBytes, said }: Attempt): void {
+  #tellDisconnected({
+    disconnectSent,
+    willAsked,
+    closedHere,
+    error,
+    firstBytes,
+    said,
+  }: ConnectionAttempt): void {
     const graceful = disconnectSent && !willAsked && error === null;
     const ours = graceful
       ? "DISCONNECT sent"
@@ -490,17 +499,17 @@ export class Connection {
         : closedHere
           ? "closed here, without DISCONNECT"
           : null;
-    const reason = ours ?? reasonFor({ error, firstBytes, said });
+    const reason = ours ?? reasonOf({ error, firstBytes, said });
     this.sink({ event: "disconnected", graceful, reason, reasonCode: said?.code ?? null });
   }
 
   /** The first failure to connect is worth a sentence with a next step; the tries after it are not. */
-  #warnOnce(failed: Failed, other: Address | null, secondsLeft: number): void {
+  #warnOnce(failed: FailedAddress, other: BrokerAddress | null, secondsLeft: number): void {
     const { address, error } = failed;
     if (this.#warned.includes(address)) return;
     this.#warned.push(address);
     const more = secondsLeft > 0 ? ` (trying for ${secondsLeft} s more)` : "";
-    this.#warn(other ? goingOver(failed, other) : error, more);
+    this.#warn(other ? failoverNotice(failed, other) : error, more);
   }
 
   #reconnect(): void {
@@ -529,7 +538,7 @@ export class Connection {
       : new UserError(
           "stopped",
           `stopped before a broker answered at ${urlsOf(this.#settings.broker)}.`,
-          startOne(this.#address),
+          startBrokerHint(this.#address),
         );
   }
 
@@ -556,17 +565,17 @@ function inMqtt5(settings: Required<ConnectionSettings>) {
 const propertiesOf = (packet: unknown): object =>
   (packet as { properties?: object } | undefined)?.properties ?? {};
 
-function failureOf(address: Address, attempt: Attempt): Failed {
+function failureOf(address: BrokerAddress, attempt: ConnectionAttempt): FailedAddress {
   const { returnCode, said } = attempt;
   if (!returnCode) {
     const error = noBroker(address, attempt);
-    return { address, error, reason: reasonFor(attempt), isFinal: isFinal(address, attempt) };
+    return { address, error, reason: reasonOf(attempt), isFinal: isFinal(address, attempt) };
   }
   const error = refused(address, returnCode, said);
   return { address, error, reason: said?.reason ?? refusalReason(returnCode), isFinal: true };
 }
 
-function newReady() {
+function deferred() {
   let resolve = () => {};
   let reject = (_error: Error) => {};
   const promise = new Promise<void>((onResolve, onReject) => {
@@ -578,7 +587,7 @@ function newReady() {
 }
 
 /** Waits for the first of these, but no longer than so many milliseconds. */
-async function within(limit: number, promises: Promise<unknown>[]): Promise<void> {
+async function withTimeout(limit: number, promises: Promise<unknown>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const time = new Promise(resolve => (timer = setTimeout(resolve, limit)));
   await Promise.race([...promises, time]);

@@ -3,7 +3,7 @@
  * PINGREQ sent after this connection's SUBACK and after the last PUBLISH, answered with no PUBLISH in between, means
  * that the broker had nothing more to send. Any PINGREQ counts, the keep alive's own too.
  */
-export class DrainWatch {
+export class DrainDetector {
   drained: boolean;
   #subscribed = false;
   #quiet = false;

@@ -1,19 +1,19 @@
-import { type Address, isLocal, urlOf } from "./broker-url.js";
+import { type BrokerAddress, isLocal, urlOf } from "./broker-url.js";
 
 /** What is known of an attempt to connect that failed, or of a connection that ended. */
-export interface Failure {
+export interface FailureInfo {
   /** What the system or a library reported first; null: the other side just closed. */
   error: Error | null;
   /** The first bytes that came; null: none did. */
   firstBytes: Buffer | null;
   /** What the broker said in DISCONNECT; null, or with MQTT 3.1.1: nothing. */
-  said?: Said | null;
+  said?: ReasonInfo | null;
   /** It was spoken to in MQTT 5. */
   isMqtt5?: boolean;
 }
 
 /** A reason code of MQTT 5, and what it means. */
-export interface Said {
+export interface ReasonInfo {
   code: number;
   /** A few words, with the code in brackets. */
   reason: string;
@@ -36,7 +36,7 @@ const USUAL_PORT = 1883;
 
 const TLS = "--tls-cert FILE --tls-key FILE";
 /** What makes lwt-broker listen where that scheme leads. */
-const LISTENS: Record<Address["scheme"], string> = {
+const LISTENS: Record<BrokerAddress["scheme"], string> = {
   mqtt: "--port",
   mqtts: `${TLS} --tls-port`,
   ws: "--ws-port",
@@ -44,7 +44,7 @@ const LISTENS: Record<Address["scheme"], string> = {
 };
 
 /** What to do where no broker runs; on another computer none can be started from here. */
-export function startOne({ scheme, host, port }: Address): string {
+export function startBrokerHint({ scheme, host, port }: BrokerAddress): string {
   if (!isLocal(host))
     return "Check host and port in --broker, and that a broker runs there. lwt-broker serves other computers with --host 0.0.0.0 only.";
   const where = scheme === "mqtt" && port === USUAL_PORT ? "" : ` ${LISTENS[scheme]} ${port}`;
@@ -59,11 +59,11 @@ interface Told {
   reason: string;
   /** The whole sentence; default: that no broker answers, and the reason. */
   sentence?: (broker: string, error: Error) => string;
-  hint?: string | ((address: Address) => string);
+  hint?: string | ((address: BrokerAddress) => string);
   final?: true;
 }
 
-const withScheme = (scheme: Address["scheme"], { host, port }: Address) =>
+const withScheme = (scheme: BrokerAddress["scheme"], { host, port }: BrokerAddress) =>
   `--broker ${urlOf({ scheme, host, port, path: "", username: null, password: null })}`;
 
 const untrusted = (reason: string): Told => ({
@@ -142,7 +142,7 @@ const BY_CODE: Record<string, Told> = {
 BY_CODE["EPERM"] = BY_CODE["EACCES"] as Told;
 
 /** The other side took the connection and closed it at once: what it may have expected, by what it was spoken to in. */
-const CLOSED_EARLY: Record<Address["scheme"], Told> = {
+const CLOSED_EARLY: Record<BrokerAddress["scheme"], Told> = {
   mqtt: {
     code: "not-mqtt",
     reason: "the connection was closed before CONNACK",
@@ -260,7 +260,7 @@ function namesIn(error: Error): string {
 /** The fixed header of a CONNACK, which is the first packet that a broker sends [MQTT-3.2.0-1]. */
 const CONNACK_HEADER = 0x20;
 
-function toldOf({ error, firstBytes }: Failure, address: Address | null): Told | null {
+function toldOf({ error, firstBytes }: FailureInfo, address: BrokerAddress | null): Told | null {
   if (firstBytes && firstBytes[0] !== CONNACK_HEADER)
     return firstBytes.toString("latin1").startsWith("HTTP") ? WEB_SERVER : NOT_MQTT;
   const { code = "", message } = (error ?? new Error()) as NodeJS.ErrnoException;
@@ -275,11 +275,11 @@ function toldOf({ error, firstBytes }: Failure, address: Address | null): Told |
 }
 
 /** The connection had to be ended here, for what came on it. */
-export const isBrokersFault = (failure: Failure): boolean =>
+export const isBrokersFault = (failure: FailureInfo): boolean =>
   !failure.said && toldOf(failure, null)?.code === "protocol-error";
 
 /** A reason for people, in a few words. */
-export function reasonFor({ error, firstBytes, said }: Failure): string {
+export function reasonOf({ error, firstBytes, said }: FailureInfo): string {
   if (said) return `the broker says: ${said.reason}`;
   if (!error) return "the other side closed it";
   const { code = "" } = error as NodeJS.ErrnoException;
@@ -289,7 +289,7 @@ export function reasonFor({ error, firstBytes, said }: Failure): string {
 }
 
 /** Why no connection was made, and what to do. */
-export function troubleOf(failure: Failure, address: Address): Trouble {
+export function diagnose(failure: FailureInfo, address: BrokerAddress): Trouble {
   const broker = urlOf(address);
   const told = toldOf(failure, address) ?? NOT_MQTT;
   const { code, reason, sentence, hint = null, final = false } = told;

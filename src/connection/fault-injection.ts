@@ -1,7 +1,7 @@
 import type { MqttClient } from "mqtt";
 import type { FailCause } from "../events/events.js";
 import type { SendPacket } from "./message-receiver.js";
-import { reset } from "./reset-socket.js";
+import { resetSocket } from "./reset-socket.js";
 import type { Transport } from "./transport.js";
 
 /** The ways to lose a connection on purpose, below MQTT: each leaves the broker with a will to publish. */
@@ -13,8 +13,8 @@ const RESERVED_PACKET = Buffer.from([0x00, 0x00]);
 /** MQTT 5, 3.14.2.1: the client goes, and wants its will to be sent all the same. */
 const DISCONNECT_WITH_WILL = 0x04;
 
-export const drops: Record<DropCause, (transport: Transport, client: MqttClient) => void> = {
-  network: ({ socket }) => reset(socket),
+export const dropConnection: Record<DropCause, (transport: Transport, client: MqttClient) => void> = {
+  network: ({ socket }) => resetSocket(socket),
   "no-disconnect": ({ socket }) => socket.end(),
   "protocol-error": ({ stream }) => stream.write(RESERVED_PACKET),
   "disconnect-with-will": ({ stream }, client) => {

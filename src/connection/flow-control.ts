@@ -1,6 +1,6 @@
 import type { ClientEvent, Granted, QoS, Sink } from "../events/events.js";
 import type { UserError } from "../util/errors.js";
-import type { Said } from "./failure-diagnosis.js";
+import type { ReasonInfo } from "./failure-diagnosis.js";
 import { publicationRefused, tooLarge } from "./connection-errors.js";
 
 interface Publication {
@@ -19,7 +19,7 @@ const NO_LIMITS = {
 } satisfies Partial<Granted>;
 
 /** Keeps what is published within what the broker takes. */
-export class SendLimits {
+export class FlowControl {
   #granted: Pick<Granted, keyof typeof NO_LIMITS> = NO_LIMITS;
   /** Messages at QoS 1 and 2 that are sent and not acknowledged. */
   #underWay = 0;
@@ -76,7 +76,7 @@ export class SendLimits {
   }
 
   /** The error for a message that the broker has refused; told once for each reason. */
-  refused(topic: string, said: Said): UserError {
+  refused(topic: string, said: ReasonInfo): UserError {
     return this.#toldOnce(`refused ${said.code}`, publicationRefused(topic, said));
   }
 

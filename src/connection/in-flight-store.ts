@@ -1,5 +1,5 @@
 import { Store } from "mqtt";
-import { MOST_INCOMPLETE } from "./publish-queue.js";
+import { MAX_INCOMPLETE_QOS2 } from "./publish-queue.js";
 
 interface StoredPacket {
   cmd: string;
@@ -25,7 +25,7 @@ export class InFlightStore extends Store {
 }
 
 /** Packet identifiers from 1 on that messages at QoS 2 have: as many as are under way at once. */
-export const FOR_QOS_2 = MOST_INCOMPLETE;
+export const FOR_QOS_2 = MAX_INCOMPLETE_QOS2;
 
 /**
  * Packet identifiers 1 to 65 535 in turn, but never one that is still in use [MQTT-2.3.1-2]: mqtt.js' own provider

@@ -1,11 +1,11 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
-import { label } from "../domain/delivery-label.js";
+import { labelDelivery } from "../domain/delivery-label.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { readingMarks } from "../domain/sensor-reading.js";
-import { statusOf } from "../domain/machine-status.js";
+import { readingId } from "../domain/sensor-reading.js";
+import { machineStateOf } from "../domain/machine-status.js";
 import { machineOf, topicMatches } from "../protocol/topics.js";
-import { DrainWatch } from "./drain-detector.js";
-import type { TooLarge } from "./packet-framer.js";
+import { DrainDetector } from "./drain-detector.js";
+import type { OversizedPublish } from "./packet-framer.js";
 import type { ConnectionHooks } from "./connection-options.js";
 
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
@@ -17,7 +17,7 @@ interface Arrived {
 }
 
 /** Bytes of messages at QoS 2 that are kept until the broker releases them; MQTT 3.1.1 has no limit. */
-export const MOST_UNRELEASED = 32 * 1024 * 1024;
+export const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
 /** Bytes that one takes beside its topic and its payload, about. */
 const OVERHEAD = 1000;
 
@@ -44,11 +44,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * Everything a client receives: decides at each PUBLISH whether it is accepted, labels it, hands it to the sink, and
  * lets mqtt.js acknowledge it only once the sink has taken it.
  */
-export class Inbox {
+export class MessageReceiver {
   /** The filters of this run: a stored session may have more, of earlier runs. */
   readonly filters = new Set<string>();
   readonly #send: SendPacket;
-  #drain: DrainWatch;
+  #drain: DrainDetector;
   #sessionPresent = false;
   #connectedAt = 0;
   #accepting = true;
@@ -68,7 +68,7 @@ export class Inbox {
     private readonly namespace: string,
     private readonly hooks: InboxHooks,
   ) {
-    this.#drain = new DrainWatch(false, () => {});
+    this.#drain = new DrainDetector(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
     const send = (client["_sendPacket"] as SendPacket).bind(client);
     this.#send = (packet, done, ...more) => {
@@ -101,17 +101,17 @@ export class Inbox {
       this.#awaitingRelease.clear();
       this.#unreleased = 0;
     }
-    this.#drain = new DrainWatch(sessionPresent, () => this.#send({ cmd: "pingreq" }));
+    this.#drain = new DrainDetector(sessionPresent, () => this.#send({ cmd: "pingreq" }));
   }
 
   /** Before DISCONNECT: what still comes is left to the session's next connection. */
   stopAccepting(): void {
     this.#accepting = false;
-    this.#drain = new DrainWatch(false, () => {}); // nothing more to ask: a ping after DISCONNECT would be an error
+    this.#drain = new DrainDetector(false, () => {}); // nothing more to ask: a ping after DISCONNECT would be an error
   }
 
   /** A message that is too large to be taken: kept back, it would come again in each connection. */
-  leaveOut({ topic, qos, packetId, bytes }: TooLarge): void {
+  leaveOut({ topic, qos, packetId, bytes }: OversizedPublish): void {
     if (!this.#accepting) return;
     if (packetId !== null && this.hooks.acknowledge)
       this.#send({ cmd: qos === 1 ? "puback" : "pubrec", messageId: packetId });
@@ -172,7 +172,7 @@ export class Inbox {
   #keep(messageId: number, arrived: Arrived): void {
     this.#unreleased += arrived.bytes - (this.#awaitingRelease.get(messageId)?.bytes ?? 0);
     this.#awaitingRelease.set(messageId, arrived);
-    if (this.#unreleased > MOST_UNRELEASED) this.hooks.tooMuch();
+    if (this.#unreleased > MAX_UNRELEASED_BYTES) this.hooks.tooMuch();
   }
 
   #withholds({ cmd, messageId }: Packet): boolean {
@@ -208,8 +208,8 @@ export class Inbox {
   #show(packet: IPublishPacket, drained: boolean): Promise<void>[] {
     const { topic, qos, retain, dup, messageId = null } = packet;
     const { payload, payloadBase64 } = textOf(packet.payload);
-    const { run, seq, sentAt } = readingMarks(payload ?? "");
-    const { delivery, evidence } = label({
+    const { run, seq, sentAt } = readingId(payload ?? "");
+    const { delivery, evidence } = labelDelivery({
       retain,
       dup,
       packetId: messageId,
@@ -237,7 +237,7 @@ export class Inbox {
         seq,
       }),
     ];
-    const status = payload === null ? null : statusOf(topic, payload, this.namespace);
+    const status = payload === null ? null : machineStateOf(topic, payload, this.namespace);
     if (status && payload !== null)
       shown.push(this.sink({ event: "status", ...status, topic, payload, delivery }));
     return shown.filter(wait => wait !== undefined);

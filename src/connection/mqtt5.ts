@@ -1,6 +1,6 @@
 import type { Granted, QoS } from "../events/events.js";
 import { hex, reasonCodes } from "../protocol/reason-codes.js";
-import type { Said } from "./failure-diagnosis.js";
+import type { ReasonInfo } from "./failure-diagnosis.js";
 
 /** What only connections with MQTT 5 need; loaded for them. */
 
@@ -11,7 +11,7 @@ type Properties = object;
 const LONGEST_REASON = 200;
 
 /** What a reason code says, with the broker's own words if it gives any. */
-export function saidBy(code: number, properties: Properties = {}): Said {
+export function reasonInfoFor(code: number, properties: Properties = {}): ReasonInfo {
   const { reason, hint } = reasonCodes[code] ?? {
     reason: "the broker gives a reason that MQTT 5 does not know",
     hint: "Is this an MQTT broker? Run it again with --debug to see what it sends.",

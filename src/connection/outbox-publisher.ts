@@ -1,14 +1,14 @@
 import type { MqttClient, Packet } from "mqtt";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { readingMarks } from "../domain/sensor-reading.js";
+import { readingId } from "../domain/sensor-reading.js";
 import type { SendPacket } from "./message-receiver.js";
 import { InFlightStore } from "./in-flight-store.js";
-import { type Message, MOST_INCOMPLETE, type SaidIn } from "./publish-queue.js";
-import type { SendLimits } from "./flow-control.js";
+import { type Message, MAX_INCOMPLETE_QOS2, type ReasonReader } from "./publish-queue.js";
+import type { FlowControl } from "./flow-control.js";
 import { notAcknowledged } from "./connection-errors.js";
 
 /** A message at QoS 1 or 2 that is kept beyond this process until it is acknowledged. */
-export interface KeptMessage {
+export interface OutboxMessage {
   packetId: number;
   topic: string;
   payload: Buffer;
@@ -21,13 +21,13 @@ export interface KeptMessage {
 }
 
 /** Told with null when a message is safe; else why it is not kept. */
-export type Settle = (error: Error | null) => void;
+export type DoneCallback = (error: Error | null) => void;
 
 /** A client's half of its session [MQTT-4.1.0-1], where it outlives the process. */
 export interface Outbox {
   /** By packet identifier, in the order in which they were published. */
-  readonly waiting: ReadonlyMap<number, KeptMessage>;
-  keep(message: KeptMessage, settle: Settle): void;
+  readonly waiting: ReadonlyMap<number, OutboxMessage>;
+  keep(message: OutboxMessage, settle: DoneCallback): void;
   /** PUBREC has come. @param safe PUBREL may be sent: after it, PUBLISH would be a new message */
   release(packetId: number, safe: () => void): void;
   /** The broker has no session, to which PUBREL means something: what was released is published again. */
@@ -37,7 +37,7 @@ export interface Outbox {
 }
 
 interface Publication {
-  message: KeptMessage;
+  message: OutboxMessage;
   sent: () => void;
   /** What is to be sent now is in the outbox. */
   isSafe: boolean;
@@ -50,7 +50,7 @@ interface Publication {
  * What is sent of an outbox: a message once it is safe there, and in each further connection all that wait, in order.
  * mqtt.js would send one after the other's acknowledgment, and keep what is published meanwhile nowhere.
  */
-export class KeptInFlight extends InFlightStore {
+export class OutboxPublisher extends InFlightStore {
   /** By packet identifier, in the order in which they were published. */
   readonly #publications = new Map<number, Publication>();
   /** Stands for the connection that there is. */
@@ -66,8 +66,8 @@ export class KeptInFlight extends InFlightStore {
     private readonly outbox: Outbox,
     private readonly sink: Sink<ClientEvent>,
     private readonly client: () => MqttClient,
-    private readonly limits: SendLimits,
-    private readonly saidIn: SaidIn,
+    private readonly limits: FlowControl,
+    private readonly saidIn: ReasonReader,
   ) {
     super();
     limits.whenFree(() => this.#sendMore());
@@ -81,7 +81,7 @@ export class KeptInFlight extends InFlightStore {
   /** Kept when it is acknowledged. @throws what the outbox says that does not keep it */
   publish({ topic, payload, qos, retain = false, sent = () => {} }: Message): Promise<void> {
     const packetId = this.client().messageIdProvider.allocate() ?? 0; // an outbox is full before these run out
-    const message: KeptMessage = {
+    const message: OutboxMessage = {
       packetId,
       topic,
       payload: Buffer.from(payload),
@@ -144,7 +144,7 @@ export class KeptInFlight extends InFlightStore {
     return this;
   }
 
-  #expect(message: KeptMessage, sent: () => void, isSafe: boolean): Promise<void> {
+  #expect(message: OutboxMessage, sent: () => void, isSafe: boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const publication = { message, sent, isSafe, sentAt: null, reject };
       this.#publications.set(message.packetId, publication);
@@ -159,7 +159,7 @@ export class KeptInFlight extends InFlightStore {
     });
   }
 
-  #giveUp({ packetId }: KeptMessage, error: Error): void {
+  #giveUp({ packetId }: OutboxMessage, error: Error): void {
     const publication = this.#publications.get(packetId);
     if (!publication) return;
     this.#remove(publication);
@@ -175,7 +175,7 @@ export class KeptInFlight extends InFlightStore {
     return this.#underWay.delete(publication);
   }
 
-  #isSafe(message: KeptMessage): void {
+  #isSafe(message: OutboxMessage): void {
     const publication = this.#publications.get(message.packetId);
     if (publication?.message !== message) return; // the connection is over for good
     publication.isSafe = true;
@@ -184,15 +184,15 @@ export class KeptInFlight extends InFlightStore {
     else this.#sendMore();
   }
 
-  #tellKept({ topic, payload: bytes, qos }: KeptMessage): void {
+  #tellKept({ topic, payload: bytes, qos }: OutboxMessage): void {
     const payload = bytes.toString();
-    const { run, seq } = readingMarks(payload);
+    const { run, seq } = readingId(payload);
     this.sink({ event: "kept", topic, payload, qos, run, seq });
   }
 
   #sendMore(): void {
     for (const publication of this.#unsent ?? []) {
-      if (!publication.isSafe || this.#incomplete.size >= MOST_INCOMPLETE) return;
+      if (!publication.isSafe || this.#incomplete.size >= MAX_INCOMPLETE_QOS2) return;
       if (!this.limits.takesQos(1)) return; // what would never be acknowledged stays in the outbox
       if (!this.#fits(publication)) continue;
       if (!this.limits.take()) return;
@@ -234,12 +234,12 @@ export class KeptInFlight extends InFlightStore {
     if (released) return; // an earlier one has published it
     const { qos, retain } = this.limits.fit(message);
     const payload = message.payload.toString();
-    const { run, seq } = readingMarks(payload);
+    const { run, seq } = readingId(payload);
     this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
   }
 
   async #tellAcknowledged({ message: { packetId, topic, payload }, sentAt }: Publication): Promise<void> {
-    const { run, seq } = readingMarks(payload.toString());
+    const { run, seq } = readingId(payload.toString());
     const milliseconds = Math.round((performance.now() - (sentAt ?? 0)) * 100) / 100;
     await this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds });
   }

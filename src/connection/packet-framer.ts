@@ -33,12 +33,12 @@ const MOST_AT_ONCE = 256;
 const [NUL, HASH, PLUS] = [0x00, 0x23, 0x2b];
 
 /** What the broker has done against MQTT; the connection has to end for it [MQTT-4.8.0-1]. */
-export class Fault extends Error {
+export class ProtocolError extends Error {
   readonly code = BROKEN_MQTT;
 }
 
 /** A PUBLISH that is too large to be taken. */
-export interface TooLarge {
+export interface OversizedPublish {
   topic: string;
   qos: number;
   /** Null at QoS 0. */
@@ -51,7 +51,7 @@ export interface TooLarge {
  * Cuts what comes from a broker into packets before mqtt.js sees it: a packet is passed on when it is whole, one that
  * is too large is never kept, and what MQTT forbids and mqtt.js would take ends the connection.
  */
-export class Incoming {
+export class PacketFramer {
   /** A packet that has begun; grows to its length when that is known. */
   #begun = Buffer.alloc(0);
   #filled = 0;
@@ -74,7 +74,7 @@ export class Incoming {
   constructor(
     private readonly settings: { limit: number; isMqtt5: boolean },
     private readonly pass: (packets: Buffer) => void,
-    private readonly tooLarge: (publish: TooLarge) => void,
+    private readonly tooLarge: (publish: OversizedPublish) => void,
   ) {}
 
   /** The next bytes. @throws Fault once what came before has been passed on */
@@ -145,9 +145,9 @@ export class Incoming {
     if (!this.#readHeader(bytes, at, end)) return here + 1;
     const { name, least, most } = this.#known();
     if (this.#length < least || this.#length > most)
-      throw new Fault(`a ${name} of ${this.#length} bytes behind its header`);
+      throw new ProtocolError(`a ${name} of ${this.#length} bytes behind its header`);
     if (this.#isTooLarge) {
-      if (this.#type !== PUBLISH) throw new Fault(`a ${name} of ${this.#length} bytes`);
+      if (this.#type !== PUBLISH) throw new ProtocolError(`a ${name} of ${this.#length} bytes`);
       if (here < this.#bodyAt + 2) return this.#bodyAt + 2;
     } else if (here < this.#bodyAt + this.#length) return this.#bodyAt + this.#length;
     else if (this.#type === CONNACK) this.#accepted = true;
@@ -167,31 +167,32 @@ export class Incoming {
       this.#bodyAt = i + 1;
       if (digit < 0x80) return true;
     }
-    throw new Fault("a remaining length of over 4 bytes (2.2.3)");
+    throw new ProtocolError("a remaining length of over 4 bytes (2.2.3)");
   }
 
   /** What the packet's type says. */
   #known() {
     const known = (this.settings.isMqtt5 ? PACKETS_5 : PACKETS)[this.#type];
-    if (!known) throw new Fault(`a packet of type ${this.#type}, which brokers do not send`);
+    if (!known) throw new ProtocolError(`a packet of type ${this.#type}, which brokers do not send`);
     if (!this.#accepted && this.#type !== CONNACK)
-      throw new Fault(`${known.name} before CONNACK [MQTT-3.2.0-1]`);
-    if (this.#accepted && this.#type === CONNACK) throw new Fault("a second CONNACK (3.2)");
+      throw new ProtocolError(`${known.name} before CONNACK [MQTT-3.2.0-1]`);
+    if (this.#accepted && this.#type === CONNACK) throw new ProtocolError("a second CONNACK (3.2)");
     return known;
   }
 
   #lookAtPublish(bytes: Buffer, at: number, here: number): number {
     const qos = (this.#flags >> 1) & 3;
-    if (qos === 3) throw new Fault("a PUBLISH with QoS 3 [MQTT-3.3.1-4]");
+    if (qos === 3) throw new ProtocolError("a PUBLISH with QoS 3 [MQTT-3.3.1-4]");
     const topicAt = at + this.#bodyAt + 2;
     const topicEnd = topicAt + bytes.readUInt16BE(topicAt - 2);
     const headEnd = topicEnd + (qos > 0 ? 2 : 0);
     const head = headEnd - at;
-    if (head > this.#bodyAt + this.#length) throw new Fault("a PUBLISH that ends in the middle of its topic");
+    if (head > this.#bodyAt + this.#length)
+      throw new ProtocolError("a PUBLISH that ends in the middle of its topic");
     if (here < head) return head;
     checkTopic(bytes, topicAt, topicEnd);
     if (qos > 0 && bytes.readUInt16BE(topicEnd) === 0)
-      throw new Fault("a PUBLISH with packet identifier 0 [MQTT-2.3.1-1]");
+      throw new ProtocolError("a PUBLISH with packet identifier 0 [MQTT-2.3.1-1]");
     return this.#isTooLarge ? head : this.#bodyAt + this.#length;
   }
 
@@ -212,14 +213,15 @@ export class Incoming {
 
 /** In bytes: as a text, what is not UTF-8 could not be told from its replacement. */
 function checkTopic(bytes: Buffer, start: number, end: number): void {
-  if (start === end) throw new Fault("a PUBLISH with an empty topic [MQTT-4.7.3-1]");
+  if (start === end) throw new ProtocolError("a PUBLISH with an empty topic [MQTT-4.7.3-1]");
   let isAscii = true;
   for (let at = start; at < end; at++) {
     const byte = bytes[at] as number;
-    if (byte === NUL) throw new Fault("a topic with the character U+0000 [MQTT-1.5.3-2]");
-    if (byte === HASH || byte === PLUS) throw new Fault("a PUBLISH to a topic with wildcards [MQTT-3.3.2-2]");
+    if (byte === NUL) throw new ProtocolError("a topic with the character U+0000 [MQTT-1.5.3-2]");
+    if (byte === HASH || byte === PLUS)
+      throw new ProtocolError("a PUBLISH to a topic with wildcards [MQTT-3.3.2-2]");
     if (byte >= 0x80) isAscii = false;
   }
   if (!isAscii && !isUtf8(bytes.subarray(start, end)))
-    throw new Fault("a topic that is not UTF-8 [MQTT-1.5.3-1]");
+    throw new ProtocolError("a topic that is not UTF-8 [MQTT-1.5.3-1]");
 }

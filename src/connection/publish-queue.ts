@@ -1,8 +1,8 @@
 import type { MqttClient } from "mqtt";
 import type { ClientEvent, QoS, Sink } from "../events/events.js";
 import type { PacketIdentifiers } from "./in-flight-store.js";
-import type { Said } from "./failure-diagnosis.js";
-import type { SendLimits } from "./flow-control.js";
+import type { ReasonInfo } from "./failure-diagnosis.js";
+import type { FlowControl } from "./flow-control.js";
 import { notAcknowledged } from "./connection-errors.js";
 
 export interface Message {
@@ -34,13 +34,13 @@ interface Complete {
  * Messages at QoS 2 that may be under way at once. MQTT 3.1.1 has no limit, but Mosquitto has (max_inflight_messages):
  * those beyond it are acknowledged and dropped, or the connection is closed.
  */
-export const MOST_INCOMPLETE = 20;
+export const MAX_INCOMPLETE_QOS2 = 20;
 
 /** What mqtt.js' error tells of an acknowledgment that is a refusal. */
-export type SaidIn = (error: Error, packet: unknown) => Said | null;
+export type ReasonReader = (error: Error, packet: unknown) => ReasonInfo | null;
 
 /** What this client publishes, counted until it is acknowledged. */
-export class Publications {
+export class PublishQueue {
   /** For which the broker has no room yet; each called when it has. */
   readonly #waiting: { go: () => void; giveUp: () => void }[] = [];
   #unacknowledged = 0;
@@ -50,8 +50,8 @@ export class Publications {
     private readonly client: MqttClient,
     private readonly identifiers: PacketIdentifiers,
     private readonly sink: Sink<ClientEvent>,
-    private readonly limits: SendLimits,
-    private readonly saidIn: SaidIn,
+    private readonly limits: FlowControl,
+    private readonly saidIn: ReasonReader,
   ) {
     limits.whenFree(() => {
       while (this.#waiting.length > 0 && limits.take()) this.#waiting.shift()?.go();

@@ -6,7 +6,7 @@ import { FOR_QOS_2 } from "./in-flight-store.js";
  * acknowledge it without passing it on [MQTT-4.3.3-2]. So PUBREL goes out for each identifier before it is used: it
  * ends such a handshake, and PUBCOMP answers it also where there is none.
  */
-export class EarlierHandshakes {
+export class Qos2Recovery {
   /** Packet identifiers that may be in one. */
   #left: number[] = [];
   #isFirst = true;

@@ -1,17 +1,17 @@
 import type { UserError } from "../util/errors.js";
-import type { Address } from "./broker-url.js";
-import { type Failure, isBrokersFault, type Said } from "./failure-diagnosis.js";
+import type { BrokerAddress } from "./broker-url.js";
+import { type FailureInfo, isBrokersFault, type ReasonInfo } from "./failure-diagnosis.js";
 import {
   evicted,
-  lostAgainAndAgain,
-  lostForGood,
-  noneLeft,
+  lostRepeatedly,
+  reconnectFailed,
+  allBrokersFailed,
   takenOver,
-  thrownOut,
+  closedByBroker,
 } from "./connection-errors.js";
-import type { Failed } from "./address-rotation.js";
+import type { FailedAddress } from "./address-rotation.js";
 
-export interface RetrySettings {
+export interface ReconnectSettings {
   clientId: string;
   /** Milliseconds to go on trying for the first connection. */
   connectTimeout: number;
@@ -29,7 +29,7 @@ const EVICTIONS_WITHIN = 30_000;
 const FIRST_DELAY = 0.5;
 const LONGEST_DELAY = 15;
 
-export interface Retry {
+export interface ReconnectDelay {
   attempt: number;
   inSeconds: number;
   /** Until it is given up. */
@@ -37,17 +37,17 @@ export interface Retry {
 }
 
 /** What to do after a connection has closed: when to try again, or why not. All times are milliseconds since 1970. */
-export class Retries {
+export class ReconnectPolicy {
   #deadline: number;
   #attempt = 0;
   #acceptedAt: number | null = null;
   /** Of the brokers, or of the only one. */
   #rounds = 0;
   #everAccepted = false;
-  #evictions: { address: Address; at: number; said: Said | null }[] = [];
+  #evictions: { address: BrokerAddress; at: number; said: ReasonInfo | null }[] = [];
 
   constructor(
-    private readonly settings: RetrySettings,
+    private readonly settings: ReconnectSettings,
     now: number,
   ) {
     this.#deadline = now + settings.connectTimeout;
@@ -68,17 +68,15 @@ export class Retries {
    * @param goesOn another one is to be tried before there is a pause
    */
   closed(
-    address: Address,
-    failure: Failure,
+    address: BrokerAddress,
+    failure: FailureInfo,
     now: number,
-    { failed, goesOn }: { failed: Failed[]; goesOn: boolean },
-  ): Retry | UserError {
+    { failed, goesOn }: { failed: FailedAddress[]; goesOn: boolean },
+  ): ReconnectDelay | UserError {
     if (this.#acceptedAt !== null && this.#lost(address, now - this.#acceptedAt, failure.said ?? null, now))
-      return isBrokersFault(failure)
-        ? lostAgainAndAgain(address, failure)
-        : this.#evicted(failure.said ?? null);
+      return isBrokersFault(failure) ? lostRepeatedly(address, failure) : this.#evicted(failure.said ?? null);
     if (this.left(now) === 0 && !goesOn)
-      return this.#everAccepted ? lostForGood(address, failure, failed) : noneLeft(failed);
+      return this.#everAccepted ? reconnectFailed(address, failure, failed) : allBrokersFailed(failed);
     const inSeconds = goesOn ? 0 : this.#pause(now);
     this.#attempt += 1;
     return {
@@ -97,7 +95,7 @@ export class Retries {
   }
 
   /** Returns whether it looks like two clients that throw each other out. */
-  #lost(address: Address, lasted: number, said: Said | null, now: number): boolean {
+  #lost(address: BrokerAddress, lasted: number, said: ReasonInfo | null, now: number): boolean {
     this.#acceptedAt = null;
     this.#deadline = now + this.settings.reconnectTimeout;
     if (lasted > SOON) this.#attempt = this.#rounds = 0;
@@ -110,9 +108,9 @@ export class Retries {
     return this.#evictions.length >= EVICTIONS;
   }
 
-  #evicted(said: Said | null): UserError {
+  #evicted(said: ReasonInfo | null): UserError {
     if (said && this.#evictions.every(each => each.said?.code === TAKEN_OVER))
       return takenOver(this.settings.clientId, said);
-    return said && said.code !== TAKEN_OVER ? thrownOut(said) : evicted(this.settings.clientId);
+    return said && said.code !== TAKEN_OVER ? closedByBroker(said) : evicted(this.settings.clientId);
   }
 }

@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Address } from "./broker-url.js";
+import type { BrokerAddress } from "./broker-url.js";
 import type { TlsSettings } from "./connection-options.js";
 
 /** One network connection, from the TCP socket up to what MQTT is spoken over. */
@@ -11,10 +11,10 @@ export interface Transport {
 }
 
 /** Puts on a socket what a scheme asks for. @throws UserError when certificates can't be used */
-export type Layer = (socket: Socket, address: Address) => Duplex;
+export type Layer = (socket: Socket, address: BrokerAddress) => Duplex;
 
 /** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
-const layers: Record<Address["scheme"], (tls: TlsSettings, maxPacket: number) => Promise<Layer>> = {
+const layers: Record<BrokerAddress["scheme"], (tls: TlsSettings, maxPacket: number) => Promise<Layer>> = {
   mqtt: async () => socket => socket,
   mqtts: async tls => (await import("./tls-options.js")).tlsLayer(tls),
   ws: async (_tls, maxPacket) => (await import("./websocket-transport.js")).webSocketLayer(null, maxPacket),
@@ -30,7 +30,7 @@ const layers: Record<Address["scheme"], (tls: TlsSettings, maxPacket: number) =>
  * @throws UserError when certificates can't be used
  */
 export async function transportTo(
-  address: Address,
+  address: BrokerAddress,
   tls: TlsSettings,
   maxPacket: number,
 ): Promise<() => Transport> {

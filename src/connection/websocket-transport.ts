@@ -1,6 +1,6 @@
 import { createWebSocketStream, WebSocket } from "ws";
 import { urlOf } from "./broker-url.js";
-import { Fault } from "./packet-framer.js";
+import { ProtocolError } from "./packet-framer.js";
 import type { Layer } from "./transport.js";
 
 /** The subprotocol that brokers expect (MQTT 3.1.1, 6). */
@@ -24,7 +24,7 @@ export const webSocketLayer =
     });
     const framed = createWebSocketStream(webSocket);
     webSocket.prependListener("message", (_bytes, isBinary) => {
-      if (!isBinary) framed.destroy(new Fault("a WebSocket message of text [MQTT-6.0.0-1]"));
+      if (!isBinary) framed.destroy(new ProtocolError("a WebSocket message of text [MQTT-6.0.0-1]"));
     });
     framed.on("end", () => framed.destroy()); // or it would wait for this side to end too
     return framed;

@@ -1,7 +1,7 @@
 import type { Delivery } from "../events/events.js";
 
 /** What is known when a PUBLISH arrives. */
-export interface Arrival {
+export interface ReceivedMessage {
   retain: boolean;
   dup: boolean;
   packetId: number | null;
@@ -17,7 +17,7 @@ export interface Arrival {
   asked: boolean;
 }
 
-export interface Label {
+export interface DeliveryLabel {
   delivery: Delivery;
   /** One plain sentence. */
   evidence: string;
@@ -27,14 +27,14 @@ export interface Label {
  * Live, retained, queued or redelivered, with the reason. MQTT 3.1.1 marks retained messages (retain flag 1) and
  * redelivered ones (DUP 1), but never a queued one: that label is inferred, and its evidence says so.
  */
-export function label(arrival: Arrival): Label {
+export function labelDelivery(arrival: ReceivedMessage): DeliveryLabel {
   const { delivery, evidence } = byFlags(arrival);
   return arrival.asked
     ? { delivery, evidence }
     : { delivery, evidence: `it matches no filter of this run, only one that the session kept; ${evidence}` };
 }
 
-function byFlags(arrival: Arrival): Label {
+function byFlags(arrival: ReceivedMessage): DeliveryLabel {
   if (arrival.retain)
     return { delivery: "retained", evidence: "retain flag 1: the broker keeps it for new subscriptions" };
   if (arrival.dup)
@@ -52,7 +52,7 @@ function byFlags(arrival: Arrival): Label {
   };
 }
 
-function queuedEvidence({ sentAt, connectedAt }: Arrival): string {
+function queuedEvidence({ sentAt, connectedAt }: ReceivedMessage): string {
   const inferred = "inferred: the session was resumed, and its queue not yet known to be empty";
   return sentAt !== null && sentAt < connectedAt
     ? `${inferred}; its own date is before this connection`

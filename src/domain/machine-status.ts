@@ -13,7 +13,7 @@ const stateByPayload = new Map(
 );
 
 /** The status that a message tells, or null: only an exact payload on a status topic or the slide's will topic counts. */
-export function statusOf(
+export function machineStateOf(
   topic: string,
   payload: string,
   namespace: string,

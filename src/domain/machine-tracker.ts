@@ -1,5 +1,5 @@
 import type { ClientEvent, MachineState, Timed } from "../events/events.js";
-import { GapRoom, hasRoomFor, MachineTally } from "./sequence-tally.js";
+import { GapBudget, hasRoomFor, MachineTally } from "./sequence-tally.js";
 import { machineTopics } from "../protocol/topics.js";
 
 /** A moment that is known, or of which only this is known: it was not later. */
@@ -10,7 +10,7 @@ export interface Moment {
 }
 
 /** What became of one machine, as far as this process has heard. */
-export interface Machine {
+export interface TrackedMachine {
   /** As it stands in its topics; or the topic of a status that names no machine. From the network. */
   readonly name: string;
   /** `unknown`: it has sent something, and no status. */
@@ -22,15 +22,15 @@ export interface Machine {
 }
 
 /** Follows every machine, from the events of a subscriber: constant work for each. */
-export class Machines {
+export class MachineTracker {
   /** Of all machines, and of other topics. */
   messages = 0;
   /** Messages of machines that there was no room for. */
   untold = 0;
-  readonly #machines = new Map<string, Machine>();
-  readonly #room = new GapRoom();
+  readonly #machines = new Map<string, TrackedMachine>();
+  readonly #room = new GapBudget();
   /** In the order of their names, as far as they have been sorted. */
-  #byName: { machine: Machine; key: string }[] = [];
+  #byName: { machine: TrackedMachine; key: string }[] = [];
   #isSorted = true;
 
   constructor(private readonly namespace: string) {}
@@ -41,7 +41,7 @@ export class Machines {
   }
 
   /** By name, Machine2 before Machine10. */
-  inOrder(): Machine[] {
+  inOrder(): TrackedMachine[] {
     // Almost sorted already: then it takes little more than one look at each.
     if (!this.#isSorted) this.#byName.sort((a, b) => (a.key < b.key ? -1 : 1));
     this.#isSorted = true;
@@ -73,12 +73,12 @@ export class Machines {
     machine.since = { at, exact };
   }
 
-  #machine(name: string, at: number): Machine | null {
+  #machine(name: string, at: number): TrackedMachine | null {
     const known = this.#machines.get(name);
     if (known) return known;
     if (!hasRoomFor(this.#machines, name)) return null;
     const since = { at, exact: true };
-    const machine: Machine = {
+    const machine: TrackedMachine = {
       name,
       state: "unknown",
       since,

@@ -2,7 +2,7 @@
  * A sensor reading: the course's keys, which its other scripts read, and then ours. `run` is new for each run of
  * pub-lwt and `seq` counts in it from 1: with them a subscriber sees what is missing, doubled or out of order.
  */
-export interface Reading {
+export interface SensorReading {
   machine_id: number;
   /** ISO 8601 with zone. */
   sentDate: string;
@@ -29,7 +29,7 @@ export const newRun = (): string =>
 
 const between = (low: number, high: number) => Math.round((low + Math.random() * (high - low)) * 100) / 100;
 
-export const makeReading = (run: string, seq: number): Reading => ({
+export const makeReading = (run: string, seq: number): SensorReading => ({
   machine_id: MACHINE_ID,
   sentDate: new Date().toISOString(),
   Temperature: between(10, 50),
@@ -41,16 +41,16 @@ export const makeReading = (run: string, seq: number): Reading => ({
 });
 
 /** What a payload tells of itself; null for each thing that it doesn't. Never throws: payloads come from anyone. */
-export interface ReadingMarks {
+export interface ReadingId {
   run: string | null;
   seq: number | null;
   /** Milliseconds since 1970, by the sender's clock. */
   sentAt: number | null;
 }
 
-const NO_MARKS: ReadingMarks = { run: null, seq: null, sentAt: null };
+const NO_MARKS: ReadingId = { run: null, seq: null, sentAt: null };
 
-export function readingMarks(payload: string): ReadingMarks {
+export function readingId(payload: string): ReadingId {
   const fields = parseObject(payload);
   if (!fields) return NO_MARKS;
   const { run, seq, sentDate } = fields;

@@ -1,7 +1,7 @@
 import type { Delivery, ReceivedSummary } from "../events/events.js";
 
 /** Topics come from anyone: past so many machines, or with so long a name, none is told apart from others. */
-export const MOST_MACHINES = 20_000;
+export const MAX_MACHINES = 20_000;
 /** UTF-16 units. */
 const LONGEST_NAME = 256;
 /** Of one machine, in which what comes again or late is still known. Anyone may begin as many as he likes. */
@@ -13,10 +13,10 @@ const MOST_GAPS_IN_ALL = 100_000;
 
 /** Whether one more machine, of that name, is to be remembered beside these. */
 export const hasRoomFor = (machines: ReadonlyMap<unknown, unknown>, name: string | null): boolean =>
-  machines.size < MOST_MACHINES && (name?.length ?? 0) <= LONGEST_NAME;
+  machines.size < MAX_MACHINES && (name?.length ?? 0) <= LONGEST_NAME;
 
 /** For the gaps that are remembered. */
-export class GapRoom {
+export class GapBudget {
   #left = MOST_GAPS_IN_ALL;
 
   take(): boolean {
@@ -31,7 +31,7 @@ export class GapRoom {
 }
 
 /** What the tally needs of a message event. */
-export interface Counted {
+export interface TallyResult {
   delivery: Delivery;
   machine: string | null;
   run: string | null;
@@ -43,17 +43,17 @@ export interface Counted {
  * doubled or out of order. Retained copies are counted as received, but tell nothing about the sequence: they are
  * older than the subscription, or repeat what has just come.
  */
-export class Tally {
+export class SequenceTally {
   /** Messages of machines that there was no room for. */
   untold = 0;
   readonly #machines = new Map<string | null, MachineTally>();
-  readonly #room = new GapRoom();
+  readonly #room = new GapBudget();
 
   /**
    * Returns true when this message shows, for the first time, that two runs of its machine are interleaved.
    * @param held it is not acknowledged
    */
-  count(message: Counted, held = false): boolean {
+  count(message: TallyResult, held = false): boolean {
     const known = this.#machines.get(message.machine);
     if (known) return known.count(message, held);
     if (!hasRoomFor(this.#machines, message.machine)) {
@@ -81,7 +81,7 @@ export class MachineTally {
   #firstSeq: number | null = null;
   #lastSeq: number | null = null;
 
-  constructor(private readonly room: GapRoom) {}
+  constructor(private readonly room: GapBudget) {}
 
   get missing(): number {
     return this.#sequence.missing;
@@ -91,7 +91,7 @@ export class MachineTally {
     return this.#sequence.duplicate;
   }
 
-  count({ delivery, run, seq }: Omit<Counted, "machine">, held = false): boolean {
+  count({ delivery, run, seq }: Omit<TallyResult, "machine">, held = false): boolean {
     this.#counts.received += 1;
     this.#counts[delivery] += 1;
     if (held) this.#counts.notAcknowledged += 1;
@@ -147,7 +147,7 @@ class Sequence {
   constructor(
     first: number,
     private readonly counts: SequenceCounts,
-    private readonly room: GapRoom,
+    private readonly room: GapBudget,
   ) {
     this.#lowest = first;
     this.#highest = first;

@@ -25,7 +25,7 @@ const staysInside = (file: string): boolean =>
  * The option of a command line whose file is not in the run's own folder; null where there is none. That folder is new
  * for each run, so that no link in it leads elsewhere. Each word that looks like an option is taken for one.
  */
-export function strayFile(args: string[]): string | null {
+export function pathOutsideRun(args: string[]): string | null {
   for (const [i, arg] of args.entries()) {
     const [, name = "", value = args[i + 1] ?? ""] = LONG.exec(arg) ?? [];
     if (OF_FILES.has(name) && !staysInside(value)) return `--${name}`;

@@ -1,6 +1,6 @@
 import type { LessonEvent, Sink } from "../events/events.js";
-import { obituary } from "./process-group.js";
-import { endsWithin, type ProcessSettings, startProcess } from "./lesson-process.js";
+import { exitMessage } from "./process-group.js";
+import { exitsWithin, type ProcessSettings, startProcess } from "./lesson-process.js";
 
 /** Milliseconds that each command has. */
 const PATIENCE = 8_000;
@@ -26,7 +26,7 @@ export async function cleanUp(commands: ProcessSettings[], sink: Sink<LessonEven
 async function problemOf(settings: ProcessSettings): Promise<string | null> {
   const args = [...settings.args, "--connect-timeout", CONNECT_TIMEOUT];
   const running = await startProcess({ ...settings, args });
-  if (!(await endsWithin(running, PATIENCE))) running.kill();
+  if (!(await exitsWithin(running, PATIENCE))) running.kill();
   const end = await running.ended;
-  return end.code === 0 ? null : obituary(running, end);
+  return end.code === 0 ? null : exitMessage(running, end);
 }

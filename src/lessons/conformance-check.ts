@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { CheckEvent, Deviation, LessonEvent, ProcessEvent, Product, Sink } from "../events/events.js";
 import type { KnownBrokers, KnownDeviation } from "./known-deviations.js";
-import { NOBODY } from "./quiz.js";
-import { meet, type Met, type OutsideBroker, reach } from "./probe-broker.js";
+import { NO_PROMPTS } from "./quiz.js";
+import { identifyBroker, type BrokerInfo, type OutsideBroker, reachBroker } from "./probe-broker.js";
 import { type LessonResult, runLesson } from "./run-lesson.js";
 import type { Lesson } from "./lesson-schema.js";
 
@@ -52,7 +52,7 @@ class Check {
   /** The broker can't be reached any more, or this computer can't go on. */
   readonly #lost = new AbortController();
   readonly #started = performance.now();
-  #met: Met | null = null;
+  #met: BrokerInfo | null = null;
   #known: readonly KnownDeviation[] = [];
 
   constructor(settings: CheckSettings, folder: string, sink: Sink<CheckEvent>) {
@@ -91,7 +91,7 @@ class Check {
   async #meetBroker(): Promise<Product | null> {
     const { outside, binDir, product, signal } = this.#settings;
     if (!outside) return product;
-    this.#met = await meet(outside, product, { binDir, folder: this.#folder, signal });
+    this.#met = await identifyBroker(outside, product, { binDir, folder: this.#folder, signal });
     return this.#met.product;
   }
 
@@ -118,7 +118,7 @@ class Check {
         ...settings,
         outside,
         met: this.#met,
-        audience: NOBODY,
+        audience: NO_PROMPTS,
         next: null,
         signal: AbortSignal.any([signal, this.#lost.signal]),
       },
@@ -139,7 +139,7 @@ class Check {
     const { binDir, signal } = this.#settings;
     if (signal.aborted || this.#lost.signal.aborted) return;
     const place = { binDir, folder: this.#folder, signal };
-    await reach(outside, place).catch((error: unknown) => this.#lost.abort(error));
+    await reachBroker(outside, place).catch((error: unknown) => this.#lost.abort(error));
   }
 
   #verdict(broker: string, product: Product | null): CheckResult {

@@ -1,6 +1,6 @@
 import type { CheckEvent, Sink } from "../events/events.js";
-import { type Address, addressOf, urlOf } from "../connection/broker-url.js";
-import { type OutsideBroker, type Place, probe } from "./probe-broker.js";
+import { type BrokerAddress, parseAddress, urlOf } from "../connection/broker-url.js";
+import { type OutsideBroker, type Place, probeBroker } from "./probe-broker.js";
 
 /** Seconds that each way has; with the start of a process all are over in ten. */
 const PATIENCE = 8;
@@ -28,7 +28,7 @@ export async function checkConnectivity(
   place: Place,
   sink: Sink<CheckEvent>,
 ): Promise<Connectivity> {
-  const given = addressOf(outside.broker) as Address;
+  const given = parseAddress(outside.broker) as BrokerAddress;
   const tried = waysTo(given).map(async broker => {
     const way = await tryOut({ ...outside, broker }, place);
     await sink(way);
@@ -48,8 +48,8 @@ export async function checkConnectivity(
   return verdict;
 }
 
-function waysTo(given: Address): string[] {
-  const usual = Object.entries(WAYS).map(([scheme, port]) => ({ ...given, scheme, port }) as Address);
+function waysTo(given: BrokerAddress): string[] {
+  const usual = Object.entries(WAYS).map(([scheme, port]) => ({ ...given, scheme, port }) as BrokerAddress);
   const path = (scheme: string) => (scheme.startsWith("ws") ? given.path || "/mqtt" : "");
   const ways = usual.map(way => (way.scheme === given.scheme ? given : { ...way, path: path(way.scheme) }));
   return (given.scheme in WAYS ? ways : [...ways, given]).map(urlOf);
@@ -59,7 +59,7 @@ function waysTo(given: Address): string[] {
 async function tryOut({ broker, environment }: OutsideBroker, place: Place): Promise<Reachable> {
   const certificates = Object.entries(environment).filter(([name]) => !/USERNAME|PASSWORD/.test(name));
   const known = { broker, environment: Object.fromEntries(certificates) };
-  const said = await probe(known, place, ["--forget"], PATIENCE);
+  const said = await probeBroker(known, place, ["--forget"], PATIENCE);
   const answer = said.findIndex(({ event }) => event === "connected" || event === "refused");
   const attempt = said.slice(0, answer + 1).findLast(({ event }) => event === "connecting");
   const refused = said.find(event => event.event === "refused");

@@ -1,7 +1,7 @@
 import type { ProcessEvent } from "../events/events.js";
 import { matches, type Pattern } from "./matcher.js";
 
-export interface Wanted {
+export interface AwaitedEvent {
   from: string;
   pattern: Pattern;
   /** None of these may come before what is wanted. */
@@ -20,7 +20,7 @@ export type Outcome = {
  * What the processes of a lesson said, in order. Each process has a place up to which it has been read: what was
  * found is not found again, and what came earlier than it is not found any more, so that order can be expected.
  */
-export class Journal {
+export class EventLog {
   readonly #said = new Map<string, ProcessEvent[]>();
   readonly #ended = new Set<string>();
   readonly #watchers = new Set<() => void>();
@@ -45,7 +45,7 @@ export class Journal {
   }
 
   /** Waits so many milliseconds at most. Rejects with the signal's reason when that is aborted first. */
-  find(wanted: Wanted, milliseconds: number, signal: AbortSignal): Promise<Outcome> {
+  find(wanted: AwaitedEvent, milliseconds: number, signal: AbortSignal): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer);
@@ -67,7 +67,7 @@ export class Journal {
     });
   }
 
-  #read({ from, pattern, never, instead }: Wanted): Outcome | null {
+  #read({ from, pattern, never, instead }: AwaitedEvent): Outcome | null {
     const unread = this.#unread(from);
     const verdicts = { found: pattern, forbidden: never, instead };
     const verdictOf = (event: ProcessEvent) =>

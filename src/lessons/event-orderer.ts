@@ -10,7 +10,7 @@ const MOST_HELD = 1_000;
  * Puts what several processes said into the order of their own times, which one clock gave: the pipes that it comes
  * through are read in turns, so that a message can come out of one before its cause comes out of another.
  */
-export class Chronology {
+export class EventOrderer {
   readonly #pass: (event: ProcessEvent) => void | Promise<void>;
   readonly #held: { event: ProcessEvent; arrived: number }[] = [];
   #round: Promise<void> | null = null;

@@ -1,20 +1,20 @@
 import type { ProcessEvent } from "../events/events.js";
-import { Memory, type Pattern } from "./matcher.js";
-import type { Journal, Wanted } from "./event-log.js";
+import { Captures, type Pattern } from "./matcher.js";
+import type { EventLog, AwaitedEvent } from "./event-log.js";
 import type { Steps } from "./lesson-schema.js";
-import { insteadOf, mistimed } from "./failure-messages.js";
+import { insteadOf, outOfTimeMessage } from "./failure-messages.js";
 
 /** What was expected did not come; the message says what came instead. */
-export class Unmet extends Error {}
+export class ExpectationError extends Error {}
 
 /** Waits for what a lesson expects, and remembers what it found. */
 export class Expectations {
-  readonly #memory = new Memory();
+  readonly #memory = new Captures();
 
-  constructor(private readonly journal: Journal) {}
+  constructor(private readonly journal: EventLog) {}
 
   /**
-   * Throws `Unmet` if it doesn't come.
+   * Throws `ExpectationError` if it doesn't come.
    * @param instead what this broker is known to do in its place: with that the waiting is over
    * @returns the seconds that were measured, if any
    */
@@ -30,14 +30,19 @@ export class Expectations {
       // oxlint-disable-next-line no-await-in-loop -- each begins where the one before was found
       const outcome = await this.journal.find(wanted, deadline - performance.now(), signal);
       const last = outcome.heard.at(-1);
-      if (outcome.is !== "found" || !last) throw new Unmet(insteadOf(step, wanted, found.length, outcome));
+      if (outcome.is !== "found" || !last)
+        throw new ExpectationError(insteadOf(step, wanted, found.length, outcome));
       found.push(last);
     }
     if (step.as !== undefined) this.#memory.remember(step.as, found);
     return this.#measure(step, found);
   }
 
-  #wanted({ from, expect, where, never }: Steps["expect"], instead: Pattern | undefined, i: number): Wanted {
+  #wanted(
+    { from, expect, where, never }: Steps["expect"],
+    instead: Pattern | undefined,
+    i: number,
+  ): AwaitedEvent {
     return {
       from,
       pattern: this.#memory.resolved({ event: expect, where }, i),
@@ -53,7 +58,7 @@ export class Expectations {
     const [since, until] = [this.#memory.last(event), found.at(-1)];
     if (!since || !until) throw new Error(`there was no ${event} to measure from`);
     const seconds = (Date.parse(until.time) - Date.parse(since.time)) / 1_000;
-    if (seconds < atLeast || seconds > atMost) throw new Unmet(mistimed(step, seconds));
+    if (seconds < atLeast || seconds > atMost) throw new ExpectationError(outOfTimeMessage(step, seconds));
     return seconds;
   }
 }

@@ -1,6 +1,6 @@
 import type { ProcessEvent } from "../events/events.js";
 import { at, type Pattern, type Where, whereText } from "./matcher.js";
-import type { Outcome, Wanted } from "./event-log.js";
+import type { Outcome, AwaitedEvent } from "./event-log.js";
 import type { Step, Steps } from "./lesson-schema.js";
 
 /** How many of the latest events a failure shows. */
@@ -26,7 +26,7 @@ export function purposeOf(step: Step): string {
 /** What came instead of what was expected, where `found` of the events that were looked for had come. */
 export function insteadOf(
   step: Steps["expect"],
-  { pattern, never }: Wanted,
+  { pattern, never }: AwaitedEvent,
   found: number,
   outcome: Outcome,
 ): string {
@@ -44,7 +44,7 @@ export function insteadOf(
 }
 
 /** That it came too early or too late. */
-export function mistimed({ from, expect, after }: Steps["expect"], seconds: number): string {
+export function outOfTimeMessage({ from, expect, after }: Steps["expect"], seconds: number): string {
   const least = after?.atLeast === undefined ? "" : ` at least ${after.atLeast}`;
   const most = after?.atMost === undefined ? "" : ` at most ${after.atMost}`;
   return `${from} said ${expect} ${seconds} s after "${after?.event}": expected were${least}${least && most && ","}${most} s`;

@@ -4,7 +4,7 @@ import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessEvent } from "../events/events.js";
-import { linesOf } from "../util/split-lines.js";
+import { splitLines } from "../util/split-lines.js";
 import { type Command, SLIDE_CODE } from "./constants.js";
 
 /** What is typed to start a process. */
@@ -33,7 +33,7 @@ export interface ProcessSettings extends Invocation {
 }
 
 /** How a process ended, after all of its output was taken. */
-export interface End {
+export interface ProcessExit {
   code: number | null;
   signal: NodeJS.Signals | null;
   /** What it complained of last on stderr, or null. */
@@ -45,7 +45,7 @@ export interface LessonProcess {
   readonly name: string;
   readonly command: Command;
   readonly pid: number;
-  readonly ended: Promise<End>;
+  readonly ended: Promise<ProcessExit>;
   /** The first Ctrl-C, over IPC: the one way that works on every system. */
   stop(): void;
   /** SIGKILL. */
@@ -88,14 +88,14 @@ function programOf({ command, args, binDir, python }: ProcessSettings): { progra
 /** Asks it to stop, and kills it if it hasn't after so many milliseconds. True if it stopped by itself. */
 export async function stopOrKill(running: LessonProcess, patience: number): Promise<boolean> {
   running.stop();
-  const stopped = await endsWithin(running, patience);
+  const stopped = await exitsWithin(running, patience);
   if (!stopped) running.kill();
   await running.ended;
   return stopped;
 }
 
 /** Whether it has ended after so many milliseconds at the most. */
-export async function endsWithin(running: LessonProcess, patience: number): Promise<boolean> {
+export async function exitsWithin(running: LessonProcess, patience: number): Promise<boolean> {
   const enough = new AbortController();
   const late = delay(patience, false, { signal: enough.signal }).catch(() => false);
   const ended = await Promise.race([running.ended.then(() => true), late]);
@@ -111,7 +111,7 @@ async function takeEvents(output: Readable, pid: number, settings: ProcessSettin
   const { name, onStart, onEvent, onSilence } = settings;
   await onStart(pid);
   // Our own commands keep to the vocabulary (contract.md), so that a line is taken for what it says it is.
-  for await (const line of linesOf(output))
+  for await (const line of splitLines(output))
     await onEvent({ ...(JSON.parse(line.toString()) as ProcessEvent), process: name });
   await onSilence();
 }
@@ -119,7 +119,7 @@ async function takeEvents(output: Readable, pid: number, settings: ProcessSettin
 /** Errors are a line on what is wrong, then an indented one on what to do; Node signs a crash with its version. */
 async function lastComplaint(output: Readable): Promise<string | null> {
   let last: string | null = null;
-  for await (const line of linesOf(output)) {
+  for await (const line of splitLines(output)) {
     const text = line.toString();
     if (/^(?!Node\.js v)\S/.test(text)) last = text;
   }
@@ -130,7 +130,7 @@ async function endOf(
   child: ChildProcess,
   events: Promise<void>,
   complaint: Promise<string | null>,
-): Promise<End> {
+): Promise<ProcessExit> {
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
   await events.catch((error: unknown) => {
     child.kill("SIGKILL");

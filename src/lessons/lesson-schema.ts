@@ -2,7 +2,7 @@ import { closest } from "fastest-levenshtein";
 import * as z from "zod";
 import { EVENT_NAMES } from "../events/events.js";
 import { referenceOf } from "./matcher.js";
-import { strayFile } from "./args-sandbox.js";
+import { pathOutsideRun } from "./args-sandbox.js";
 import { BROKER, COMMANDS, type Command } from "./constants.js";
 
 /** Seconds that an expectation waits when it doesn't say: a busy computer is no broken promise. */
@@ -80,7 +80,7 @@ const commandLine = z
   .transform((line, context) => {
     const [command = "", ...args] = typeof line === "string" ? line.trim().split(/\s+/) : line.map(String);
     const quoted = typeof line === "string" && /["'`]/.test(line);
-    const stray = strayFile(args);
+    const stray = pathOutsideRun(args);
     if (isCommand(command) && !quoted && stray === null) return { command, args };
     const message = quoted
       ? "no shell reads the quotes: write a list, [pub-lwt, --message, two words]"

@@ -3,7 +3,7 @@ export { checkConnectivity } from "./connectivity.js";
 export { KnownBrokers } from "./known-deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export { loadLesson } from "./load-lesson.js";
-export { type Audience, NOBODY } from "./quiz.js";
+export { type LessonPrompts, NO_PROMPTS } from "./quiz.js";
 export {
   type LessonResult,
   type LessonSink,

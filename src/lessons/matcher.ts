@@ -77,7 +77,7 @@ const comparisonText = (comparison: Comparison): string =>
 const WORDS: Record<string, string> = { atLeast: "at least", atMost: "at most", oneOf: "one of" };
 
 /** The events that a lesson has given names to with `as`. */
-export class Memory {
+export class Captures {
   readonly #events = new Map<string, readonly ProcessEvent[]>();
 
   remember(name: string, events: readonly ProcessEvent[]): void {

@@ -1,7 +1,7 @@
 import { SLIDE_WILL_TOPIC } from "../protocol/topics.js";
 
 /** What `{ns}` and so on stand for in a lesson's texts. */
-export interface Names {
+export interface LessonNames {
   /** The namespace. */
   ns: string;
   /** The end of client identifiers. */
@@ -10,10 +10,10 @@ export interface Names {
   lastwill: string;
 }
 
-export const NAMES_ALONE: Names = { ns: "Binil", x: "", lastwill: SLIDE_WILL_TOPIC };
+export const NAMES_ALONE: LessonNames = { ns: "Binil", x: "", lastwill: SLIDE_WILL_TOPIC };
 
 /** Nobody else's, on a broker that others use too. */
-export function namesAmongOthers(): Names {
+export function namesAmongOthers(): LessonNames {
   const random = Math.floor(Math.random() * 0x1_00_00_00)
     .toString(16)
     .padStart(6, "0");
@@ -22,7 +22,7 @@ export function namesAmongOthers(): Names {
 }
 
 /** The same with the names in all of its texts. */
-export const named = <Data>(data: Data, names: Names): Data =>
+export const substituteNames = <Data>(data: Data, names: LessonNames): Data =>
   JSON.parse(
     Object.entries<string>({ ...names }).reduce(
       (text, [name, value]) => text.replaceAll(`{${name}}`, value),
@@ -31,7 +31,7 @@ export const named = <Data>(data: Data, names: Names): Data =>
   ) as Data;
 
 /** The options that keep a client apart from others', as far as the lesson doesn't give them. */
-export function ownNames(args: string[], { ns, x }: Names, name: string | null): string[] {
+export function ownNames(args: string[], { ns, x }: LessonNames, name: string | null): string[] {
   const gives = (pattern: RegExp) => args.some(word => pattern.test(word));
   return [
     ...(gives(/^--namespace(=|$)/) ? [] : ["--namespace", ns]),

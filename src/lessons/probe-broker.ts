@@ -15,7 +15,7 @@ export interface OutsideBroker {
 export const brokersOf = (outside: OutsideBroker | null): string[] => outside?.broker.split(",") ?? [];
 
 /** What is found out of such a broker before a lesson begins. */
-export interface Met {
+export interface BrokerInfo {
   /** The URL by which it was reached. */
   url: string;
   /** Null: nobody knows. */
@@ -41,8 +41,12 @@ const CONNECT_TIMEOUT = 5;
  * @returns the URL by which it was reached
  * @throws UserError with what that client says
  */
-export async function reach(outside: OutsideBroker, place: Place, more: string[] = []): Promise<string> {
-  const events = await probe(outside, place, ["--forget", ...more]);
+export async function reachBroker(
+  outside: OutsideBroker,
+  place: Place,
+  more: string[] = [],
+): Promise<string> {
+  const events = await probeBroker(outside, place, ["--forget", ...more]);
   const connected = events.find(event => event.event === "connected");
   const trouble = events.find(event => event.event === "error");
   // Of several brokers one is enough.
@@ -52,25 +56,25 @@ export async function reach(outside: OutsideBroker, place: Place, more: string[]
 }
 
 /** @param product what it is, if somebody has said so; undefined: it doesn't matter @throws UserError when it can't be used */
-export async function meet(
+export async function identifyBroker(
   outside: OutsideBroker,
   product: Product | null | undefined,
   place: Place,
-): Promise<Met> {
-  const url = await reach(outside, place);
+): Promise<BrokerInfo> {
+  const url = await reachBroker(outside, place);
   return { url, product: product === null ? await identify(outside, place) : (product ?? null) };
 }
 
 /** What a broker says that it is; null: it doesn't. Of those that are known here, Mosquitto does. */
 async function identify(outside: OutsideBroker, place: Place): Promise<Product | null> {
-  const events = await probe(outside, place, ["--retained", "-t", "$SYS/broker/version"]);
+  const events = await probeBroker(outside, place, ["--retained", "-t", "$SYS/broker/version"]);
   const said = events.find(event => event.event === "message")?.payload ?? "";
   const version = /^mosquitto version (\d+(\.\d+)+)/.exec(said)?.[1];
   return version === undefined ? null : { name: "mosquitto", version };
 }
 
 /** Runs a subscriber that leaves nothing on the broker, and returns what it said. */
-export async function probe(
+export async function probeBroker(
   { broker, environment }: OutsideBroker,
   { binDir, folder, signal }: Place,
   what: string[],

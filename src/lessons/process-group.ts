@@ -1,9 +1,9 @@
-import type { Journal } from "./event-log.js";
+import type { EventLog } from "./event-log.js";
 import {
-  type End,
+  type ProcessExit,
   type LessonProcess,
   type ProcessSettings,
-  endsWithin,
+  exitsWithin,
   startProcess,
   stopOrKill,
 } from "./lesson-process.js";
@@ -19,14 +19,14 @@ export type Exit = Steps["start"]["exit"];
  * The processes of one run. One that ends with a failure, or a broker that ends at all, without the lesson having
  * asked for it, ends the run: `over` is aborted with an error that says which, and how.
  */
-export class Cast {
-  readonly #journal: Journal;
+export class ProcessGroup {
+  readonly #journal: EventLog;
   readonly #over: AbortController;
   readonly #running = new Map<string, LessonProcess>();
   /** Those that were asked to end. */
   readonly #leaving = new Set<LessonProcess>();
 
-  constructor(journal: Journal, over: AbortController) {
+  constructor(journal: EventLog, over: AbortController) {
     this.#journal = journal;
     this.#over = over;
   }
@@ -38,7 +38,7 @@ export class Cast {
   async start(settings: ProcessSettings, exit: Exit): Promise<void> {
     const { name } = settings;
     const before = this.#running.get(name);
-    if (before && !(await endsWithin(before, PATIENCE)))
+    if (before && !(await exitsWithin(before, PATIENCE)))
       throw new Error(`${name} is still running: stop or kill it before it starts again`);
     this.#journal.started(name);
     const running = await startProcess(settings);
@@ -77,19 +77,22 @@ export class Cast {
     return leaving;
   }
 
-  #ended(gone: LessonProcess, exit: Exit, end: End): void {
+  #ended(gone: LessonProcess, exit: Exit, end: ProcessExit): void {
     this.#running.delete(gone.name);
     const expected = COMMANDS[gone.command] === "client" && isEnd(end, exit);
-    if (!expected && !this.#leaving.has(gone)) this.#over.abort(new Error(obituary(gone, end)));
+    if (!expected && !this.#leaving.has(gone)) this.#over.abort(new Error(exitMessage(gone, end)));
     this.#journal.ended(gone.name);
   }
 }
 
 /** Where there are no signals, a crash is an exit code. */
-const isEnd = ({ code, signal }: End, exit: Exit): boolean =>
+const isEnd = ({ code, signal }: ProcessExit, exit: Exit): boolean =>
   exit === "crash" ? signal !== null || code !== 0 : code === exit;
 
-export function obituary({ name, command, pid }: LessonProcess, { code, signal, complaint }: End): string {
+export function exitMessage(
+  { name, command, pid }: LessonProcess,
+  { code, signal, complaint }: ProcessExit,
+): string {
   const how = signal ? `was killed by ${signal}` : `ended with exit code ${code}`;
   return `${name} (${command}, pid ${pid}) ${how}${complaint ? `: ${complaint}` : ""}`;
 }

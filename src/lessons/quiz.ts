@@ -2,7 +2,7 @@ import type { LessonEvent, Sink } from "../events/events.js";
 import type { Steps } from "./lesson-schema.js";
 
 /** Who watches a lesson, and may be waited for. */
-export interface Audience {
+export interface LessonPrompts {
   /** Kept when the next step may begin. */
   ready(): Promise<void>;
   /** The number of the choice that they predict, from 1; null: none. */
@@ -10,16 +10,16 @@ export interface Audience {
 }
 
 /** Nobody is waited for. */
-export const NOBODY: Audience = { ready: async () => {}, guess: async () => null };
+export const NO_PROMPTS: LessonPrompts = { ready: async () => {}, guess: async () => null };
 
 /** Questions to the audience: each is answered when its step is over. */
-export class Predictions {
+export class Quiz {
   #open: { step: Steps["predict"]; guess: number | null } | null = null;
   #guessed = 0;
   #right = 0;
 
   constructor(
-    private readonly audience: Audience,
+    private readonly audience: LessonPrompts,
     private readonly sink: Sink<LessonEvent>,
   ) {}
 

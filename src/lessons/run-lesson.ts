@@ -11,23 +11,30 @@ import {
   type Product,
   type Sink,
 } from "../events/events.js";
-import { type Address, addressOf } from "../connection/broker-url.js";
+import { type BrokerAddress, parseAddress } from "../connection/broker-url.js";
 import { isUserError } from "../util/errors.js";
-import { Cable } from "../link/link-proxy.js";
-import { Cast } from "./process-group.js";
-import { Chronology } from "./event-orderer.js";
+import { LinkProxy } from "../link/link-proxy.js";
+import { ProcessGroup } from "./process-group.js";
+import { EventOrderer } from "./event-orderer.js";
 import { cleanUp } from "./cleanup.js";
 import type { KnownBrokers, KnownDeviation } from "./known-deviations.js";
-import { Expectations, Unmet } from "./expectations.js";
-import { Journal } from "./event-log.js";
-import { type Names, NAMES_ALONE, named, namesAmongOthers, ownNames } from "./namespacing.js";
+import { Expectations, ExpectationError } from "./expectations.js";
+import { EventLog } from "./event-log.js";
+import { type LessonNames, NAMES_ALONE, substituteNames, namesAmongOthers, ownNames } from "./namespacing.js";
 import { pythonWithPaho } from "./find-python.js";
-import { type Audience, Predictions } from "./quiz.js";
+import { type LessonPrompts, Quiz } from "./quiz.js";
 import { withoutPassword } from "./args-sandbox.js";
 import type { Invocation, ProcessSettings } from "./lesson-process.js";
 import type { Lesson, Step, Steps } from "./lesson-schema.js";
 import { BROKER, COMMANDS, SLIDE_CODE } from "./constants.js";
-import { brokersOf, meet, type Met, type OutsideBroker, type Place, reach } from "./probe-broker.js";
+import {
+  brokersOf,
+  identifyBroker,
+  type BrokerInfo,
+  type OutsideBroker,
+  type Place,
+  reachBroker,
+} from "./probe-broker.js";
 import { purposeOf } from "./failure-messages.js";
 
 export interface RunSettings {
@@ -36,13 +43,13 @@ export interface RunSettings {
   /** Null: a bundled one of the lesson's own. */
   outside: OutsideBroker | null;
   /** What is known of that already; null: it is found out first. */
-  met: Met | null;
+  met: BrokerInfo | null;
   /** What it is, if somebody has said so. */
   product: Product | null;
   knownBrokers: KnownBrokers;
   /** The bundled one keeps its data on disk. */
   onDisk: boolean;
-  audience: Audience;
+  audience: LessonPrompts;
   /** The built-in lesson after this one. */
   next: string | null;
   /** Ends the run early; its processes are stopped first. */
@@ -82,22 +89,22 @@ export async function runLesson(
 
 class Run {
   readonly #lesson: Lesson;
-  readonly #names: Names;
+  readonly #names: LessonNames;
   readonly #settings: RunSettings;
   readonly #folder: string;
   readonly #sink: LessonSink;
-  readonly #journal = new Journal();
+  readonly #journal = new EventLog();
   /** Aborted when the lesson can't go on: Ctrl-C, or a process that died. */
   readonly #over = new AbortController();
-  readonly #cast = new Cast(this.#journal, this.#over);
-  readonly #chronology = new Chronology(event => this.#tell(event));
+  readonly #cast = new ProcessGroup(this.#journal, this.#over);
+  readonly #chronology = new EventOrderer(event => this.#tell(event));
   /** Processes that can't be run here, and what was to be remembered of optional claims that did not hold. */
   readonly #absent = new Set<string>();
   #known: readonly KnownDeviation[] = [];
   #python: string | null = null;
   #skipped: keyof typeof SKIPPED | null = null;
   /** By the processes at their ends, which the lesson cuts off: one, or one to each of several brokers. */
-  readonly #cables = new Map<string, readonly Cable[]>();
+  readonly #cables = new Map<string, readonly LinkProxy[]>();
   #brokerUrl = "";
   /** The same, where that is only a name. */
   #reached = "";
@@ -107,17 +114,17 @@ class Run {
   #failed = 0;
   #deviations = 0;
   #notObserved = 0;
-  readonly #predictions: Predictions;
+  readonly #predictions: Quiz;
   readonly #expectations: Expectations;
 
   constructor(lesson: Lesson, settings: RunSettings, folder: string, sink: LessonSink) {
     this.#names = settings.outside ? namesAmongOthers() : NAMES_ALONE;
-    this.#lesson = named(lesson, this.#names);
+    this.#lesson = substituteNames(lesson, this.#names);
     this.#settings = settings;
     this.#brokerUrl = settings.outside?.broker ?? "";
     this.#folder = folder;
     this.#sink = sink;
-    this.#predictions = new Predictions(settings.audience, sink);
+    this.#predictions = new Quiz(settings.audience, sink);
     this.#expectations = new Expectations(this.#journal);
   }
 
@@ -132,7 +139,7 @@ class Run {
     if (outside) await this.#meet(outside);
     if (this.#lesson.steps.some(speaksMqtt5)) {
       // The broker answers, as was just seen: if not to this, it does not speak it.
-      const isSpoken = outside !== null && (await succeeds(reach(outside, this.#place, MQTT_5)));
+      const isSpoken = outside !== null && (await succeeds(reachBroker(outside, this.#place, MQTT_5)));
       if (!isSpoken) return this.#skip(NO_MQTT_5);
     }
     const wired = has("failover") ? brokersOf(outside) : has("cut") ? [this.#reached] : [];
@@ -157,9 +164,10 @@ class Run {
     const { knownBrokers, product } = this.#settings;
     const { name } = this.#lesson;
     const matters = knownBrokers.mention(name);
-    const met = this.#settings.met ?? (await meet(outside, matters ? product : undefined, this.#place));
+    const met =
+      this.#settings.met ?? (await identifyBroker(outside, matters ? product : undefined, this.#place));
     const known = knownBrokers.deviationsOf(met.product).filter(({ lesson }) => lesson === name);
-    this.#known = named(known, this.#names);
+    this.#known = substituteNames(known, this.#names);
     this.#reached = met.url;
   }
 
@@ -259,9 +267,9 @@ class Run {
   }
 
   /** None, where the lesson has no need of them. */
-  async #cablesOf(process: string): Promise<Cable[]> {
+  async #cablesOf(process: string): Promise<LinkProxy[]> {
     const { steps } = this.#lesson;
-    const to = (url: () => string) => Cable.to(() => addressOf(url()) as Address);
+    const to = (url: () => string) => LinkProxy.to(() => parseAddress(url()) as BrokerAddress);
     if (steps.some(step => step.kind === "failover" && step.failover === process))
       return Promise.all(brokersOf(this.#settings.outside).map(url => to(() => url)));
     const isCutOff = steps.some(step => step.kind === "cut" && step.cut === process);
@@ -344,7 +352,7 @@ class Run {
       const more = { instead: null, mandatory: !optional, deviation: false, reason: null, seconds };
       await this.#sink({ event: "expected", ...verdict, ...more });
     } catch (error) {
-      if (!(error instanceof Unmet) || !(optional || known)) throw error;
+      if (!(error instanceof ExpectationError) || !(optional || known)) throw error;
       await this.#deviate(step, error.message, known);
     }
   }

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
-import { type Address, urlOf } from "../connection/broker-url.js";
-import { reset } from "../connection/reset-socket.js";
+import { type BrokerAddress, urlOf } from "../connection/broker-url.js";
+import { resetSocket } from "../connection/reset-socket.js";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -10,16 +10,16 @@ const LOOPBACK = "127.0.0.1";
  * What lies between one process and the broker: a relay on this machine. While it is cut nothing passes, and neither side
  * is told: no socket is closed, new connections get no answer, and what is sent is read no further than a few kilobytes.
  */
-export class Cable {
+export class LinkProxy {
   readonly #server = createServer({ noDelay: true }, client => this.#carry(client));
   readonly #connections = new Set<Carried>();
   #port = 0;
   #isCut = false;
-  private constructor(private readonly broker: () => Address) {}
+  private constructor(private readonly broker: () => BrokerAddress) {}
 
   /** @param broker where it leads to, asked for each connection */
-  static async to(broker: () => Address): Promise<Cable> {
-    const cable = new Cable(broker);
+  static async to(broker: () => BrokerAddress): Promise<LinkProxy> {
+    const cable = new LinkProxy(broker);
     cable.#server.listen(0, LOOPBACK);
     await once(cable.#server, "listening");
     cable.#port = (cable.#server.address() as AddressInfo).port;
@@ -84,7 +84,7 @@ class Carried {
 
   constructor(
     private readonly client: Socket,
-    private readonly address: () => Address,
+    private readonly address: () => BrokerAddress,
     private readonly over: () => void,
   ) {
     this.#watch(client);
@@ -111,8 +111,8 @@ class Carried {
   }
 
   reset(): void {
-    reset(this.client);
-    if (this.#broker) reset(this.#broker);
+    resetSocket(this.client);
+    if (this.#broker) resetSocket(this.#broker);
     this.over();
   }
 

@@ -1,9 +1,9 @@
-import type { KeptMessage, Outbox, Settle } from "../connection/outbox-publisher.js";
+import type { OutboxMessage, Outbox, DoneCallback } from "../connection/outbox-publisher.js";
 import { UserError } from "../util/errors.js";
-import { lockFolder } from "../storage/dir-lock.js";
-import { type Cut, Journal } from "../storage/journal.js";
-import { SPARE } from "../storage/disk-reserve.js";
-import { Replay, writeChange, writeKept, writeOwner } from "./outbox-records.js";
+import { lockDir } from "../storage/dir-lock.js";
+import { type TornTail, Journal } from "../storage/journal.js";
+import { RESERVE_BYTES } from "../storage/disk-reserve.js";
+import { OutboxReplay, writeChange, writeKept, writeOwner } from "./outbox-records.js";
 
 const USER = { command: "pub-lwt", option: "--outbox" };
 /** Messages that may wait. */
@@ -13,17 +13,17 @@ const UNTIDY = 1024 * 1024;
 /** Bytes of a record beside its topic and its payload, about. */
 const OVERHEAD = 16;
 
-const bytesOf = ({ topic, payload }: KeptMessage) => OVERHEAD + topic.length + payload.length;
+const bytesOf = ({ topic, payload }: OutboxMessage) => OVERHEAD + topic.length + payload.length;
 
 interface Opened {
   outbox: DurableOutbox;
   /** What the last process has not written to the end. */
-  cut: Cut | null;
+  cut: TornTail | null;
 }
 
 /** An outbox in a folder: what has been kept there is there after a power cut too. One process at a time has it. */
 export class DurableOutbox implements Outbox {
-  readonly waiting: Map<number, KeptMessage>;
+  readonly waiting: Map<number, OutboxMessage>;
   readonly #clientId: string;
   readonly #journal: Journal;
   readonly #unlock: () => void;
@@ -34,7 +34,7 @@ export class DurableOutbox implements Outbox {
   private constructor(
     readonly folder: string,
     clientId: string,
-    replay: Replay,
+    replay: OutboxReplay,
     journal: Journal,
     unlock: () => void,
   ) {
@@ -54,7 +54,7 @@ export class DurableOutbox implements Outbox {
    * the folder can't be used
    */
   static async open(folder: string, clientId: string): Promise<Opened> {
-    const unlock = await lockFolder(folder, USER);
+    const unlock = await lockDir(folder, USER);
     try {
       return await DurableOutbox.#openLocked(folder, clientId, unlock);
     } catch (error) {
@@ -64,7 +64,7 @@ export class DurableOutbox implements Outbox {
   }
 
   static async #openLocked(folder: string, clientId: string, unlock: () => void): Promise<Opened> {
-    const replay = new Replay();
+    const replay = new OutboxReplay();
     // That the disk is full, who keeps something is told.
     const settings = { folder, sync: "disk", option: USER.option, trouble: () => {} } as const;
     const { journal, cut } = await Journal.open(settings, records => replay.read(records));
@@ -84,7 +84,7 @@ export class DurableOutbox implements Outbox {
     return this.waiting.size >= MOST;
   }
 
-  keep(message: KeptMessage, settle: Settle): void {
+  keep(message: OutboxMessage, settle: DoneCallback): void {
     this.waiting.set(message.packetId, message);
     this.#bytes += bytesOf(message);
     this.#journal.offer(
@@ -132,7 +132,7 @@ export class DurableOutbox implements Outbox {
     this.#unlock();
   }
 
-  #remove(message: KeptMessage): void {
+  #remove(message: OutboxMessage): void {
     this.waiting.delete(message.packetId);
     this.#bytes -= bytesOf(message);
   }
@@ -140,7 +140,9 @@ export class DurableOutbox implements Outbox {
   /** Less than half of the files is needed; on a full disk every byte counts, and only little can be written again. */
   get #isUntidy(): boolean {
     const { bytes, isFull } = this.#journal;
-    return isFull ? this.#bytes <= SPARE && bytes > 2 * SPARE : bytes > 2 * this.#bytes + UNTIDY;
+    return isFull
+      ? this.#bytes <= RESERVE_BYTES && bytes > 2 * RESERVE_BYTES
+      : bytes > 2 * this.#bytes + UNTIDY;
   }
 
   /** Writes what waits again, in one batch that is there or is not: what is in older files is not needed then. */

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { isOpenToOthers, makeFolder, openToOthers } from "../storage/private-dir.js";
-import type { Cut } from "../storage/journal.js";
+import { isReadableByOthers, makePrivateDir, readableByOthersWarning } from "../storage/private-dir.js";
+import type { TornTail } from "../storage/journal.js";
 import { DurableOutbox } from "./durable-outbox.js";
 
 /**
@@ -16,11 +16,11 @@ export async function openOutbox(
 ): Promise<DurableOutbox> {
   const folder = path.resolve(given);
   try {
-    await makeFolder(folder);
+    await makePrivateDir(folder);
     const { outbox, cut } = await DurableOutbox.open(folder, clientId);
     sink({ event: "outbox-opened", folder, messages: outbox.waiting.size });
     if (cut) sink(cutOff(cut));
-    if (await isOpenToOthers(folder)) sink(openToOthers(folder));
+    if (await isReadableByOthers(folder)) sink(readableByOthersWarning(folder));
     return outbox;
   } catch (error) {
     throw isUserError(error) ? error : cantUse(folder, error as Error);
@@ -34,7 +34,7 @@ const cantUse = (folder: string, error: Error) =>
     "Give --outbox a folder that this user may write to.",
   );
 
-const cutOff = ({ file, bytes }: Cut): ClientEvent => ({
+const cutOff = ({ file, bytes }: TornTail): ClientEvent => ({
   event: "warning",
   code: "store-cut",
   message: `the last ${bytes} bytes of ${file} are a write that was cut short when pub-lwt died, and are dropped.`,

@@ -1,4 +1,4 @@
-import type { KeptMessage } from "../connection/outbox-publisher.js";
+import type { OutboxMessage } from "../connection/outbox-publisher.js";
 import type { FieldReader, FieldWriter } from "../storage/field-codec.js";
 
 /** In the files: they stay. None is one of the broker's, so that neither takes the other's folder for its own. */
@@ -12,7 +12,7 @@ export function writeOwner(to: FieldWriter, clientId: string): void {
 const RETAIN = 4;
 const RELEASED = 8;
 
-export function writeKept(to: FieldWriter, message: KeptMessage): void {
+export function writeKept(to: FieldWriter, message: OutboxMessage): void {
   const { packetId, topic, payload, qos, retain, released } = message;
   to.number(CODE.kept);
   to.number(packetId);
@@ -32,10 +32,10 @@ export function writeChange(
 }
 
 /** What the records of a journal add up to. */
-export class Replay {
+export class OutboxReplay {
   /** Null: nobody has written to it yet. */
   clientId: string | null = null;
-  readonly waiting = new Map<number, KeptMessage>();
+  readonly waiting = new Map<number, OutboxMessage>();
 
   /** @throws RangeError where they are not an outbox's */
   read(records: FieldReader): void {

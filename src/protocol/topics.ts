@@ -86,7 +86,7 @@ export const SLIDE_WILL_TOPIC = "sensors/lastwill";
 export const BROKER_STATUS_TOPIC = "$SYS/lwt-broker/status";
 
 /** Nobody else publishes there. */
-export const isBrokersOwn = (topicName: string): boolean =>
+export const isSysTopic = (topicName: string): boolean =>
   topicName === "$SYS" || topicName.startsWith("$SYS/");
 
 /** The machine that a topic of this namespace belongs to, or null. */

@@ -29,7 +29,7 @@ const LEVELS = new Map([
  * finds one that is missing in the packet behind.
  * @param body the packet without its fixed header
  */
-export function protocolFault(body: Buffer): string | null {
+export function connectProtocolFault(body: Buffer): string | null {
   const end = body.length < 2 ? 2 : 2 + body.readUInt16BE(0);
   const levels = LEVELS.get(body.toString("latin1", 2, end));
   if (!levels) return null; // the parser's to refuse
@@ -43,7 +43,7 @@ const EMPTY = new Set(["pingreq", "disconnect"]);
 const BROKERS_OWN = new Set(["connack", "suback", "unsuback", "pingresp"]);
 
 /** What MQTT 3.1.1 forbids and the parser lets through. @param read bytes that the packet's fields took */
-export function faultOf(packet: ParsedPacket, read: number): string | null {
+export function packetFault(packet: ParsedPacket, read: number): string | null {
   const { cmd, length, messageId, dup, qos, will, username, password, unsubscriptions } = packet;
   if (BROKERS_OWN.has(cmd)) return "a packet that only a broker sends";
   const tooShort = read > length || (cmd === "connect" && read < length);

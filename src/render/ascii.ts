@@ -16,7 +16,7 @@ const STAND_INS: Record<string, string> = {
 const DRAWN = new RegExp(`[${Object.keys(STAND_INS).join("")}]`, "g");
 
 /** The text as a screen can draw it. */
-export const drawable = (text: string, { unicode }: Pick<Screen, "unicode">): string =>
+export const asDrawable = (text: string, { unicode }: Pick<Screen, "unicode">): string =>
   unicode ? text : toAscii(text);
 
 /** The text with our own drawing in ASCII; each character keeps its column. */

@@ -2,11 +2,11 @@ import { pastLimit } from "../broker/limits/limits.js";
 import type { BrokerEvent, EndCause } from "../events/events.js";
 import { clock, columnsOf, cut, fold, HANGING, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./theme.js";
+import type { Theme } from "./theme.js";
 import type { Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 import { statusText } from "./status-text.js";
-import { trouble } from "./diagnostic-text.js";
+import { formatDiagnostic } from "./diagnostic-text.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
@@ -22,7 +22,7 @@ interface LogLine {
   name: string;
   what: string;
   clause?: string;
-  style?: keyof Paint;
+  style?: keyof Theme;
 }
 
 type Named<Name> = Extract<BrokerEvent, { event: Name }>;
@@ -175,7 +175,7 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
     if (event.event === "broker-status") return { out: statusText(event, screen.width) };
     if (event.event === "warning" || event.event === "error") {
       const style = event.event === "error" ? "bad" : "notice";
-      return { err: trouble("lwt-broker", style, event.message, event.hint, screen) };
+      return { err: formatDiagnostic("lwt-broker", style, event.message, event.hint, screen) };
     }
     if (event.event === "packet") {
       const { time, direction, clientId, address, description } = event;

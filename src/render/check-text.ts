@@ -1,10 +1,10 @@
 import type { CheckEvent, Deviation, Product, Timed } from "../events/events.js";
 import { cut, fold, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./theme.js";
+import type { Theme } from "./theme.js";
 import type { LiveLine, Rendered, Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
-import { trouble } from "./diagnostic-text.js";
+import { formatDiagnostic } from "./diagnostic-text.js";
 
 type ToldAs<Name extends CheckEvent["event"]> = Extract<CheckEvent, { event: Name }>;
 type Checked = ToldAs<"checked">;
@@ -45,8 +45,8 @@ export function checkText(screen: Screen): Renderer<CheckEvent> {
     }),
     reachable: event => ({ out: wayLine(event, screen) }),
     connectivity: event => ({ out: `\n${connectivityLine(event, screen)}` }),
-    warning: event => ({ err: trouble("lwt-demo", "notice", event.message, event.hint, screen) }),
-    error: event => ({ err: trouble("lwt-demo", "bad", event.message, event.hint, screen) }),
+    warning: event => ({ err: formatDiagnostic("lwt-demo", "notice", event.message, event.hint, screen) }),
+    error: event => ({ err: formatDiagnostic("lwt-demo", "bad", event.message, event.hint, screen) }),
   };
   return (event: Timed<CheckEvent>) => {
     const tell = tellings[event.event] as (event: CheckEvent) => Rendered | undefined;
@@ -93,7 +93,7 @@ function table(checked: Checked[], { out, width }: Screen): string[] {
   return [out.bold(cut(head, width)), ...checked.flatMap(each => rows(each, out, width))];
 }
 
-function rows(checked: Checked, paint: Paint, width: number): string[] {
+function rows(checked: Checked, paint: Theme, width: number): string[] {
   const { lesson, claims, outcome, deviations } = checked;
   const styles = { held: paint.good, deviates: paint.bad, skipped: paint.notice };
   const style =

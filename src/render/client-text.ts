@@ -5,7 +5,7 @@ import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
 import { settingsText } from "./settings-text.js";
-import { trouble } from "./diagnostic-text.js";
+import { formatDiagnostic } from "./diagnostic-text.js";
 
 type Named<Name> = Extract<Timed<ClientEvent>, { event: Name }>;
 
@@ -55,9 +55,9 @@ export function sharedText(name: string, screen: Screen) {
     },
     warning: ({ message, hint }) => {
       toldToTry = true;
-      return { err: trouble(name, "notice", message, hint, screen) };
+      return { err: formatDiagnostic(name, "notice", message, hint, screen) };
     },
-    error: ({ message, hint }) => ({ err: trouble(name, "bad", message, hint, screen), live: null }),
+    error: ({ message, hint }) => ({ err: formatDiagnostic(name, "bad", message, hint, screen), live: null }),
     settings: ({ settings }) => ({ out: settingsText(settings, screen.width) }),
     packet: ({ time, direction, description }) => {
       const text = `${clock(time)}  ${direction === "sent" ? "->" : "<-"} ${escapeText(description)}`;
@@ -68,7 +68,7 @@ export function sharedText(name: string, screen: Screen) {
 }
 
 /** It is connected once more; where, if that is another broker than before. */
-export function againText({ time, broker }: Named<"connected">, before: string, screen: Screen): string {
+export function reconnectText({ time, broker }: Named<"connected">, before: string, screen: Screen): string {
   const where = broker === before ? "" : `, now to ${escapeText(broker)}`;
   return fold(`${clock(time)}  connected again${where}`, foldAt(screen), HANGING);
 }

@@ -3,7 +3,7 @@ import { escapeText } from "./escape.js";
 import { foldAt, type Screen } from "./screen.js";
 
 /** One line on what is wrong, one on what to do; each folded where a terminal has no room for it. */
-export function trouble(
+export function formatDiagnostic(
   name: string,
   style: "bad" | "notice",
   message: string,

@@ -1,8 +1,8 @@
-import type { Machine, Machines, Moment } from "../domain/machine-tracker.js";
-import { MOST_MACHINES } from "../domain/sequence-tally.js";
+import type { TrackedMachine, MachineTracker, Moment } from "../domain/machine-tracker.js";
+import { MAX_MACHINES } from "../domain/sequence-tally.js";
 import { clock as clockText, columnsOf, cut, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./theme.js";
+import type { Theme } from "./theme.js";
 
 /** Of a window, or of what is left of one. */
 export interface Size {
@@ -10,11 +10,11 @@ export interface Size {
   rows: number;
 }
 
-type State = Machine["state"];
+type State = TrackedMachine["state"];
 
 /** What needs somebody first. */
 const STATES: State[] = ["offline", "unknown", "stopped", "online"];
-const styles: Record<State, keyof Paint> = {
+const styles: Record<State, keyof Theme> = {
   offline: "bad",
   unknown: "accent",
   stopped: "notice",
@@ -39,10 +39,10 @@ const GAP = 2;
  * Machines by state, from 20 columns on; side by side where they are many. Those for which there is no room are counted.
  */
 export function machineTable(
-  machines: Machines,
+  machines: MachineTracker,
   { columns, rows }: Size,
   now: number,
-  paint: Paint,
+  paint: Theme,
 ): string[] {
   const byState = inGroups(machines.inOrder());
   const all = STATES.flatMap(state => byState[state]);
@@ -67,9 +67,9 @@ export function machineTable(
   ];
 }
 
-type Groups = Record<State, Machine[]>;
+type Groups = Record<State, TrackedMachine[]>;
 
-function inGroups(machines: Machine[]): Groups {
+function inGroups(machines: TrackedMachine[]): Groups {
   const groups: Groups = { offline: [], unknown: [], stopped: [], online: [] };
   for (const machine of machines) groups[machine.state].push(machine);
   return groups;
@@ -81,7 +81,7 @@ const counted = (groups: Groups) =>
   );
 
 /** Our own words only. */
-function totals(machines: Machines, groups: Groups, columns: number): string[] {
+function totals(machines: MachineTracker, groups: Groups, columns: number): string[] {
   let missing = 0;
   let duplicate = 0;
   for (const { tally } of STATES.flatMap(state => groups[state])) {
@@ -102,17 +102,17 @@ function totals(machines: Machines, groups: Groups, columns: number): string[] {
   }, []);
 }
 
-const painted = (line: string, paint: Paint) =>
+const painted = (line: string, paint: Theme) =>
   STATES.reduce(
     (text, state) =>
       text.replace(new RegExp(String.raw`\d+ ${state.toUpperCase()}`), all => paint[styles[state]](all)),
     line,
   );
 
-const restText = (rest: Machine[]) => `and ${rest.length} more: ${counted(inGroups(rest)).join(", ")}`;
+const restText = (rest: TrackedMachine[]) => `and ${rest.length} more: ${counted(inGroups(rest)).join(", ")}`;
 
-const untoldText = ({ untold }: Machines) =>
-  untold > 0 ? `and ${untold} messages of others: only ${MOST_MACHINES} machines are told apart` : null;
+const untoldText = ({ untold }: MachineTracker) =>
+  untold > 0 ? `and ${untold} messages of others: only ${MAX_MACHINES} machines are told apart` : null;
 
 interface Layout {
   /** How many machines stand side by side. */
@@ -152,7 +152,7 @@ interface Widths {
   tail: number;
 }
 
-function widthsFor(machines: Machine[], width: number): Widths {
+function widthsFor(machines: TrackedMachine[], width: number): Widths {
   const isWide = width >= WIDE_CELL;
   const longest = Math.max(...machines.map(({ name }) => columnsOf(escapeText(name))), "machine".length);
   const most = isWide ? width - WIDE_CELL + NAME_WIDTH : NAME_WIDTH;
@@ -182,7 +182,7 @@ function titleOf({ clock, time, name, number, tail }: Widths): string {
   );
 }
 
-function cellOf(machine: Machine, widths: Widths, now: number, paint: Paint): string {
+function cellOf(machine: TrackedMachine, widths: Widths, now: number, paint: Theme): string {
   const { clock, time, name, tail } = widths;
   const style = paint[styles[machine.state]];
   const shownName = pad(cut(escapeText(machine.name), name), name);
@@ -196,7 +196,7 @@ function cellOf(machine: Machine, widths: Widths, now: number, paint: Paint): st
 }
 
 /** What is missing goes before the last reading, where there is no room for both. */
-function tailOf({ reading, tally }: Machine, { number, tail }: Widths, now: number): string {
+function tailOf({ reading, tally }: TrackedMachine, { number, tail }: Widths, now: number): string {
   const last = numberOf(reading).padStart(number);
   const lastAndAge = reading ? `${last} ${elapsed(reading.sent, now).padStart(TIME_WIDTH)}` : "";
   const trouble = troubleOf(tally);
@@ -207,9 +207,10 @@ function tailOf({ reading, tally }: Machine, { number, tail }: Widths, now: numb
 const firstThatFits = (forms: string[], width: number) => forms.find(text => columnsOf(text) <= width) ?? "";
 
 /** Past six digits it says nothing more to anyone in the room, and comes from the network. */
-const numberOf = (reading: Machine["reading"]) => (reading?.seq == null ? "" : cut(`#${reading.seq}`, 7));
+const numberOf = (reading: TrackedMachine["reading"]) =>
+  reading?.seq == null ? "" : cut(`#${reading.seq}`, 7);
 
-function troubleOf({ missing, duplicate }: Machine["tally"]): string {
+function troubleOf({ missing, duplicate }: TrackedMachine["tally"]): string {
   const parts = [missing > 0 && `${missing} missing`, duplicate > 0 && `${duplicate} doubled`];
   return parts.filter(Boolean).join(", ");
 }

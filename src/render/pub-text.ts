@@ -2,7 +2,7 @@ import { willDelayOf } from "../connection/connection-options.js";
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import {
-  againText,
+  reconnectText,
   forgottenText,
   heading,
   limitsText,
@@ -89,7 +89,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         if (settings.mode === "forget") return { live: null };
         const before = lastBroker;
         lastBroker = event.broker;
-        if (before !== null) return { err: err.good(againText(event, before, screen)), live: null };
+        if (before !== null) return { err: err.good(reconnectText(event, before, screen)), live: null };
         return { err: setUp(event), live: null };
       },
       published: event => {

@@ -1,12 +1,12 @@
-import type { Paint } from "./theme.js";
+import type { Theme } from "./theme.js";
 
 /** What a renderer writes for. */
 export interface Screen {
   /** Columns; may change from one event to the next, as windows do. */
   readonly width: number;
   /** Colours for each stream; either may be a pipe. */
-  readonly out: Paint;
-  readonly err: Paint;
+  readonly out: Theme;
+  readonly err: Theme;
   /** Whether it shows more than ASCII. */
   readonly unicode: boolean;
   /** Whether stdout is a terminal. */

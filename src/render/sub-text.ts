@@ -1,8 +1,8 @@
 import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events/events.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
-import { statusOf } from "../domain/machine-status.js";
+import { machineStateOf } from "../domain/machine-status.js";
 import {
-  againText,
+  reconnectText,
   forgottenText,
   heading,
   limitsText,
@@ -12,7 +12,7 @@ import {
 } from "./client-text.js";
 import { clock, columnsOf, cut, pad, row, fold } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import type { Paint } from "./theme.js";
+import type { Theme } from "./theme.js";
 import { payloadText } from "./payload-text.js";
 import type { Renderer } from "./renderer.js";
 import { foldAt, type Screen } from "./screen.js";
@@ -22,13 +22,13 @@ const TIME_WIDTH = 10;
 const LABEL_WIDTH = "REDELIVERED".length;
 const NAME_WIDTH = { least: 8, most: 16 };
 
-const deliveryStyle: Record<Delivery, keyof Paint> = {
+const deliveryStyle: Record<Delivery, keyof Theme> = {
   live: "good",
   retained: "accent",
   queued: "notice",
   redelivered: "notice",
 };
-const stateStyle: Record<MachineState, keyof Paint> = { online: "good", offline: "bad", stopped: "notice" };
+const stateStyle: Record<MachineState, keyof Theme> = { online: "good", offline: "bad", stopped: "notice" };
 
 /** What a status says of how it came; that the broker sent it as a will can't be seen here, and is not claimed. */
 const came: Record<Delivery, string> = {
@@ -49,7 +49,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
   const line = (
     time: string,
     label: string,
-    style: keyof Paint,
+    style: keyof Theme,
     name: string,
     text: (room: number) => string,
   ): string => {
@@ -66,7 +66,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         if (settings.mode === "forget") return { live: null };
         const before = lastBroker;
         lastBroker = event.broker;
-        if (before !== null) return { err: err.good(againText(event, before, screen)), live: null };
+        if (before !== null) return { err: err.good(reconnectText(event, before, screen)), live: null };
         const filters = `  filters    ${settings.filters.map(escapeText).join("  ")}`;
         const lines = [
           heading(event, "←", screen),
@@ -78,7 +78,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
       },
       message: ({ time, topic, payload, payloadBase64, delivery, machine, seq }) => {
         // A status shows as one line, not as a message and a status.
-        if (payload !== null && statusOf(topic, payload, namespace)) return undefined;
+        if (payload !== null && machineStateOf(topic, payload, namespace)) return undefined;
         const number = seq === null ? "" : `${String(seq).padStart(3)}  `;
         const text = (room: number) =>
           number + payloadText(payload, payloadBase64, Math.max(0, room - number.length));

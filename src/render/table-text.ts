@@ -1,5 +1,5 @@
 import type { ClientEvent } from "../events/events.js";
-import { Machines } from "../domain/machine-tracker.js";
+import { MachineTracker } from "../domain/machine-tracker.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
 import { heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
 import { cut, fold, row } from "./text-layout.js";
@@ -30,7 +30,7 @@ export function tableText(
   canRewrite: boolean,
 ): { render: Renderer<ClientEvent>; frame: (size: Size) => string[] | null } {
   const { out, err, width } = screen;
-  const machines = new Machines(settings.connection.namespace);
+  const machines = new MachineTracker(settings.connection.namespace);
   const shared = sharedText("sub-lwt", screen);
   /** Who is connected where, once it has been. */
   let session: string | null = null;

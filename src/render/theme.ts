@@ -1,5 +1,5 @@
 /** The few styles that screens use. Colour only adds: every line reads the same without it. */
-export interface Paint {
+export interface Theme {
   bold: (text: string) => string;
   dim: (text: string) => string;
   good: (text: string) => string;
@@ -10,7 +10,7 @@ export interface Paint {
 
 const plainText = (text: string) => text;
 
-export const noPaint: Paint = {
+export const plainTheme: Theme = {
   bold: plainText,
   dim: plainText,
   good: plainText,
@@ -27,8 +27,8 @@ export const noPaint: Paint = {
  * bright (2.2; 1.4). No grey either, which Solarized's dark background has for its own; faint is a mixture with any
  * background, but so pale on light Solarized (1.9) that it is for what can be left unread.
  */
-export async function paintFor(colour: boolean): Promise<Paint> {
-  if (!colour) return noPaint;
+export async function themeFor(colour: boolean): Promise<Theme> {
+  if (!colour) return plainTheme;
   const { Chalk } = await import("chalk");
   const chalk = new Chalk({ level: 1 });
   // Not chalk's functions themselves, which paint all their arguments: map() gives three.

@@ -1,8 +1,8 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../events/events.js";
-import { ladderText } from "./sequence-diagram/sequence-diagram.js";
+import { sequenceDiagram } from "./sequence-diagram/sequence-diagram.js";
 import { brokerOf } from "./sequence-diagram/diagram-rows.js";
 import { escaped } from "./markdown.js";
-import { noPaint } from "./theme.js";
+import { plainTheme } from "./theme.js";
 import { DEFAULT_WIDTH } from "./screen.js";
 
 type Told = Timed<LessonEvent | ProcessEvent>;
@@ -18,7 +18,7 @@ function codeBlock(lines: string[]): string[] {
 /** A lesson's story as Markdown that a student can hand in. */
 export class Transcript {
   readonly #lines: string[] = [];
-  readonly #ladder: ReturnType<typeof ladderText>;
+  readonly #ladder: ReturnType<typeof sequenceDiagram>;
   /** Of this step: what was typed and drawn, and what was claimed. */
   #drawn: string[] = [];
   #claims: string[] = [];
@@ -26,7 +26,7 @@ export class Transcript {
   /** @param made with what: versions, in words */
   constructor(private readonly made: string) {
     const page = { width: DEFAULT_WIDTH, unicode: true, terminal: false, errTerminal: false };
-    this.#ladder = ladderText({ ...page, out: noPaint, err: noPaint });
+    this.#ladder = sequenceDiagram({ ...page, out: plainTheme, err: plainTheme });
   }
 
   add(event: Told): void {

@@ -31,7 +31,7 @@ export function seal(batch: Buffer, number: number): void {
 }
 
 /** Where its records are; what ends there, and why, where there is none. */
-export type Found =
+export type BatchAt =
   | { kind: "batch"; number: number; start: number; end: number; next: number }
   | { kind: "end" }
   /** A write that never came to its end. */
@@ -40,7 +40,7 @@ export type Found =
   | { kind: "damage"; what: string; next: number | null };
 
 /** What is at that offset of a file. */
-export function batchAt(file: Buffer, at: number): Found {
+export function batchAt(file: Buffer, at: number): BatchAt {
   if (at === file.length) return { kind: "end" };
   const start = at + HEADER_BYTES;
   if (start > file.length) return CUT;
@@ -53,7 +53,7 @@ export function batchAt(file: Buffer, at: number): Found {
   return { kind: "batch", number: header.number, start, end: next - 1, next };
 }
 
-const CUT: Found = { kind: "cut" };
+const CUT: BatchAt = { kind: "cut" };
 
 function headerAt(file: Buffer, at: number): { length: number; number: number; checksum: number } | null {
   if (at + HEADER_BYTES > file.length || MAGIC.compare(file, at, at + MAGIC.length) !== 0) return null;
@@ -69,7 +69,7 @@ function headerAt(file: Buffer, at: number): { length: number; number: number; c
  * After a power cut a file may have its length before it has its content: then the last that was written has sectors of
  * zeros. What is all there and wrong was written otherwise.
  */
-const brokenAt = (file: Buffer, start: number, end: number, what: string, next: number | null): Found =>
+const brokenAt = (file: Buffer, start: number, end: number, what: string, next: number | null): BatchAt =>
   hasUnwrittenSector(file, start, end) && !hasBatchBehind(file, start) ? CUT : { kind: "damage", what, next };
 
 function hasBatchBehind(file: Buffer, at: number): boolean {

@@ -6,7 +6,7 @@ import { pid, platform } from "node:process";
 import { UserError } from "../util/errors.js";
 
 /** Whose folders they are, and the option that names one. */
-export interface FolderUser {
+export interface DirOwner {
   command: string;
   option: string;
 }
@@ -21,7 +21,7 @@ const PATIENCE = 1000;
  * @param user whose it is: what it is called there, and by which option
  * @throws UserError `store-in-use`, with the process that has it
  */
-export async function lockFolder(folder: string, user: FolderUser): Promise<() => void> {
+export async function lockDir(folder: string, user: DirOwner): Promise<() => void> {
   const name = await nameFor(folder);
   const server = (await listening(name)) ?? (await takenOver(name));
   if (server) return () => server.close();

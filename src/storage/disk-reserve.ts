@@ -5,12 +5,12 @@ import { OWNER_ONLY } from "./segments.js";
 /** Bytes that are given back when the disk is full: for what is acknowledged and sent then, and for tidying up. */
 const RESERVE = 128 * 1024;
 /** Bytes of it that tidying up may take. */
-export const SPARE = RESERVE / 2;
+export const RESERVE_BYTES = RESERVE / 2;
 /** Bytes that have to be free beside them before the disk counts as having room again. */
 const MARGIN = 128 * 1024;
 
 /** Room on the disk that is kept for when there is none. */
-export class Reserve {
+export class DiskReserve {
   readonly #file: string;
 
   constructor(folder: string) {

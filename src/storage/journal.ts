@@ -3,8 +3,8 @@ import { type FileHandle, open, rm } from "node:fs/promises";
 import { setTimeout as setTimer } from "node:timers";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { FieldWriter } from "./field-codec.js";
-import { PendingBatch, type Settle } from "./pending-batch.js";
-import { Reserve } from "./disk-reserve.js";
+import { PendingBatch, type DoneCallback } from "./pending-batch.js";
+import { DiskReserve } from "./disk-reserve.js";
 import {
   cutOff,
   FILE_HEADER,
@@ -41,7 +41,7 @@ interface JournalSettings {
 }
 
 /** What is left of a write that never came to its end. */
-export interface Cut {
+export interface TornTail {
   file: string;
   bytes: number;
 }
@@ -54,7 +54,7 @@ export class Journal {
   /** Called after each write. */
   onWritten: () => void = () => {};
   readonly #settings: JournalSettings;
-  readonly #reserve: Reserve;
+  readonly #reserve: DiskReserve;
   /** From the oldest on; the last one is being written. */
   readonly #segments: { number: number; bytes: number }[] = [];
   #handle!: FileHandle;
@@ -78,7 +78,7 @@ export class Journal {
 
   private constructor(settings: JournalSettings) {
     this.#settings = settings;
-    this.#reserve = new Reserve(settings.folder);
+    this.#reserve = new DiskReserve(settings.folder);
   }
 
   /**
@@ -89,7 +89,7 @@ export class Journal {
   static async open(
     settings: JournalSettings,
     read: ReadRecords,
-  ): Promise<{ journal: Journal; cut: Cut | null }> {
+  ): Promise<{ journal: Journal; cut: TornTail | null }> {
     const { folder, option } = settings;
     const journal = new Journal(settings);
     const numbers = await segmentNumbers(folder);
@@ -117,12 +117,12 @@ export class Journal {
   }
 
   /** A record that may be refused: told when it is safe, or why it is not written. */
-  offer(write: (fields: FieldWriter) => void, settle: Settle): void {
+  offer(write: (fields: FieldWriter) => void, settle: DoneCallback): void {
     this.#add("offer", write, settle);
   }
 
   /** A record that is refused only when the reserve is used up too: told when it is safe, or why it is not written. */
-  attempt(write: (fields: FieldWriter) => void, settle: Settle): void {
+  attempt(write: (fields: FieldWriter) => void, settle: DoneCallback): void {
     this.#add("attempt", write, settle);
   }
 
@@ -138,7 +138,7 @@ export class Journal {
   }
 
   /** Told when all that was added so far is safe: at once where it is. */
-  whenSafe(settle: Settle): void {
+  whenSafe(settle: DoneCallback): void {
     if (this.#working) this.#add("wait", null, settle);
     else settle(null);
   }

@@ -2,7 +2,7 @@ import { END_MARK, HEADER_BYTES, seal } from "./batch.js";
 import { FieldWriter } from "./field-codec.js";
 
 /** Told with null when something is safe; else why it is not. */
-export type Settle = (error: Error | null) => void;
+export type DoneCallback = (error: Error | null) => void;
 
 /**
  * On a full disk an offer is refused, and an attempt made all the same; what is kept is tried until it is written; who
@@ -15,7 +15,7 @@ interface Part {
   /** Where its record begins and ends. */
   start: number;
   end: number;
-  settle: Settle | null;
+  settle: DoneCallback | null;
 }
 
 /** Records that are to be written together, and who waits for that. */
@@ -32,7 +32,7 @@ export class PendingBatch {
     return this.#fields.length > HEADER_BYTES;
   }
 
-  add(kind: Kind, write: ((fields: FieldWriter) => void) | null, settle: Settle | null): void {
+  add(kind: Kind, write: ((fields: FieldWriter) => void) | null, settle: DoneCallback | null): void {
     const start = this.#fields.length;
     write?.(this.#fields);
     this.#parts.push({ kind, start, end: this.#fields.length, settle });

@@ -10,11 +10,11 @@ const OWNER_ONLY = 0o700;
 const OTHERS_WRITE = 0o022;
 
 /** Where others may write, they can put other files in the place of those: a folder that was there before stays as it is. */
-export async function isOpenToOthers(folder: string): Promise<boolean> {
+export async function isReadableByOthers(folder: string): Promise<boolean> {
   return platform !== "win32" && ((await stat(folder)).mode & OTHERS_WRITE) !== 0;
 }
 
-export const openToOthers = (folder: string) => ({
+export const readableByOthersWarning = (folder: string) => ({
   event: "warning" as const,
   code: "folder-open-to-others",
   message: `others may write to ${folder}, and put other files in the place of those that are kept there.`,
@@ -22,14 +22,14 @@ export const openToOthers = (folder: string) => ({
 });
 
 /** With the folders that lead to it. Node's own way tries for ever where a system makes none, as in /proc. */
-export async function makeFolder(folder: string): Promise<void> {
+export async function makePrivateDir(folder: string): Promise<void> {
   try {
     await mkdir(folder, OWNER_ONLY);
   } catch (error) {
     if (existsSync(folder)) return; // what it is shows when it is used
     const parent = path.dirname(folder);
     if (parent === folder || existsSync(parent)) throw error;
-    await makeFolder(parent);
+    await makePrivateDir(parent);
     await mkdir(folder, OWNER_ONLY);
   }
 }

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { copyFile, open, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { batchAt, type Found, MAGIC, seal } from "./batch.js";
+import { batchAt, type BatchAt, MAGIC, seal } from "./batch.js";
 import {
   FILE_HEADER,
   OWNER_ONLY,
@@ -12,7 +12,7 @@ import {
 } from "./segments.js";
 
 /** What can't be read of a journal. */
-export interface LeftOut {
+export interface MissingBatches {
   file: string;
   /** In bytes, the first one and the one behind the last; the same where nothing of it is there. */
   from: number;
@@ -30,7 +30,7 @@ interface ReadFile {
   file: string;
   bytes: Buffer;
   batches: Kept[];
-  leftOut: LeftOut[];
+  leftOut: MissingBatches[];
 }
 
 /**
@@ -40,7 +40,7 @@ interface ReadFile {
  * @returns what was left out; nothing where the journal is whole
  * @throws UserError `store-format`
  */
-export async function salvage(folder: string, option: string): Promise<LeftOut[]> {
+export async function repair(folder: string, option: string): Promise<MissingBatches[]> {
   const files: ReadFile[] = [];
   let last: number | null = null;
   for (const number of await segmentNumbers(folder)) {
@@ -92,7 +92,7 @@ function readBatches(file: string, bytes: Buffer, previous: number | null): Read
 const missing = (last: number, next: number) =>
   next - last === 2 ? `batch ${last + 1} is not there` : `batches ${last + 1} to ${next - 1} are not there`;
 
-const whatOf = (found: Found): string =>
+const whatOf = (found: BatchAt): string =>
   found.kind === "damage"
     ? found.what
     : found.kind === "cut"

@@ -30,7 +30,7 @@ export const usageError = (code: string, message: string, hint: string) =>
   new UserError(code, message, hint, ExitCode.usage);
 
 /** Options that exclude each other, or that need another. */
-export const contradiction = (what: string, hint = "Use one of them.") =>
+export const conflictError = (what: string, hint = "Use one of them.") =>
   usageError("contradiction", `${what}.`, hint);
 
 /** The `error` event that tells of a failure; one that nobody foresaw says so. */

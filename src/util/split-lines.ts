@@ -5,12 +5,12 @@ const LINE_FEED = 0x0a;
  * break a JSON line in two, and turns bytes that are not UTF-8 into others. A last line without its line feed counts
  * too.
  */
-export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const lines of linesTogether(stream)) yield* lines;
+export async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const lines of splitLineBatches(stream)) yield* lines;
 }
 
 /** The same, all at once that end in one piece of what comes: to wait for each costs more than to publish it. */
-export async function* linesTogether(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
+export async function* splitLineBatches(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = [];
   for await (const bytes of stream) {
     const lines: Buffer[] = [];

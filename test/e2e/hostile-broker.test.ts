@@ -7,9 +7,9 @@ import { type TestContext, test } from "node:test";
 import * as fc from "fast-check";
 import { type WebSocket, WebSocketServer, createWebSocketStream } from "ws";
 import { connect } from "../../src/connection/connect.js";
-import { Incoming, type TooLarge } from "../../src/connection/packet-framer.js";
+import { PacketFramer, type OversizedPublish } from "../../src/connection/packet-framer.js";
 import type { ClientEvent } from "../../src/events/events.js";
-import { Tally } from "../../src/domain/sequence-tally.js";
+import { SequenceTally } from "../../src/domain/sequence-tally.js";
 import {
   announced,
   CONNACK,
@@ -186,8 +186,8 @@ test("the same of a WebSocket: text, frames of 200 MB, and compressed ones are n
 /** What passes and what is left out of these bytes, in pieces that end there. */
 function incoming(all: Buffer, ends: number[], limit: number) {
   const passed: Buffer[] = [];
-  const left: TooLarge[] = [];
-  const inspected = new Incoming(
+  const left: OversizedPublish[] = [];
+  const inspected = new PacketFramer(
     { limit, isMqtt5: false },
     packets => passed.push(Buffer.from(packets)),
     one => left.push(one),
@@ -242,19 +242,19 @@ test("a message that is too large is left out: acknowledged, told, and the next 
 });
 
 test("strangers' machines, runs and numbers are counted in bounded memory", () => {
-  const tally = new Tally();
+  const tally = new SequenceTally();
   const message = { delivery: "live", run: "0123abcd", seq: 1 } as const;
   for (let i = 0; i < 50_000; i++) tally.count({ ...message, machine: `M${i}` });
   assert.equal(tally.summary().length, 20_000);
   assert.equal(tally.untold, 30_000, "none is lost from the count");
 
-  const gaps = new Tally();
+  const gaps = new SequenceTally();
   for (let seq = 1; seq < 40_000; seq += 2) gaps.count({ ...message, machine: "M", seq });
   for (let seq = 2; seq < 40_000; seq += 2) gaps.count({ ...message, machine: "M", seq });
   const [one] = gaps.summary();
   assert.equal(one?.outOfOrder, 1000, "no more gaps than that are looked through");
 
-  const many = new Tally();
+  const many = new SequenceTally();
   const count = (machine: number, seq: number) => many.count({ ...message, machine: `M${machine}`, seq });
   for (let machine = 0; machine < 200; machine++) for (let seq = 1; seq < 2000; seq += 2) count(machine, seq);
   for (let machine = 0; machine < 200; machine++) count(machine, 1998);
@@ -265,7 +265,7 @@ test("strangers' machines, runs and numbers are counted in bounded memory", () =
 test("mqtt.js gets a few hundred packets at once, however many have come", () => {
   const lengths: number[] = [];
   const settings = { limit: 1000, isMqtt5: false };
-  const inspected = new Incoming(
+  const inspected = new PacketFramer(
     settings,
     packets => lengths.push(packets.length),
     () => {},

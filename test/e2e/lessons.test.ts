@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { isUserError } from "../../src/util/errors.js";
-import { linesOf } from "../../src/util/split-lines.js";
+import { splitLines } from "../../src/util/split-lines.js";
 import { lessonFromFile, lessonNames } from "../../src/lessons/catalogue.js";
 import { loadLesson } from "../../src/lessons/load-lesson.js";
 import {
@@ -137,7 +137,7 @@ test("a line is not split at U+2028, nor within a character", async () => {
     for (const byte of bytes) yield Buffer.from([byte]);
   }
   const lines: string[] = [];
-  for await (const line of linesOf(oneByOne())) lines.push(line.toString());
+  for await (const line of splitLines(oneByOne())) lines.push(line.toString());
   assert.deepEqual(lines, ["a\u2028b", "\u{1F600}", "last"]);
 });
 

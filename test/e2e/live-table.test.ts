@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { machinesOnScreen } from "../../src/cli/live-table.js";
+import { liveTable } from "../../src/cli/live-table.js";
 import type { ClientEvent, Delivery, MachineState, Timed } from "../../src/events/events.js";
-import { Machines } from "../../src/domain/machine-tracker.js";
+import { MachineTracker } from "../../src/domain/machine-tracker.js";
 import { subOptions } from "../../src/config/options/sub-options.js";
 import { machineTable } from "../../src/render/machine-table.js";
-import { noPaint } from "../../src/render/theme.js";
+import { plainTheme } from "../../src/render/theme.js";
 import { merge } from "../../src/config/settings/merge-sources.js";
 import { subSettings } from "../../src/config/settings/sub-settings.js";
-import { MOST_MACHINES } from "../../src/domain/sequence-tally.js";
+import { MAX_MACHINES } from "../../src/domain/sequence-tally.js";
 import { machineTopics } from "../../src/protocol/topics.js";
 import { command, lwtBroker, type Running } from "../support/processes.js";
 import { field, packet, RawClient } from "../support/raw-client.js";
@@ -124,12 +124,12 @@ function status(
 }
 
 const heard = (...events: Timed<ClientEvent>[]) => {
-  const machines = new Machines("Binil");
+  const machines = new MachineTracker("Binil");
   for (const event of events) machines.hear(event);
   return machines;
 };
-const tableOf = (machines: Machines, columns: number, rows: number, after = 0) =>
-  machineTable(machines, { columns, rows }, NOW + after, noPaint).map(line => line.trimEnd());
+const tableOf = (machines: MachineTracker, columns: number, rows: number, after = 0) =>
+  machineTable(machines, { columns, rows }, NOW + after, plainTheme).map(line => line.trimEnd());
 
 test("what is known of a machine, and what is only known to be no later", () => {
   const machines = heard(
@@ -174,16 +174,16 @@ test("what does not fit is counted, and what has failed stays in sight", () => {
 
 test("of more machines, or longer names, than anyone needs, only the messages are counted", () => {
   const machines = heard(reading("x".repeat(1000), 1));
-  for (let i = 0; i < MOST_MACHINES + 5; i++) machines.hear(reading(`${i}`, 1));
-  assert.equal(machines.inOrder().length, MOST_MACHINES);
+  for (let i = 0; i < MAX_MACHINES + 5; i++) machines.hear(reading(`${i}`, 1));
+  assert.equal(machines.inOrder().length, MAX_MACHINES);
   const lines = tableOf(machines, 80, 24);
   assert.equal(lines.length, 24);
-  assert.equal(lines.at(-1), `and 6 messages of others: only ${MOST_MACHINES} machines are told apart`);
+  assert.equal(lines.at(-1), `and 6 messages of others: only ${MAX_MACHINES} machines are told apart`);
 });
 
 test("a summary leaves out what came of too many machines, and says so", async t => {
   const { port, process: broker } = await lwtBroker(t);
-  const count = MOST_MACHINES + 3;
+  const count = MAX_MACHINES + 3;
   const sub = command(t, "sub-lwt", ["-p", String(port), "-C", String(count), "-q", "0"], { json: false });
   await broker.event("subscribed", { topicFilter: "sensors/lastwill" });
   const client = await RawClient.connect(t, port, { clientId: "many" });
@@ -193,10 +193,10 @@ test("a summary leaves out what came of too many machines, and says so", async t
   assert.match(
     sub.stderr.replaceAll(/\s+/g, " "),
     new RegExp(
-      `sub-lwt: 3 messages are in no machine's summary: only ${MOST_MACHINES} machines are told apart`,
+      `sub-lwt: 3 messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart`,
     ),
   );
-  assert.equal(sub.stderr.match(/1 received: 1 live/g)?.length, MOST_MACHINES);
+  assert.equal(sub.stderr.match(/1 received: 1 live/g)?.length, MAX_MACHINES);
 });
 
 /** Milliseconds after which something is missing. */
@@ -236,7 +236,7 @@ class FakeTerminal {
 
 test("a window that changes its size, and a connection that is lost: the table says so, and stays whole", async () => {
   const terminal = new FakeTerminal();
-  const { render, live } = machinesOnScreen(settings, plainScreen, true);
+  const { render, live } = liveTable(settings, plainScreen, true);
   live(terminal as unknown as NodeJS.WriteStream, null);
   terminal.write("$ sub-lwt --table\r\n");
   const connected: Timed<ClientEvent> = {

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { KeptMessage } from "../../src/connection/outbox-publisher.js";
+import type { OutboxMessage } from "../../src/connection/outbox-publisher.js";
 import type { SentSummary } from "../../src/events/events.js";
 import { batchAt } from "../../src/storage/batch.js";
 import { FieldReader } from "../../src/storage/field-codec.js";
 import { FILE_HEADER } from "../../src/storage/segments.js";
 import { DurableOutbox } from "../../src/outbox/durable-outbox.js";
-import { Replay } from "../../src/outbox/outbox-records.js";
+import { OutboxReplay } from "../../src/outbox/outbox-records.js";
 import { command, freePort, lwtBroker, type Running, temporaryFolder } from "../support/processes.js";
 import {
   firstPacket,
@@ -146,9 +146,9 @@ test("after kill -9 what was not acknowledged is sent first: the same identifier
 });
 
 /** What waits, as the file of a running outbox has it. */
-function onDisk(folder: string): KeptMessage[] {
+function onDisk(folder: string): OutboxMessage[] {
   const bytes = readFileSync(path.join(folder, "journal-00000001"));
-  const replay = new Replay();
+  const replay = new OutboxReplay();
   let found = batchAt(bytes, FILE_HEADER.length);
   for (; found.kind === "batch"; found = batchAt(bytes, found.next))
     replay.read(new FieldReader(bytes, found.start, found.end));
@@ -412,7 +412,7 @@ test("what is no folder, or the broker's, is no outbox", async t => {
   assert.match((await others.event("error", { code: "store-damaged" })).message, /none of an outbox/);
 });
 
-const message = (packetId: number, payload: string): KeptMessage => ({
+const message = (packetId: number, payload: string): OutboxMessage => ({
   packetId,
   topic: "a",
   payload: Buffer.from(payload),

@@ -4,8 +4,8 @@ import { openSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import stringWidth from "string-width";
-import { LiveOutput } from "../../src/cli/status-line.js";
-import { fits, readHash } from "../../src/broker/auth/password-hash.js";
+import { StatusLineOutput } from "../../src/cli/status-line.js";
+import { verifyPassword, parseHash } from "../../src/broker/auth/password-hash.js";
 import { command, ends, freePort, lwtBroker, Running, temporaryFolder } from "../support/processes.js";
 import { plainScreen } from "../support/screens.js";
 import {
@@ -218,7 +218,7 @@ test("a last line is cut by columns, not by characters, and drawn as the termina
       columns: 20,
       write: (text: string) => (written += text),
     } as unknown as NodeJS.WriteStream;
-    const live = new LiveOutput(stream, { ...plainScreen, unicode });
+    const live = new StatusLineOutput(stream, { ...plainScreen, unicode });
     live.set({ until: 0, text: left => `${left} ${"漢字".repeat(20)}` });
     live.show();
     live.set(null);
@@ -413,8 +413,8 @@ test("passwd asks twice, shows nothing of what is typed, and takes mistakes back
   await enter(right, "wrong\u0015Sesaim\u007f\u007f\u007fame-\u00e9\u{1f511}\r", "Sesame-\u00e9\u{1f511}\r");
   assert.equal(await right.exit(), 0, right.stdout);
   const [, proof = ""] = /^anna:(.*)$/m.exec(readFileSync(file, "utf8")) ?? [];
-  const hash = readHash(proof);
-  assert.ok(hash && (await fits(Buffer.from("Sesame-\u00e9\u{1f511}"), hash)));
+  const hash = parseHash(proof);
+  assert.ok(hash && (await verifyPassword(Buffer.from("Sesame-\u00e9\u{1f511}"), hash)));
   assert.deepEqual(await screenAtEnd(right).then(lines => lines.slice(0, 2)), [
     "Password for anna: ",
     "Once more: ",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { startBroker } from "../../src/broker/start-broker.js";
-import { TopicTree } from "../../src/broker/store/subscription-trie.js";
+import { SubscriptionTrie } from "../../src/broker/store/subscription-trie.js";
 import type { BrokerEvent, QoS } from "../../src/events/events.js";
 import { ObservedBroker } from "../support/observed-broker.js";
 import { field, PacketType, packet, RawClient, Seen, uint16 } from "../support/raw-client.js";
@@ -930,7 +930,7 @@ test("[MQTT-4.7.3-3] a topic name and a filter may be 65535 bytes long", async t
 
 test("no node of a topic tree is left when the last subscription is gone", t => {
   const set = t.mock.method(Map.prototype, "set");
-  const tree = new TopicTree<string, number>();
+  const tree = new SubscriptionTrie<string, number>();
   const wanted = ["a", "a/b", "a/b/c", "a/+/#", "#", "/", "a//b", "a/b"];
   for (const subscriber of ["one", "two"])
     for (const topicFilter of wanted) tree.set(topicFilter, subscriber, 1);

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { reset } from "../../src/connection/reset-socket.js";
-import { Cable } from "../../src/link/link-proxy.js";
+import { resetSocket } from "../../src/connection/reset-socket.js";
+import { LinkProxy } from "../../src/link/link-proxy.js";
 import { Seen } from "../support/raw-client.js";
 import { tcpServer } from "../support/servers.js";
 
@@ -11,7 +11,13 @@ import { tcpServer } from "../support/servers.js";
 async function laid(t: TestContext) {
   const accepted = new Seen<Far>();
   const port = await tcpServer(t, socket => accepted.push(new Far(socket)));
-  const cable = await Cable.to(() => ({ ...NOBODY, scheme: "ws", host: "127.0.0.1", port, path: "/mqtt" }));
+  const cable = await LinkProxy.to(() => ({
+    ...NOBODY,
+    scheme: "ws",
+    host: "127.0.0.1",
+    port,
+    path: "/mqtt",
+  }));
   t.after(() => cable.close());
   const plug = () => {
     const near = new Far(connect(Number(new URL(cable.url).port), "127.0.0.1"));
@@ -195,7 +201,7 @@ test("a connection that is just ending can be reset: Node would keep it (EINVAL)
   await new Promise<void>((resolve, reject) => {
     void tcpServer(t, socket => {
       socket.on("error", reject).on("close", resolve).end();
-      process.nextTick(() => process.nextTick(() => reset(socket))); // by now its shutdown is on its way
+      process.nextTick(() => process.nextTick(() => resetSocket(socket))); // by now its shutdown is on its way
     }).then(port => connect(port, "127.0.0.1").resume());
   });
 });

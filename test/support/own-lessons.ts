@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import type { LessonEvent, ProcessEvent, Timed } from "../../src/events/events.js";
-import { ladderText } from "../../src/render/sequence-diagram/sequence-diagram.js";
+import { sequenceDiagram } from "../../src/render/sequence-diagram/sequence-diagram.js";
 import { command, type Running, temporaryFolder } from "./processes.js";
 import { plainScreen } from "./screens.js";
 
@@ -37,7 +37,7 @@ export function assertAllGone(run: Running): void {
 
 /** What is shown of a lesson without --json. */
 export function textOf(run: Running): string {
-  const render = ladderText(plainScreen);
+  const render = sequenceDiagram(plainScreen);
   const outs = run.events.flatMap(event => render(event as Timed<LessonEvent | ProcessEvent>)?.out ?? []);
   return outs.map(out => `${out}\n`).join("");
 }

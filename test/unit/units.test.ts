@@ -2,16 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import stringWidth from "string-width";
-import { addressOf } from "../../src/connection/broker-url.js";
-import { Retries } from "../../src/connection/reconnect-policy.js";
-import { type Arrival, label } from "../../src/domain/delivery-label.js";
+import { parseAddress } from "../../src/connection/broker-url.js";
+import { ReconnectPolicy } from "../../src/connection/reconnect-policy.js";
+import { type ReceivedMessage, labelDelivery } from "../../src/domain/delivery-label.js";
 import { isUserError, UserError } from "../../src/util/errors.js";
-import { readingMarks } from "../../src/domain/sensor-reading.js";
+import { readingId } from "../../src/domain/sensor-reading.js";
 import { columnsOf, cut, wrap } from "../../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../../src/render/escape.js";
 import { rawText } from "../../src/render/sub-text.js";
-import { statusOf } from "../../src/domain/machine-status.js";
-import { Tally } from "../../src/domain/sequence-tally.js";
+import { machineStateOf } from "../../src/domain/machine-status.js";
+import { SequenceTally } from "../../src/domain/sequence-tally.js";
 import { plainScreen } from "../support/screens.js";
 import { machineOf, topicFilterProblem, topicMatches, topicNameProblem } from "../../src/protocol/topics.js";
 
@@ -46,13 +46,16 @@ test("a machine and its status are told by the topic", () => {
   assert.equal(machineOf("Binil/Machine1/SensorData", "Binil"), "Machine1");
   assert.equal(machineOf("Binil/Machine1/other", "Binil"), null);
   assert.equal(machineOf("sensors/lastwill", "Binil"), null);
-  assert.deepEqual(statusOf("Binil/M/Status", "Sensor Offline", "Binil"), { machine: "M", state: "offline" });
-  assert.deepEqual(statusOf("sensors/lastwill", "Sensor Offline", "Binil"), {
+  assert.deepEqual(machineStateOf("Binil/M/Status", "Sensor Offline", "Binil"), {
+    machine: "M",
+    state: "offline",
+  });
+  assert.deepEqual(machineStateOf("sensors/lastwill", "Sensor Offline", "Binil"), {
     machine: null,
     state: "offline",
   });
-  assert.equal(statusOf("Binil/M/SensorData", "Sensor Offline", "Binil"), null);
-  assert.equal(statusOf("Binil/M/Status", "sensor offline", "Binil"), null);
+  assert.equal(machineStateOf("Binil/M/SensorData", "Sensor Offline", "Binil"), null);
+  assert.equal(machineStateOf("Binil/M/Status", "sensor offline", "Binil"), null);
 });
 
 test("a character takes as many columns as string-width says, also where it is not asked", () => {
@@ -65,12 +68,12 @@ test("a character takes as many columns as string-width says, also where it is n
 });
 
 test("a payload from anyone never breaks the reader", () => {
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void readingMarks(payload)));
-  assert.deepEqual(readingMarks('{"run":"0123abcd","seq":7}'), { run: "0123abcd", seq: 7, sentAt: null });
-  assert.deepEqual(readingMarks('{"run":"0123abcd","seq":-7}'), { run: null, seq: null, sentAt: null });
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void readingId(payload)));
+  assert.deepEqual(readingId('{"run":"0123abcd","seq":7}'), { run: "0123abcd", seq: 7, sentAt: null });
+  assert.deepEqual(readingId('{"run":"0123abcd","seq":-7}'), { run: null, seq: null, sentAt: null });
 });
 
-const arrival: Arrival = {
+const arrival: ReceivedMessage = {
   retain: false,
   dup: false,
   packetId: 1,
@@ -82,17 +85,17 @@ const arrival: Arrival = {
 };
 
 test("each label comes from its evidence", () => {
-  assert.equal(label({ ...arrival, retain: true, dup: true }).delivery, "retained");
-  assert.equal(label({ ...arrival, dup: true }).delivery, "redelivered");
-  assert.match(label(arrival).evidence, /may have been sent after you came back/);
-  assert.match(label({ ...arrival, sentAt: 1 }).evidence, /before this connection/);
-  assert.equal(label({ ...arrival, drained: true }).delivery, "live");
-  assert.equal(label({ ...arrival, sessionPresent: false, drained: true }).delivery, "live");
-  assert.match(label({ ...arrival, asked: false }).evidence, /no filter of this run/);
+  assert.equal(labelDelivery({ ...arrival, retain: true, dup: true }).delivery, "retained");
+  assert.equal(labelDelivery({ ...arrival, dup: true }).delivery, "redelivered");
+  assert.match(labelDelivery(arrival).evidence, /may have been sent after you came back/);
+  assert.match(labelDelivery({ ...arrival, sentAt: 1 }).evidence, /before this connection/);
+  assert.equal(labelDelivery({ ...arrival, drained: true }).delivery, "live");
+  assert.equal(labelDelivery({ ...arrival, sessionPresent: false, drained: true }).delivery, "live");
+  assert.match(labelDelivery({ ...arrival, asked: false }).evidence, /no filter of this run/);
 });
 
 test("a tally counts gaps, doubles and order by run and seq", () => {
-  const tally = new Tally();
+  const tally = new SequenceTally();
   const count = (seq: number, run = "aaaaaaaa", delivery: "live" | "retained" | "redelivered" = "live") =>
     tally.count({ machine: "M", delivery, run, seq });
   for (const seq of [1, 2, 5, 4, 4, 9]) assert.equal(count(seq), false);
@@ -110,7 +113,7 @@ test("a tally counts gaps, doubles and order by run and seq", () => {
 
 test("the summary says from where on nothing is missing: what came before, nobody can know", () => {
   const summaryOf = (...seqs: number[]) => {
-    const tally = new Tally();
+    const tally = new SequenceTally();
     for (const seq of seqs) tally.count({ machine: "M", delivery: "queued", run: "aaaaaaaa", seq });
     const time = new Date(0).toISOString();
     return rawText(plainScreen)({ time, event: "summary", machines: tally.summary() })?.err;
@@ -125,7 +128,7 @@ test("any order of the same numbers gives no gap and no double", () => {
   const permutation = fc.shuffledSubarray([1, 2, 3, 4, 5, 6, 7, 8], { minLength: 8 });
   fc.assert(
     fc.property(permutation, seqs => {
-      const tally = new Tally();
+      const tally = new SequenceTally();
       for (const seq of seqs) tally.count({ machine: null, delivery: "live", run: "aaaaaaaa", seq });
       const [summary] = tally.summary();
       assert.deepEqual([summary?.missing, summary?.duplicate], [0, 0]);
@@ -134,7 +137,7 @@ test("any order of the same numbers gives no gap and no double", () => {
 });
 
 test("a tally of endless runs and gaps counts them all, and remembers the latest", () => {
-  const tally = new Tally();
+  const tally = new SequenceTally();
   const count = (run: string, seq: number) => tally.count({ machine: "M", delivery: "live", run, seq });
   for (let run = 0; run < 1000; run++) for (const seq of [1, 3]) count(`run${run}`, seq);
   for (let seq = 5; seq < 10_000; seq += 2) count("run999", seq);
@@ -144,7 +147,7 @@ test("a tally of endless runs and gaps counts them all, and remembers the latest
   assert.deepEqual(counted(tally), { runs: 1000, missing: 1000 + 4997, duplicate: 1, outOfOrder: 1 });
 });
 
-function counted(tally: Tally) {
+function counted(tally: SequenceTally) {
   const [{ runs, missing, duplicate, outOfOrder } = assert.fail()] = tally.summary();
   return { runs, missing, duplicate, outOfOrder };
 }
@@ -170,9 +173,9 @@ test("tries grow, end at the deadline, and three quick closes are a fight over t
   const refused = { error: Object.assign(new Error("x"), { code: "ECONNREFUSED" }), firstBytes: null };
   const closed = { error: null, firstBytes: null };
   const none = { failed: [], goesOn: false };
-  const address = addressOf("mqtt://h:1");
+  const address = parseAddress("mqtt://h:1");
   assert.ok(address);
-  const first = new Retries(settings, 0);
+  const first = new ReconnectPolicy(settings, 0);
   const error = new UserError("no-broker", "x", "y");
   const failed = [{ address, error, reason: "z", isFinal: false }];
   const delays = [0, 1000, 2000].map(now => first.closed(address, refused, now, { failed, goesOn: false }));
@@ -182,16 +185,16 @@ test("tries grow, end at the deadline, and three quick closes are a fight over t
     assert.equal(next.secondsLeft, 4 - i);
   }
   assert.equal(first.closed(address, refused, 4000, { failed, goesOn: false }), error);
-  const fought = new Retries(settings, 0);
+  const fought = new ReconnectPolicy(settings, 0);
   const ends = [1000, 2000, 3000].map(now => {
     fought.accepted(now);
     return fought.closed(address, closed, now + 100, none);
   });
   assert.deepEqual(ends.map(isUserError), [false, false, true]);
-  const killed = new Retries(settings, 0);
+  const killed = new ReconnectPolicy(settings, 0);
   const moves = ["mqtt://a:1", "mqtt://b:1", "mqtt://c:1"].map((url, i) => {
     killed.accepted(i * 1000);
-    return killed.closed(addressOf(url) ?? address, closed, i * 1000 + 100, none);
+    return killed.closed(parseAddress(url) ?? address, closed, i * 1000 + 100, none);
   });
   assert.deepEqual(moves.map(isUserError), [false, false, false], "three brokers that end are no fight");
 });

@@ -7,8 +7,13 @@ import type { Aedes, Client, PublishPacket } from "aedes";
 import { type Duplex, Readable } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "../session/acknowledgment-rules.js";
 import { stringBytesProblem } from "../../protocol/topics.js";
-import { faultOf, type ParsedPacket, protocolFault, UNKNOWN_PROTOCOL } from "../../protocol/validate.js";
-import { FAREWELL, LimitError, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
+import {
+  packetFault,
+  type ParsedPacket,
+  connectProtocolFault,
+  UNKNOWN_PROTOCOL,
+} from "../../protocol/validate.js";
+import { CLOSE_GRACE_MS, LimitError, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
 
 const SECOND = 1000;
 
@@ -61,7 +66,7 @@ export type AedesBroker = Aedes & {
 export const hasDisconnected = (client: AedesClient): boolean => client._disconnected;
 
 /** Topics and QoS 2 have limits of ours, which aedes would not name. */
-export function takeOverLimits(broker: AedesBroker): void {
+export function disableAedesLimits(broker: AedesBroker): void {
   broker.maxTopicLevels = Number.POSITIVE_INFINITY;
   broker.maxInflightInbound = 0;
 }
@@ -70,7 +75,7 @@ export function takeOverLimits(broker: AedesBroker): void {
  * Distribution is ours: aedes' own would come after the acknowledgment, and out of order. Wills too: each is sent when
  * its connection ends, while aedes would take this broker for a dead one after a laptop's sleep.
  */
-export function takeOverDistribution(broker: AedesBroker): void {
+export function disableAedesDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
@@ -83,7 +88,7 @@ export function takeOverDistribution(broker: AedesBroker): void {
  * A connection that ended while its will was being stored: registered after that it would never be let go of, and who
  * comes with its client identifier would wait for that.
  */
-export function registerNoneThatIsOver(broker: AedesBroker): void {
+export function skipClosedClients(broker: AedesBroker): void {
   const register = broker.registerClient.bind(broker);
   broker.registerClient = client => {
     if (!client.closed) register(client);
@@ -108,7 +113,7 @@ const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
  * Looks at each packet when it has been parsed; a fault is an error of the parser's.
  * @param acknowledged what is wrong with that acknowledgment, or null
  */
-export function refuseFaults(
+export function refuseInvalidPackets(
   { _parser: parser, conn }: AedesClient,
   acknowledged: (cmd: Acknowledgment, packetId: number) => string | null,
 ): void {
@@ -119,7 +124,7 @@ export function refuseFaults(
   };
   const parseConnect = parser._parseConnect.bind(parser);
   parser._parseConnect = () => {
-    const fault = protocolFault(parser._list.slice(0, parser.packet?.length));
+    const fault = connectProtocolFault(parser._list.slice(0, parser.packet?.length));
     return fault === null ? parseConnect() : parser._emitError(new Error(fault));
   };
   const newPacket = parser._newPacket.bind(parser);
@@ -127,7 +132,7 @@ export function refuseFaults(
     const { packet } = parser;
     const fault =
       packet &&
-      (faultOf(packet, parser._pos) ??
+      (packetFault(packet, parser._pos) ??
         (isAcknowledgment(packet.cmd) ? acknowledged(packet.cmd, packet.messageId ?? 0) : null));
     if (fault) {
       parser._emitError(new Error(fault));
@@ -142,7 +147,7 @@ export function refuseFaults(
  * Answers to what came in one piece with DISCONNECT still go out: aedes would throw them away with the socket.
  * @param whenSafe calls when what has come so far is safe, which is when it is answered
  */
-export function answerBeforeClosing(
+export function flushBeforeClose(
   client: AedesClient,
   socket: Duplex,
   whenSafe: (goOn: () => void) => void,
@@ -158,7 +163,7 @@ export function answerBeforeClosing(
     socket.allowHalfOpen = true;
     socket.removeAllListeners("end");
     answered(() => answered(() => socket.end(() => destroy()))); // PUBREC waits twice
-    setTimeout(destroy, FAREWELL).unref(); // it may not read
+    setTimeout(destroy, CLOSE_GRACE_MS).unref(); // it may not read
     return socket;
   };
 }
@@ -190,7 +195,7 @@ export function refuseLargePackets({ _parser: parser }: AedesClient, most: numbe
 }
 
 /** Tells after each piece that was read how many bytes of memory a packet takes that is not complete. */
-export function watchUnfinished(
+export function watchPartialPackets(
   { _parser: parser }: AedesClient,
   tell: (packet: object | null, bytes: number) => void,
 ): void {
@@ -213,14 +218,14 @@ function keepOnly(list: Parser["_list"]): void {
 }
 
 /** Ends a connection on which no CONNECT comes, whatever else does. */
-export function refuseIdlers(client: AedesClient, { "connect-seconds": most }: Limits): void {
+export function limitConnectTime(client: AedesClient, { "connect-seconds": most }: Limits): void {
   if (client._connectTimer) clearTimeout(client._connectTimer);
   const tooLate = () => client.emit("error", new LimitError({ name: "connect-seconds", most }));
   client._connectTimer = setTimeout(tooLate, most * SECOND);
 }
 
 /** To be called when the client is connected: silence has an end, though its keep alive is longer, or 0. */
-export function endSilence(client: AedesClient, { "silent-seconds": most }: Limits): void {
+export function limitIdleTime(client: AedesClient, { "silent-seconds": most }: Limits): void {
   const { _keepaliveTimer: timer, _keepaliveInterval: interval } = client;
   if (client.closed || (timer && interval <= most * SECOND)) return;
   if (timer) clearTimeout(timer);
@@ -238,7 +243,7 @@ function keepRepeatedFilters(packet: ParsedPacket, all: unknown[]): void {
  * To be called at CONNECT: what came in one piece with it waits in the socket until the client is connected. aedes would
  * keep 42 packets of it, and none where the connection ends meanwhile; but clients need not wait for CONNACK.
  */
-export function holdBackRest(client: AedesClient): void {
+export function deferPipelined(client: AedesClient): void {
   const { _list: unread } = client._parser;
   const rest = unread.slice();
   client.pause(); // until aedes has sent CONNACK
@@ -251,7 +256,7 @@ export function holdBackRest(client: AedesClient): void {
  * Every string in a packet has to be UTF-8 without U+0000 [MQTT-1.5.3-1, 1.5.3-2]; the parser would replace what isn't,
  * and pass on the rest.
  */
-export function refuseBadStrings({ _parser: parser }: AedesClient): void {
+export function refuseInvalidStrings({ _parser: parser }: AedesClient): void {
   const parse = parser._parseString.bind(parser);
   parser._parseString = () => {
     const start = parser._pos + 2;

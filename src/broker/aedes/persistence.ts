@@ -1,21 +1,21 @@
 import { Readable } from "node:stream";
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 import type { Session, StoredSubscription } from "../session/session.js";
-import type { Owed } from "../session/outbound-queue.js";
-import { safe, type Store } from "../store/store.js";
+import type { QueuedMessage } from "../session/outbound-queue.js";
+import { durable, type Store } from "../store/store.js";
 
 export interface ClientRef {
   id: string;
 }
 
 /** A packet as aedes hands it to its store. */
-interface AedesPacket extends Message {
+interface AedesPacket extends ApplicationMessage {
   cmd?: string;
   brokerCounter?: number;
   messageId?: number | undefined;
 }
 
-type AedesWill = Message & { brokerId?: string; clientId?: string };
+type AedesWill = ApplicationMessage & { brokerId?: string; clientId?: string };
 
 /** The clients that are connected. What aedes would do for one of them, its connection does: see connection-registry.ts. */
 export interface Connected {
@@ -26,7 +26,7 @@ export interface Connected {
   holdsId(clientId: string): boolean;
   sessionEnded(session: Session): void;
   unsubscribe(client: object, topicFilters: string[]): void;
-  acknowledged(client: object, owed: Owed): void;
+  acknowledged(client: object, owed: QueuedMessage): void;
 }
 
 /**
@@ -54,7 +54,7 @@ export class Persistence {
 
   async destroy(): Promise<void> {}
 
-  async storeRetained(packet: Message): Promise<void> {
+  async storeRetained(packet: ApplicationMessage): Promise<void> {
     this.#store.retain({ ...packet });
   }
 
@@ -71,7 +71,7 @@ export class Persistence {
     if (this.#connected.sessionOf(client)) return;
     const session = this.#store.openStored(client.id);
     for (const subscription of subscriptions) this.#store.subscribe(session, { ...subscription });
-    await safe(this.#store);
+    await durable(this.#store);
   }
 
   /** At once, so that a SUBSCRIBE right behind it does not come first. */
@@ -79,7 +79,7 @@ export class Persistence {
     const session = this.#store.stored(client.id);
     if (this.#connected.sessionOf(client)) this.#connected.unsubscribe(client, topicFilters);
     else if (session) for (const topicFilter of topicFilters) this.#store.unsubscribe(session, topicFilter);
-    await safe(this.#store);
+    await durable(this.#store);
   }
 
   async subscriptionsByClient({ id }: ClientRef): Promise<StoredSubscription[]> {
@@ -102,7 +102,7 @@ export class Persistence {
     if (!session) return;
     this.#store.end(session);
     if (session.established) this.#connected.sessionEnded(session);
-    await safe(this.#store);
+    await durable(this.#store);
   }
 
   async countOffline(): Promise<{ subsCount: number; clientsCount: number }> {
@@ -127,7 +127,7 @@ export class Persistence {
     const session = this.#store.openStored(clientId);
     const message = { topic, payload, qos, retain };
     await new Promise<void>(resolve =>
-      this.#store.owe(session, message, qos, retain, resolve, brokerCounter),
+      this.#store.enqueue(session, message, qos, retain, resolve, brokerCounter),
     );
   }
 
@@ -140,12 +140,12 @@ export class Persistence {
     if (!session || messageId === undefined) throw new Error("no such packet");
     if (cmd === "pubrel") {
       this.#store.released(session, messageId);
-      return safe(this.#store);
+      return durable(this.#store);
     }
     const owed = session.queue.get(brokerCounter);
     if (!owed) throw new Error("no such packet");
-    session.queue.numberAs(owed, messageId);
-    await new Promise<void>(resolve => this.#store.numbered(session, [owed], resolve));
+    session.queue.assignPacketId(owed, messageId);
+    await new Promise<void>(resolve => this.#store.recordPacketIds(session, [owed], resolve));
   }
 
   async outgoingClearMessageId(client: ClientRef, { messageId }: { messageId?: number }): Promise<unknown> {
@@ -165,8 +165,8 @@ export class Persistence {
 
   async incomingStorePacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
     const session = this.#sessionOf(client) ?? this.#store.openStored(client.id);
-    this.#store.arrived({ session, packetId: messageId });
-    await safe(this.#store);
+    this.#store.recordInboundQos2({ session, packetId: messageId });
+    await durable(this.#store);
   }
 
   async incomingGetPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }) {
@@ -176,30 +176,30 @@ export class Persistence {
 
   async incomingDelPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }): Promise<void> {
     const session = this.#sessionOf(client);
-    if (!session || !this.#store.completed({ session, packetId: messageId }))
+    if (!session || !this.#store.releaseInboundQos2({ session, packetId: messageId }))
       throw new Error("no such packet");
-    await safe(this.#store);
+    await durable(this.#store);
   }
 
   async cleanIncoming(client: ClientRef): Promise<void> {
     const session = this.#sessionOf(client);
     if (!session) return;
-    for (const packetId of session.received) this.#store.completed({ session, packetId });
+    for (const packetId of session.received) this.#store.releaseInboundQos2({ session, packetId });
   }
 
   async putWill(client: ClientRef, will: AedesWill): Promise<void> {
     const { id } = client;
     const stored = Object.assign(will, { brokerId: this.broker.id, clientId: id });
     this.#store.setWill(id, stored, this.#connected.userOf(client));
-    await safe(this.#store);
+    await durable(this.#store);
   }
 
-  async getWill({ id }: ClientRef): Promise<Message | undefined> {
+  async getWill({ id }: ClientRef): Promise<ApplicationMessage | undefined> {
     return this.#store.will(id);
   }
 
   /** What a connected client has left is its connection's affair: aedes' deletion may be meant for an older one. */
-  async delWill({ id }: ClientRef): Promise<Message | undefined> {
+  async delWill({ id }: ClientRef): Promise<ApplicationMessage | undefined> {
     if (this.#connected.holdsId(id)) return undefined;
     const will = this.#store.will(id);
     this.#store.clearWill(id);
@@ -215,7 +215,7 @@ export class Persistence {
     return this.#connected.sessionOf(client) ?? this.#store.stored(client.id);
   }
 
-  #packetOf({ identity, message, qos, retain, packetId, released }: Owed) {
+  #packetOf({ identity, message, qos, retain, packetId, released }: QueuedMessage) {
     if (released) return { cmd: "pubrel", messageId: packetId };
     return {
       cmd: "publish",

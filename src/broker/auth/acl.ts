@@ -1,14 +1,14 @@
-import type { Rights } from "./authenticator.js";
+import type { Permissions } from "./authenticator.js";
 import { filterCovers } from "../../protocol/topics.js";
 
 /** A topic filter as the file has it, in which `%u` stands for the user's name and `%c` for the client identifier. */
-export interface Right {
+export interface AclRule {
   action: "publish" | "subscribe";
   levels: string[];
 }
 
 /** `+/#` is `#` in other words. */
-export const rightOf = (action: Right["action"], filter: string): Right => ({
+export const parseAclRule = (action: AclRule["action"], filter: string): AclRule => ({
   action,
   levels: (filter === "+/#" ? "#" : filter).split("/"),
 });
@@ -17,7 +17,7 @@ export const rightOf = (action: Right["action"], filter: string): Right => ({
 const WIDENS = /[/+#]|^\$|^$/;
 
 /** The filter that a right is for one client; null where it gives nothing. */
-function filterFor({ levels }: Right, names: Record<"%u" | "%c", string | null>): string[] | null {
+function filterFor({ levels }: AclRule, names: Record<"%u" | "%c", string | null>): string[] | null {
   let isSafe = true;
   const filled = levels.map(level =>
     level.replaceAll(/%[uc]/g, which => {
@@ -29,8 +29,8 @@ function filterFor({ levels }: Right, names: Record<"%u" | "%c", string | null>)
   return isSafe ? filled : null;
 }
 
-export function rightsFrom(rights: Right[], user: string | null, clientId: string): Rights {
-  const filters = (action: Right["action"]) =>
+export function permissionsFrom(rights: AclRule[], user: string | null, clientId: string): Permissions {
+  const filters = (action: AclRule["action"]) =>
     rights
       .filter(right => right.action === action)
       .map(right => filterFor(right, { "%u": user, "%c": clientId }))

@@ -15,7 +15,7 @@ export interface Login {
 }
 
 /** What somebody may do, under one client identifier. */
-export interface Rights {
+export interface Permissions {
   mayPublish: (topicName: string) => boolean;
   /** All that the filter matches; a topic name is a filter too. */
   maySubscribe: (topicFilter: string) => boolean;
@@ -45,12 +45,12 @@ export class Refusal extends Error {
 export const isRefusal = (error: Error): error is Refusal => error.name === "Refusal";
 
 /** Who may come in, and what they may do. */
-export interface Access {
+export interface Authenticator {
   /** @param isThere false when the client has gone meanwhile @throws Refusal */
   logIn(credentials: Credentials, isThere: () => boolean): Promise<Login>;
   /** Whether a login still holds: the user may be gone, or have another password. */
   holds(login: Login): boolean;
-  rightsOf(user: string | null, clientId: string): Rights;
+  rightsOf(user: string | null, clientId: string): Permissions;
   /** Whether a stored session of that owner is that user's to resume. */
   mayResume(user: string | null, owner: string | null): boolean;
   /** Of what it is made from. */
@@ -58,13 +58,13 @@ export interface Access {
   close(): void;
 }
 
-const EVERYTHING: Rights = { mayPublish: () => true, maySubscribe: () => true };
+const EVERYTHING: Permissions = { mayPublish: () => true, maySubscribe: () => true };
 /** Without a user name. */
-export const NOBODY: Login = { user: null, proof: null };
+export const ANONYMOUS: Login = { user: null, proof: null };
 
 /** Without --users: anyone is nobody in particular, and may do everything. */
-export const OPEN_TO_ALL: Access = {
-  logIn: async () => NOBODY,
+export const ALLOW_ALL: Authenticator = {
+  logIn: async () => ANONYMOUS,
   holds: () => true,
   rightsOf: () => EVERYTHING,
   mayResume: () => true,

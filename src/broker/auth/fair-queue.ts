@@ -5,7 +5,7 @@ interface Waiting {
 /**
  * Work that takes a processor, so much at once. Addresses take turns, so that one that has much to do waits for itself.
  */
-export class Turns {
+export class FairQueue {
   readonly #waiting = new Map<string, Waiting[]>();
   #length = 0;
   #running = 0;

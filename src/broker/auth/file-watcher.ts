@@ -14,7 +14,7 @@ const contentOf = (file: string) => readFile(file).catch(() => Buffer.alloc(0));
  * Tells when a file has changed, and is not being written any more. By looking at its name now and then: what watches a
  * file is blind to another that an editor puts in its place.
  */
-export class FileWatch {
+export class FileWatcher {
   readonly #file: string;
   readonly #listener: StatsListener;
   #isLooking = false;

@@ -21,7 +21,7 @@ const MOST_MEMORY = 2 ** 27;
 const MOST_WORK = 32 * 2 ** 17;
 
 /** Bytes of a password: longer ones are nobody's, and not worth hashing. */
-export const MOST_PASSWORD_BYTES = 1024;
+export const MAX_PASSWORD_BYTES = 1024;
 
 /** A hash in the PHC string format: parameters, salt and key, in base64 without its padding. */
 const FORMAT =
@@ -37,7 +37,7 @@ export async function hashPassword(password: Buffer): Promise<string> {
 }
 
 /** Null where it is none, or takes more memory or time than a log-in may. */
-export function readHash(text: string): PasswordHash | null {
+export function parseHash(text: string): PasswordHash | null {
   const [, ln, r, p, salt = "", key = ""] = FORMAT.exec(text) ?? [];
   if (ln === undefined) return null;
   const cost = { ln: Number(ln), r: Number(r), p: Number(p) };
@@ -57,7 +57,7 @@ export const decoy = (like: Cost = COST): PasswordHash => ({
 });
 
 /** In constant time, in a thread of Node's pool. */
-export async function fits(password: Buffer, hash: PasswordHash): Promise<boolean> {
+export async function verifyPassword(password: Buffer, hash: PasswordHash): Promise<boolean> {
   return timingSafeEqual(await derive(password, hash), hash.key);
 }
 

@@ -1,22 +1,22 @@
 import { usageError } from "../../util/errors.js";
-import { isBrokersOwn, stringProblem, topicFilterProblem } from "../../protocol/topics.js";
-import { type PasswordHash, readHash } from "./password-hash.js";
-import { type Right, rightOf } from "./acl.js";
+import { isSysTopic, stringProblem, topicFilterProblem } from "../../protocol/topics.js";
+import { type PasswordHash, parseHash } from "./password-hash.js";
+import { type AclRule, parseAclRule } from "./acl.js";
 
 interface Account {
   hash: PasswordHash;
   /** As the file has it. */
   proof: string;
-  rights: Right[];
+  rights: AclRule[];
 }
 
 /** What stands in a file of users. */
 export interface UsersFile {
   users: Map<string, Account>;
   /** What every user may, beside their own rights. */
-  everyone: Right[];
+  everyone: AclRule[];
   /** What those may who give no user name; null: they are refused. */
-  anonymous: Right[] | null;
+  anonymous: AclRule[] | null;
 }
 
 /** What a new file begins with. */
@@ -39,10 +39,10 @@ const RIGHT = /^\s+(publish|subscribe)\s+(\S.*)$/;
 const lines = (text: string) => text.replace(/^\ufeff/, "").split(/\r?\n/);
 
 /** @throws UserError `users-file`, with the number of the line that is wrong; what stands there is not repeated */
-export function readUsers(file: string, text: string): UsersFile {
+export function parseUsersFile(file: string, text: string): UsersFile {
   const users: UsersFile["users"] = new Map();
-  const sections = new Map<(typeof SECTIONS)[number], Right[]>();
-  let rights: Right[] | null = null;
+  const sections = new Map<(typeof SECTIONS)[number], AclRule[]>();
+  let rights: AclRule[] | null = null;
   for (const [i, untrimmed] of lines(text).entries()) {
     const line = untrimmed.trimEnd();
     const wrong = (what: string, hint?: string) => badLine(file, i + 1, what, hint);
@@ -73,16 +73,16 @@ export function readUsers(file: string, text: string): UsersFile {
 
 type Wrong = (what: string, hint?: string) => Error;
 
-function readRight(line: string, isAnonymous: boolean, wrong: Wrong): Right {
+function readRight(line: string, isAnonymous: boolean, wrong: Wrong): AclRule {
   const [, action, filter = ""] = RIGHT.exec(line) ?? [];
   if (action !== "publish" && action !== "subscribe")
     throw wrong("a right is the word publish or subscribe, and a topic filter");
   const problem = topicFilterProblem(filter);
   if (problem) throw wrong(`the topic filter can't be: ${problem}`);
-  if (action === "publish" && isBrokersOwn(filter))
+  if (action === "publish" && isSysTopic(filter))
     throw wrong("nobody may publish under $SYS, which is the broker's own");
   if (isAnonymous && filter.includes("%u")) throw wrong("who is anonymous has no name for %u");
-  return rightOf(action, filter);
+  return parseAclRule(action, filter);
 }
 
 function readUser(file: string, line: string, wrong: Wrong): [name: string, Account] {
@@ -97,7 +97,7 @@ function readUser(file: string, line: string, wrong: Wrong): [name: string, Acco
   const problem = userNameProblem(name);
   if (problem) throw wrong(`the user name can't be: ${problem}`);
   const proof = line.slice(colon + 1);
-  const hash = readHash(proof);
+  const hash = parseHash(proof);
   if (!hash)
     throw wrong(`what follows ${name} is no password hash, or one that costs too much`, `Set it: ${passwd}`);
   return [name, { hash, proof, rights: [] }];

@@ -3,21 +3,21 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import path from "node:path";
 import {
-  type Access,
+  type Authenticator,
   type Credentials,
   type Login,
   Refusal,
   ReturnCode,
-  type Rights,
+  type Permissions,
 } from "./authenticator.js";
 import { isUserError, usageError, type UserError } from "../../util/errors.js";
-import { FileWatch } from "./file-watcher.js";
-import { decoy, fits, MOST_PASSWORD_BYTES } from "./password-hash.js";
-import { rightsFrom } from "./acl.js";
-import { Turns } from "./fair-queue.js";
-import { readUsers, type UsersFile } from "./users-file.js";
+import { FileWatcher } from "./file-watcher.js";
+import { decoy, verifyPassword, MAX_PASSWORD_BYTES } from "./password-hash.js";
+import { permissionsFrom } from "./acl.js";
+import { FairQueue } from "./fair-queue.js";
+import { parseUsersFile, type UsersFile } from "./users-file.js";
 
-export { MOST_PASSWORD_BYTES } from "./password-hash.js";
+export { MAX_PASSWORD_BYTES } from "./password-hash.js";
 export { setPassword } from "./set-password.js";
 export { userNameProblem } from "./users-file.js";
 
@@ -30,7 +30,7 @@ const MOST_WAITING_OF_ONE = 1000;
 const LONGEST_SHOWN = 40;
 
 /** Told what becomes of the file. */
-export interface UsersWitness {
+export interface UsersEvents {
   /** It has been read. */
   read(file: string, users: number, anonymous: boolean): void;
   /** Others may come in, or do other things. */
@@ -40,14 +40,14 @@ export interface UsersWitness {
 }
 
 /** @throws UserError when the file can't be read, or something in it is wrong */
-export async function openUsers(given: string, witness: UsersWitness): Promise<Access> {
+export async function openUsers(given: string, witness: UsersEvents): Promise<Authenticator> {
   const file = path.resolve(given);
   return new Users(file, await read(file), witness);
 }
 
 async function read(file: string): Promise<UsersFile> {
   try {
-    return readUsers(file, await readFile(file, "utf8"));
+    return parseUsersFile(file, await readFile(file, "utf8"));
   } catch (error) {
     if (isUserError(error)) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -59,10 +59,10 @@ async function read(file: string): Promise<UsersFile> {
   }
 }
 
-class Users implements Access {
+class Users implements Authenticator {
   #file: UsersFile;
-  readonly #turns = new Turns(AT_ONCE, MOST_WAITING, MOST_WAITING_OF_ONE);
-  readonly #watch: FileWatch;
+  readonly #turns = new FairQueue(AT_ONCE, MOST_WAITING, MOST_WAITING_OF_ONE);
+  readonly #watch: FileWatcher;
   /** By user, what their last right password was, under a key that ends with this process: to check it again is quick. */
   readonly #recent = new Map<string, { proof: string; digest: Buffer }>();
   readonly #key = randomBytes(32);
@@ -71,11 +71,11 @@ class Users implements Access {
   constructor(
     private readonly path: string,
     file: UsersFile,
-    private readonly witness: UsersWitness,
+    private readonly witness: UsersEvents,
   ) {
     this.#file = file;
     this.#use(file);
-    this.#watch = new FileWatch(path, () => this.#reload());
+    this.#watch = new FileWatcher(path, () => this.#reload());
   }
 
   tell(): void {
@@ -89,7 +89,7 @@ class Users implements Access {
     const given = password ?? Buffer.alloc(0);
     const known = this.#known(username, given);
     if (known) return known;
-    if (given.length > MOST_PASSWORD_BYTES) throw wrong(`a password of ${given.length} bytes for "${shown}"`);
+    if (given.length > MAX_PASSWORD_BYTES) throw wrong(`a password of ${given.length} bytes for "${shown}"`);
     const isRight = this.#turns.take(address, async () => {
       if (!isThere() || this.#known(username, given)) return true;
       return this.#check(username, given);
@@ -107,11 +107,11 @@ class Users implements Access {
     return user === null ? this.#file.anonymous !== null : this.#file.users.get(user)?.proof === proof;
   }
 
-  rightsOf(user: string | null, clientId: string): Rights {
+  rightsOf(user: string | null, clientId: string): Permissions {
     const { users, everyone, anonymous } = this.#file;
     const account = user === null ? null : users.get(user);
     const rights = user === null ? anonymous : account && [...account.rights, ...everyone];
-    return rightsFrom(rights ?? [], user, clientId);
+    return permissionsFrom(rights ?? [], user, clientId);
   }
 
   /** What was stored before there were users is the first one's who asks for it. */
@@ -131,7 +131,7 @@ class Users implements Access {
   /** Takes as long for a user that there isn't. */
   async #check(username: string, password: Buffer): Promise<boolean> {
     const account = this.#file.users.get(username);
-    const isRight = await fits(password, account?.hash ?? this.#decoy);
+    const isRight = await verifyPassword(password, account?.hash ?? this.#decoy);
     if (!account || !isRight) return false;
     this.#recent.set(username, { proof: account.proof, digest: this.#digest(password) });
     return true;

@@ -1,8 +1,8 @@
 import type { Server, Socket } from "node:net";
 import type { ReachedLimit } from "../../events/events.js";
-import { FAREWELL, type Limits, pastLimit } from "./limits.js";
+import { CLOSE_GRACE_MS, type Limits, pastLimit } from "./limits.js";
 import { isLoopback } from "../net/loopback.js";
-import type { Pace } from "../event-throttle.js";
+import type { EventThrottle } from "../event-throttle.js";
 import { CONNACK_UNAVAILABLE } from "../../protocol/encode.js";
 
 /** Milliseconds after which the system asks a silent client's, whether it is still there: it may have lost its network. */
@@ -11,14 +11,14 @@ const ASK_AFTER = 60_000;
 const MOST_LEAVING = 100;
 
 /** Counts connections, in all and by address, before anything is read from them; on servers of every kind. */
-export class Headcount {
+export class ConnectionLimiter {
   readonly #limits: Limits;
-  readonly #pace: Pace;
+  readonly #pace: EventThrottle;
   #present = 0;
   readonly #byAddress = new Map<string, number>();
   readonly #leaving = new Set<Socket>();
 
-  constructor(limits: Limits, pace: Pace) {
+  constructor(limits: Limits, pace: EventThrottle) {
     this.#limits = limits;
     this.#pace = pace;
   }
@@ -71,11 +71,11 @@ export class Headcount {
   #turnAway(socket: Socket, limit: ReachedLimit, saysWhy: boolean): void {
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     const reason = pastLimit(limit);
-    this.#pace.emitOften(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
+    this.#pace.emitSampled(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
     socket.on("error", () => {}); // it may be gone already
     if (!saysWhy || this.#leaving.size >= MOST_LEAVING) return void socket.destroy();
     this.#leaving.add(socket);
-    const timer = setTimeout(() => socket.destroy(), FAREWELL);
+    const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
     socket.once("close", () => {
       clearTimeout(timer);
       this.#leaving.delete(socket);

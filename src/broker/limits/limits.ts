@@ -283,10 +283,10 @@ export function levelsOf(topic: string): number {
 export const PIECE_OVERHEAD = 640;
 
 /** How long a client may take to read what there is for it when its connection ends, in milliseconds. */
-export const FAREWELL = 1000;
+export const CLOSE_GRACE_MS = 1000;
 
 /**
  * Messages on their way to one client at once: enough to keep a network busy, and a bound on what a silent one holds.
  * Only so many have packet identifiers.
  */
-export const WINDOW = 1000;
+export const MAX_IN_FLIGHT = 1000;

@@ -7,7 +7,7 @@ interface Unfinished {
 }
 
 /** Bounds what is kept of packets that are not complete, over all connections: they may never be. */
-export class UnfinishedPackets {
+export class PartialPackets {
   readonly #most: number;
   #bytes = 0;
   /** By who keeps them: what parses a connection, or brings it WebSocket frames. The one that was begun first comes first. */

@@ -1,6 +1,6 @@
 import type { LimitName } from "../../events/events.js";
 import type { Limits } from "./limits.js";
-import type { Pace } from "../event-throttle.js";
+import type { EventThrottle } from "../event-throttle.js";
 import type { Session } from "../session/session.js";
 import type { Store } from "../store/store.js";
 
@@ -11,13 +11,13 @@ interface Longest {
 }
 
 /** The one case in which something acknowledged is given up: the oldest message of a session that has too many. */
-export class QueueLimit {
+export class QueueLimiter {
   #longest: Longest = { session: null, until: 0 };
 
   constructor(
     private readonly store: Store,
     private readonly limits: Limits,
-    private readonly pace: Pace,
+    private readonly pace: EventThrottle,
   ) {}
 
   /** To be called for each message that comes to the queue, before it is sent. */
@@ -25,7 +25,7 @@ export class QueueLimit {
     const { queue } = session;
     if (queue.length > this.limits["queued-messages"]) this.#drop(session, "queued-messages");
     while (queue.bytes > this.limits["queued-bytes"] && this.#drop(session, "queued-bytes"));
-    while (this.store.held.queuedBytes > this.limits["queued-bytes-in-all"] && this.#dropOfLongest());
+    while (this.store.usage.queuedBytes > this.limits["queued-bytes-in-all"] && this.#dropOfLongest());
   }
 
   /** So who has little queued loses nothing to who has much. */
@@ -49,14 +49,14 @@ export class QueueLimit {
   }
 
   #drop(session: Session, name: LimitName, sentToo = false): boolean {
-    const dropped = this.store.giveUpOldest(session, sentToo);
+    const dropped = this.store.dropOldest(session, sentToo);
     if (!dropped) return false;
     const { clientId, queue } = session;
     const { topic } = dropped.message;
     const { packetId } = dropped;
     const queued = queue.length;
     const limit = { name, most: this.limits[name] };
-    this.pace.emitWhileFree(() => ({ event: "message-dropped", clientId, topic, packetId, queued, limit }));
+    this.pace.emitIfIdle(() => ({ event: "message-dropped", clientId, topic, packetId, queued, limit }));
     return true;
   }
 }

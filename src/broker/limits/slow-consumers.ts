@@ -2,7 +2,7 @@ import type { ReachedLimit } from "../../events/events.js";
 import type { Limits } from "./limits.js";
 
 /** What waits in memory for clients that do not read, over all connections. */
-export class Unread {
+export class SlowConsumers {
   /** Of those whose socket takes no more. */
   bytes = 0;
 

@@ -1,11 +1,11 @@
 import type { LimitName, ReachedLimit } from "../../events/events.js";
 import { levelsOf, type Limits, topicPastLimit } from "./limits.js";
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 import type { Session } from "../session/session.js";
 import type { Store } from "../store/store.js";
 
 /** What may still come into the store. Each method gives the limit that would be passed, or null. */
-export class StoreLimits {
+export class StoreQuota {
   constructor(
     private readonly store: Store,
     private readonly limits: Limits,
@@ -14,7 +14,7 @@ export class StoreLimits {
   /** Of a client with clean session 0; one whose session is stored already may come back. */
   session(clientId: string): ReachedLimit | null {
     if (this.store.stored(clientId)) return null;
-    return this.#past("stored-sessions", this.store.held.sessions + 1);
+    return this.#past("stored-sessions", this.store.usage.sessions + 1);
   }
 
   subscription({ subscriptions }: Session, topicFilter: string): ReachedLimit | null {
@@ -22,7 +22,7 @@ export class StoreLimits {
     return (
       topicPastLimit(topicFilter, this.limits) ??
       this.#past("subscriptions", subscriptions.size + 1) ??
-      this.#past("filter-levels", this.store.held.filterLevels + levelsOf(topicFilter))
+      this.#past("filter-levels", this.store.usage.filterLevels + levelsOf(topicFilter))
     );
   }
 
@@ -30,18 +30,18 @@ export class StoreLimits {
   arrival({ received }: Session): ReachedLimit | null {
     return (
       this.#past("unreleased-messages", received.size + 1) ??
-      this.#past("unreleased-messages-in-all", this.store.held.unreleased + 1)
+      this.#past("unreleased-messages-in-all", this.store.usage.unreleased + 1)
     );
   }
 
-  retained(message: Message): ReachedLimit | null {
+  retained(message: ApplicationMessage): ReachedLimit | null {
     if (message.payload.length === 0) return null; // it clears one
-    const { held } = this.store;
+    const { usage } = this.store;
     const known = this.store.retainedOn(message.topic);
     const more = retainedBytes(message) - (known ? retainedBytes(known) : 0);
     return (
-      (known ? null : this.#past("retained-messages", held.retainedMessages + 1)) ??
-      (more > 0 ? this.#past("retained-bytes", held.retainedBytes + more) : null)
+      (known ? null : this.#past("retained-messages", usage.retainedMessages + 1)) ??
+      (more > 0 ? this.#past("retained-bytes", usage.retainedBytes + more) : null)
     );
   }
 
@@ -51,4 +51,5 @@ export class StoreLimits {
   }
 }
 
-export const retainedBytes = ({ topic, payload }: Message): number => topic.length + payload.length;
+export const retainedBytes = ({ topic, payload }: ApplicationMessage): number =>
+  topic.length + payload.length;

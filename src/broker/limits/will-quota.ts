@@ -1,10 +1,10 @@
 import type { ReachedLimit } from "../../events/events.js";
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 
-type Will = Pick<Message, "topic" | "payload">;
+type Will = Pick<ApplicationMessage, "topic" | "payload">;
 
 /** Bounds what the wills of all connections take. */
-export class WillLimit {
+export class WillQuota {
   #bytes = 0;
 
   constructor(private readonly most: number) {}

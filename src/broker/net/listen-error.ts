@@ -44,7 +44,7 @@ const FAILURES: Record<string, Failure> = {
 };
 
 /** The error in words that help; any other error as it is. @param option that names the port */
-export async function listenFailure(
+export async function listenError(
   error: unknown,
   host: string,
   port: number,

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { Headcount } from "../limits/connection-limiter.js";
+import type { ConnectionLimiter } from "../limits/connection-limiter.js";
 import type { Limits } from "../limits/limits.js";
-import { listenFailure } from "./listen-error.js";
+import { listenError } from "./listen-error.js";
 import { tlsFault } from "../connack-reasons.js";
 import { type Encryption, tlsOptions } from "./certificate.js";
 
@@ -22,15 +22,15 @@ export interface ListenSettings {
 }
 
 /** Who comes to a port. */
-export interface Door {
+export interface ConnectionHandler {
   /** MQTT is spoken on that stream, which lies on that socket. */
   open(stream: Duplex, socket: Socket): void;
   /** So many bytes are kept beneath that stream of a message that is not complete. */
-  keeps(stream: Duplex, message: object, bytes: number): void;
+  onPartialBytes(stream: Duplex, message: object, bytes: number): void;
   /** It is not spoken there, or not with that one. */
   refused(socket: Socket, reason: string): void;
   /** TLS or WebSocket was not agreed on in time. */
-  late(socket: Socket): void;
+  onHandshakeTimeout(socket: Socket): void;
   failed(error: Error): void;
 }
 
@@ -60,8 +60,8 @@ export interface Listening {
 export async function listen(
   settings: ListenSettings,
   limits: Limits,
-  headcount: Headcount,
-  door: Door,
+  headcount: ConnectionLimiter,
+  door: ConnectionHandler,
 ): Promise<Listening> {
   const listeners = await listenersFor(settings, limits, door);
   const sockets = new Set<Socket>();
@@ -97,7 +97,7 @@ export async function listen(
 async function listenersFor(
   { port, tls, tlsOnly, ws }: ListenSettings,
   limits: Limits,
-  door: Door,
+  door: ConnectionHandler,
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
   const add = (option: string, port: number, scheme: string, server: Server, path = "") =>
@@ -120,11 +120,11 @@ async function listenersFor(
 }
 
 /** Tells of connections on which TLS came to nothing; that there was none on this server, it never tells. */
-function refusing(server: Server, door: Door): Server {
+function refusing(server: Server, door: ConnectionHandler): Server {
   // First, since node:https ends the connection, and its address would not be known then.
   return server.prependListener("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      door.late(socket);
+      door.onHandshakeTimeout(socket);
       socket.destroy(); // node:tls would leave it open
       return;
     }
@@ -148,6 +148,6 @@ async function bind({ option, port, server }: Listener, host: string): Promise<A
     await once(server, "listening");
     return server.address() as AddressInfo;
   } catch (error) {
-    throw await listenFailure(error, host, port, option);
+    throw await listenError(error, host, port, option);
   }
 }

@@ -10,7 +10,7 @@ const LENGTH_BYTES: Record<number, number> = { 126: 2, 127: 8 };
 const MASK_BYTES = 4;
 
 /** Where WebSocket messages begin and end in what a socket brings. ws keeps what it has of one, and does not say how much. */
-export class Frames {
+export class WebSocketFrames {
   #header: number[] = [];
   /** Bytes that are still to come of the present frame. */
   #left = 0;

@@ -4,9 +4,9 @@ import { hostname } from "node:os";
 import type { Duplex } from "node:stream";
 import type { TlsOptions } from "node:tls";
 import { createWebSocketStream, type WebSocket, WebSocketServer } from "ws";
-import { Frames } from "./websocket-frames.js";
-import { FAREWELL, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
-import type { Door } from "./listeners.js";
+import { WebSocketFrames } from "./websocket-frames.js";
+import { CLOSE_GRACE_MS, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
+import type { ConnectionHandler } from "./listeners.js";
 import { isLoopback } from "./loopback.js";
 
 const SUBPROTOCOL = "mqtt"; // [MQTT-6.0.0-3]
@@ -36,7 +36,7 @@ export async function webSocketServer(
   origins: string[],
   secured: TlsOptions | null,
   limits: Limits,
-  door: Door,
+  door: ConnectionHandler,
 ): Promise<Server> {
   const options = http(limits["connect-seconds"]);
   const server = secured
@@ -54,7 +54,7 @@ export async function webSocketServer(
     response.writeHead(426, { Upgrade: "websocket", Connection: "close" }).end(HERE_IS_MQTT),
   );
   server.on("clientError", (error: NodeJS.ErrnoException, stream: Duplex) => {
-    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") door.late(stream as Socket);
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") door.onHandshakeTimeout(stream as Socket);
     else if (error.code?.startsWith("HPE_"))
       door.refused(stream as Socket, "no WebSocket, which this port wants");
     stream.destroy();
@@ -74,7 +74,7 @@ export async function webSocketServer(
   return server;
 }
 
-function accept(webSocket: WebSocket, socket: Socket, door: Door): void {
+function accept(webSocket: WebSocket, socket: Socket, door: ConnectionHandler): void {
   const stream = createWebSocketStream(webSocket, {
     // What waited goes out in one frame.
     writev: (chunks, done) => {
@@ -89,14 +89,14 @@ function accept(webSocket: WebSocket, socket: Socket, door: Door): void {
   });
   // ws keeps to itself that the connection was reset.
   socket.on("error", error => stream.destroy(error));
-  stream.on("error", () => setTimeout(() => socket.destroy(), FAREWELL).unref());
+  stream.on("error", () => setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref());
   door.open(stream, socket);
-  watchFrames(socket, (message, bytes) => door.keeps(stream, message, bytes));
+  watchFrames(socket, (message, bytes) => door.onPartialBytes(stream, message, bytes));
 }
 
 /** Tells after each piece that was read how many bytes of memory a message takes that is not complete. */
 function watchFrames(socket: Socket, tell: (message: object, bytes: number) => void): void {
-  const frames = new Frames();
+  const frames = new WebSocketFrames();
   let message = {};
   let kept = 0;
   socket.on("data", (piece: Buffer) => {

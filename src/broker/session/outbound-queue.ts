@@ -1,11 +1,11 @@
-import { WINDOW } from "../limits/limits.js";
-import type { Message } from "../message.js";
+import { MAX_IN_FLIGHT } from "../limits/limits.js";
+import type { ApplicationMessage } from "../message.js";
 
 /** A message at QoS 1 or 2 that a session has not acknowledged. */
-export interface Owed {
+export interface QueuedMessage {
   /** Of the message at this broker; ascending in the order of acceptance. */
   readonly identity: number;
-  readonly message: Message;
+  readonly message: ApplicationMessage;
   readonly qos: 1 | 2;
   /** 1 for what a new subscription finds retained, 0 for what came while it was there [MQTT-3.3.1-8, 3.3.1-9]. */
   readonly retain: boolean;
@@ -31,14 +31,14 @@ const MOST_OLDEST = 1024;
 /** Bytes of memory that a queued message takes beside its topic and payload: measured, with 200 000 of them, 360. */
 const OVERHEAD = 400;
 
-const memoryOf = ({ message: { topic, payload } }: Owed) => OVERHEAD + topic.length + payload.length;
+const memoryOf = ({ message: { topic, payload } }: QueuedMessage) => OVERHEAD + topic.length + payload.length;
 
 /** What the broker still owes one session, in the order in which it is to be sent. */
-export class SessionQueue {
-  #owed = new Map<number, Owed>();
-  readonly #byPacketId = new Map<number, Owed>();
+export class OutboundQueue {
+  #owed = new Map<number, QueuedMessage>();
+  readonly #byPacketId = new Map<number, QueuedMessage>();
   /** What the present connection has still to send, from #next on; null without a connection. */
-  #unsent: Owed[] | null = null;
+  #unsent: QueuedMessage[] | null = null;
   #next = 0;
   #inFlight = 0;
   #lastPacketId = 0;
@@ -68,24 +68,24 @@ export class SessionQueue {
     return this.#inFlight;
   }
 
-  values(): Iterable<Owed> {
+  values(): Iterable<QueuedMessage> {
     return this.#owed.values();
   }
 
-  get(identity: number): Owed | undefined {
+  get(identity: number): QueuedMessage | undefined {
     return this.#owed.get(identity);
   }
 
-  add(identity: number, message: Message, qos: 1 | 2, retain: boolean): Owed {
+  add(identity: number, message: ApplicationMessage, qos: 1 | 2, retain: boolean): QueuedMessage {
     const owed = this.prepare(identity, message, qos, retain);
     this.enter(owed);
     return owed;
   }
 
   /** What is to be entered when it is safe: with a packet identifier where it can be sent then. */
-  prepare(identity: number, message: Message, qos: 1 | 2, retain: boolean): Owed {
-    const isNext = this.#unsent !== null && this.#unnumbered === 0 && this.#byPacketId.size < WINDOW;
-    const owed: Owed = {
+  prepare(identity: number, message: ApplicationMessage, qos: 1 | 2, retain: boolean): QueuedMessage {
+    const isNext = this.#unsent !== null && this.#unnumbered === 0 && this.#byPacketId.size < MAX_IN_FLIGHT;
+    const owed: QueuedMessage = {
       identity,
       message,
       qos,
@@ -97,24 +97,24 @@ export class SessionQueue {
       bytes: 0,
     };
     this.#unnumbered += 1;
-    if (isNext) this.numberAs(owed, this.#newPacketId());
+    if (isNext) this.assignPacketId(owed, this.#newPacketId());
     return owed;
   }
 
-  enter(owed: Owed): void {
+  enter(owed: QueuedMessage): void {
     this.#owed.set(owed.identity, owed);
     this.#add(memoryOf(owed));
     this.#unsent?.push(owed);
   }
 
   /** It was prepared, and is not going to be entered. */
-  abandon(owed: Owed): void {
+  abandon(owed: QueuedMessage): void {
     if (owed.packetId === null) this.#unnumbered -= 1;
     else this.#byPacketId.delete(owed.packetId);
   }
 
   /** As a broker that died has left it. The map is the queue's own from then on: to fill another takes 0.5 µs a message. */
-  restore(owed: Map<number, Owed>): void {
+  restore(owed: Map<number, QueuedMessage>): void {
     this.#owed = owed;
     for (const each of owed.values()) {
       this.#add(memoryOf(each));
@@ -143,7 +143,7 @@ export class SessionQueue {
   }
 
   /** The next to send; null when there is none that has a packet identifier. `again`: it was sent before. */
-  next(): { owed: Owed; packetId: number; again: boolean } | null {
+  next(): { owed: QueuedMessage; packetId: number; again: boolean } | null {
     const owed = this.#firstUnsent();
     this.#forgetPassed();
     if (!owed || owed.packetId === null) return null;
@@ -156,20 +156,20 @@ export class SessionQueue {
   }
 
   /** When nothing is left that has a packet identifier: as many get one as may be on their way. @returns these */
-  number(): Owed[] {
-    const numbered: Owed[] = [];
+  assignPacketIds(): QueuedMessage[] {
+    const numbered: QueuedMessage[] = [];
     const unsent = this.#unsent ?? [];
-    for (let i = this.#next; i < unsent.length && this.#byPacketId.size < WINDOW; i++) {
+    for (let i = this.#next; i < unsent.length && this.#byPacketId.size < MAX_IN_FLIGHT; i++) {
       const owed = unsent[i];
       if (!owed || owed.packetId !== null || !this.#owed.has(owed.identity)) continue;
-      this.numberAs(owed, this.#newPacketId());
+      this.assignPacketId(owed, this.#newPacketId());
       numbered.push(owed);
     }
     return numbered;
   }
 
   /** From now on it goes by this packet identifier. */
-  numberAs(owed: Owed, packetId: number): void {
+  assignPacketId(owed: QueuedMessage, packetId: number): void {
     if (owed.packetId === null) this.#unnumbered -= 1;
     owed.packetId = packetId;
     this.#byPacketId.set(packetId, owed);
@@ -184,19 +184,19 @@ export class SessionQueue {
   }
 
   /** What was sent under that packet identifier. */
-  sentAs(packetId: number): Owed | undefined {
+  sentAs(packetId: number): QueuedMessage | undefined {
     return this.#byPacketId.get(packetId);
   }
 
   /** PUBACK or PUBCOMP has come: nothing is owed any more. */
-  acknowledged(packetId: number): Owed | null {
+  acknowledged(packetId: number): QueuedMessage | null {
     const owed = this.#byPacketId.get(packetId);
     if (owed) this.#remove(owed);
     return owed ?? null;
   }
 
   /** Gives up the oldest that was never sent, since the client may know the others; these where nothing else is left. */
-  dropOldest(sentToo = false): Owed | null {
+  dropOldest(sentToo = false): QueuedMessage | null {
     const [first = null] = sentToo ? this.#owed.values() : [];
     const owed = this.#oldestUnsent() ?? first;
     if (!owed) return null;
@@ -209,7 +209,7 @@ export class SessionQueue {
    * Many are found at once: each one would pass whatever was sent, and the gaps that others have left in the map. That
    * took 9 to 21 µs a message, this way 2 to 4.
    */
-  #oldestUnsent(): Owed | null {
+  #oldestUnsent(): QueuedMessage | null {
     for (;;) {
       if (this.#oldest.length === 0) this.#oldest = this.#findOldest();
       const identity = this.#oldest.pop();
@@ -241,13 +241,13 @@ export class SessionQueue {
     this.#held.queuedBytes += bytes;
   }
 
-  #restoreNumbered(owed: Owed, packetId: number): void {
+  #restoreNumbered(owed: QueuedMessage, packetId: number): void {
     owed.sent = true;
     this.#byPacketId.set(packetId, owed);
     this.#lastPacketId = packetId;
   }
 
-  #firstUnsent(): Owed | null {
+  #firstUnsent(): QueuedMessage | null {
     const unsent = this.#unsent ?? [];
     for (; this.#next < unsent.length; this.#next++) {
       const owed = unsent[this.#next];
@@ -266,7 +266,7 @@ export class SessionQueue {
     this.#next = 0;
   }
 
-  #remove(owed: Owed): void {
+  #remove(owed: QueuedMessage): void {
     this.#owed.delete(owed.identity);
     this.#add(-memoryOf(owed));
     this.abandon(owed);

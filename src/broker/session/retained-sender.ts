@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import type { QoS } from "../../events/events.js";
 import { BROKER_STATUS_TOPIC } from "../../protocol/topics.js";
-import type { Delivery } from "./sender.js";
-import type { Message } from "../message.js";
-import type { QueueLimit } from "../limits/queue-limiter.js";
+import type { Sender } from "./sender.js";
+import type { ApplicationMessage } from "../message.js";
+import type { QueueLimiter } from "../limits/queue-limiter.js";
 import type { Session, StoredSubscription } from "./session.js";
 import type { Store } from "../store/store.js";
 
@@ -13,19 +13,19 @@ const AT_ONCE = 1000;
 const SENDING = 10;
 
 /** Sends one client what its new subscriptions found retained: for each at its QoS [MQTT-3.8.4-4, 3.8.4-6]. */
-export class RetainedDelivery {
+export class RetainedSender {
   /** What is still to be sent. */
-  readonly #found: { subscription: StoredSubscription; retained: Iterable<Message | null> }[] = [];
+  readonly #found: { subscription: StoredSubscription; retained: Iterable<ApplicationMessage | null> }[] = [];
   #isSending = false;
 
   constructor(
-    private readonly delivery: Delivery,
+    private readonly delivery: Sender,
     private readonly session: Session,
     private readonly store: Store,
-    private readonly limit: QueueLimit,
+    private readonly limit: QueueLimiter,
   ) {}
 
-  found(subscription: StoredSubscription, retained: Iterable<Message | null>): void {
+  found(subscription: StoredSubscription, retained: Iterable<ApplicationMessage | null>): void {
     this.#found.push({ subscription, retained });
   }
 
@@ -50,7 +50,7 @@ export class RetainedDelivery {
     this.#isSending = false;
   }
 
-  #sendOne({ topic, payload, qos }: Message, subscription: StoredSubscription): void {
+  #sendOne({ topic, payload, qos }: ApplicationMessage, subscription: StoredSubscription): void {
     const { delivery, session } = this;
     const isSubscribed = session.subscriptions.get(subscription.topic) === subscription;
     if (!isSubscribed || session.delivery !== delivery) return;
@@ -59,7 +59,7 @@ export class RetainedDelivery {
     const granted = Math.min(qos, subscription.qos) as QoS;
     const message = { topic, payload, qos, retain: true };
     if (granted === 0) return delivery.sendOnce(message, true);
-    this.store.owe(session, message, granted, true, () => {
+    this.store.enqueue(session, message, granted, true, () => {
       this.limit.keep(session);
       session.delivery?.pump();
     });

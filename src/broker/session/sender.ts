@@ -1,14 +1,14 @@
 import type { Duplex } from "node:stream";
 import type { ReachedLimit } from "../../events/events.js";
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 import { publishPacket, pubrelPacket } from "../../protocol/encode.js";
 import type { Session } from "./session.js";
-import type { Owed } from "./outbound-queue.js";
+import type { QueuedMessage } from "./outbound-queue.js";
 import type { Store } from "../store/store.js";
-import type { Unread } from "../limits/slow-consumers.js";
+import type { SlowConsumers } from "../limits/slow-consumers.js";
 
 /** What there is to tell of a delivery. */
-export interface DeliveryWitness {
+export interface SenderEvents {
   delivered(topic: string, packetId: number | null): void;
   /** Left out: at QoS 0, as the client reads too slowly; limit null: since it is not the client's to receive. */
   dropped(topic: string, limit: ReachedLimit | null): void;
@@ -17,12 +17,12 @@ export interface DeliveryWitness {
 }
 
 /** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
-export class Delivery {
+export class Sender {
   readonly #socket: Duplex;
   readonly #session: Session;
   readonly #store: Store;
-  readonly #unread: Unread;
-  readonly #witness: DeliveryWitness;
+  readonly #unread: SlowConsumers;
+  readonly #witness: SenderEvents;
   /** How much of that is this client's. */
   #unreadBytes = 0;
   #corked = false;
@@ -30,7 +30,7 @@ export class Delivery {
   /** Packet identifiers are not safe yet: nothing is sent before they are. */
   #isNumbering = false;
 
-  constructor(socket: Duplex, session: Session, store: Store, unread: Unread, witness: DeliveryWitness) {
+  constructor(socket: Duplex, session: Session, store: Store, unread: SlowConsumers, witness: SenderEvents) {
     this.#socket = socket;
     this.#session = session;
     this.#store = store;
@@ -56,7 +56,7 @@ export class Delivery {
       const next = queue.next();
       if (next) this.#send(next.owed, next.packetId, next.again);
       else {
-        const numbered = queue.number();
+        const numbered = queue.assignPacketIds();
         if (numbered.length === 0) return;
         this.#number(numbered);
       }
@@ -64,16 +64,16 @@ export class Delivery {
   }
 
   /** A client may acknowledge what it was sent after the broker has died: so it is known before it is sent. */
-  #number(owed: Owed[]): void {
+  #number(owed: QueuedMessage[]): void {
     this.#isNumbering = true;
-    this.#store.numbered(this.#session, owed, () => {
+    this.#store.recordPacketIds(this.#session, owed, () => {
       this.#isNumbering = false;
       if (this.#session.delivery === this) this.pump();
     });
   }
 
   /** At QoS 0: now, or not at all. */
-  sendOnce(message: Message, retain: boolean): void {
+  sendOnce(message: ApplicationMessage, retain: boolean): void {
     const { topic, payload } = message;
     if (!this.#socket.writable) return;
     const limit = this.#unread.past(this.#socket.writableLength, !this.#socket.writableNeedDrain);
@@ -95,7 +95,7 @@ export class Delivery {
   }
 
   #send(
-    { message: { topic, payload }, qos, retain, released }: Owed,
+    { message: { topic, payload }, qos, retain, released }: QueuedMessage,
     packetId: number,
     again: boolean,
   ): void {

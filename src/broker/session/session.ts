@@ -1,6 +1,6 @@
 import type { QoS } from "../../events/events.js";
-import type { Delivery } from "./sender.js";
-import { SessionQueue } from "./outbound-queue.js";
+import type { Sender } from "./sender.js";
+import { OutboundQueue } from "./outbound-queue.js";
 
 /** A topic filter and the QoS granted; aedes adds fields of MQTT 5, which are kept as they are. */
 export interface StoredSubscription {
@@ -10,7 +10,7 @@ export interface StoredSubscription {
 
 /** What the broker knows of a client: over all its connections, or with clean session 1 for one of them. */
 export class Session {
-  readonly queue: SessionQueue;
+  readonly queue: OutboundQueue;
   readonly subscriptions = new Map<string, StoredSubscription>();
   /** Packet identifiers of QoS 2 messages that came from the client and await their PUBREL [MQTT-4.3.3-2]. */
   readonly received = new Set<number>();
@@ -21,7 +21,7 @@ export class Session {
   /** What stands for it in records on disk; 0 where it is in none. */
   number = 0;
   /** To the client, while it is connected. */
-  delivery: Delivery | null = null;
+  delivery: Sender | null = null;
 
   constructor(
     readonly clientId: string,
@@ -29,6 +29,6 @@ export class Session {
     readonly stored: boolean,
     held?: { queuedBytes: number },
   ) {
-    this.queue = new SessionQueue(held);
+    this.queue = new OutboundQueue(held);
   }
 }

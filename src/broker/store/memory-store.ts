@@ -1,12 +1,12 @@
 import type { QoS } from "../../events/events.js";
 import { topicMatches } from "../../protocol/topics.js";
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 import { Session, type StoredSubscription } from "../session/session.js";
-import type { Owed } from "../session/outbound-queue.js";
-import type { Accepted, Arrival, Held, Origin, Settle, Store, Target } from "./store.js";
+import type { QueuedMessage } from "../session/outbound-queue.js";
+import type { Accepted, Arrival, StoreUsage, Origin, DoneCallback, Store, Target } from "./store.js";
 import { levelsOf } from "../limits/limits.js";
 import { retainedBytes } from "../limits/store-quota.js";
-import { TopicTree } from "./subscription-trie.js";
+import { SubscriptionTrie } from "./subscription-trie.js";
 
 /** Receivers that are remembered, topics counted too: more than a fleet has. */
 const MOST_REMEMBERED = 100_000;
@@ -22,14 +22,14 @@ interface Receiver {
 const hasWildcard = (topicFilter: string) => /[+#]/.test(topicFilter);
 
 interface Retained {
-  message: Message;
+  message: ApplicationMessage;
   identity: number;
 }
 
 /** A message on its way into the store. */
-export interface Taken {
+export interface PlannedMessage {
   identity: number;
-  message: Message;
+  message: ApplicationMessage;
   origin: Origin | null;
   targets: Target[];
 }
@@ -37,7 +37,7 @@ export interface Taken {
 /** A store that ends with its process. */
 export class MemoryStore implements Store {
   readonly folder: string | null = null;
-  readonly held: Held = {
+  readonly usage: StoreUsage = {
     sessions: 0,
     filterLevels: 0,
     queuedBytes: 0,
@@ -47,12 +47,12 @@ export class MemoryStore implements Store {
   };
   readonly #stored = new Map<string, Session>();
   readonly #sessions = new Set<Session>();
-  readonly #subscriptions = new TopicTree<Session, StoredSubscription>();
+  readonly #subscriptions = new SubscriptionTrie<Session, StoredSubscription>();
   /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
   readonly #receivers = new Map<string, Receiver[]>();
   #remembered = 0;
   readonly #retained = new Map<string, Retained>();
-  readonly #wills = new Map<string, { will: Message; user: string | null }>();
+  readonly #wills = new Map<string, { will: ApplicationMessage; user: string | null }>();
   protected lastIdentity = 0;
 
   stored(clientId: string): Session | undefined {
@@ -69,15 +69,15 @@ export class MemoryStore implements Store {
 
   openStored(clientId: string, user: string | null = null): Session {
     const known = this.#stored.get(clientId);
-    const session = known ?? this.#opened(new Session(clientId, true, this.held));
+    const session = known ?? this.#opened(new Session(clientId, true, this.usage));
     session.user ??= user;
     this.#stored.set(clientId, session);
-    this.held.sessions = this.#stored.size;
+    this.usage.sessions = this.#stored.size;
     return session;
   }
 
   openClean(clientId: string): Session {
-    return this.#opened(new Session(clientId, false, this.held));
+    return this.#opened(new Session(clientId, false, this.usage));
   }
 
   #opened(session: Session): Session {
@@ -87,16 +87,16 @@ export class MemoryStore implements Store {
 
   end(session: Session): void {
     if (this.#stored.get(session.clientId) === session) this.#stored.delete(session.clientId);
-    this.held.sessions = this.#stored.size;
+    this.usage.sessions = this.#stored.size;
     if (this.#sessions.delete(session)) session.queue.leave();
-    this.held.unreleased -= session.received.size;
+    this.usage.unreleased -= session.received.size;
     session.received.clear();
     for (const topicFilter of session.subscriptions.keys()) this.#unsubscribe(session, topicFilter);
   }
 
   subscribe(session: Session, subscription: StoredSubscription): void {
     const { topic } = subscription;
-    if (!session.subscriptions.has(topic)) this.held.filterLevels += levelsOf(topic);
+    if (!session.subscriptions.has(topic)) this.usage.filterLevels += levelsOf(topic);
     session.subscriptions.set(topic, subscription);
     this.#subscriptions.set(topic, session, subscription);
     this.#forgetReceivers();
@@ -107,7 +107,7 @@ export class MemoryStore implements Store {
   }
 
   #unsubscribe(session: Session, topicFilter: string): void {
-    if (session.subscriptions.delete(topicFilter)) this.held.filterLevels -= levelsOf(topicFilter);
+    if (session.subscriptions.delete(topicFilter)) this.usage.filterLevels -= levelsOf(topicFilter);
     this.#subscriptions.delete(topicFilter, session);
     this.#forgetReceivers();
   }
@@ -121,14 +121,14 @@ export class MemoryStore implements Store {
     this.#subscriptions.match(topicName, found);
   }
 
-  accept(message: Message, origin: Origin | null, accepted: Accepted): void {
+  accept(message: ApplicationMessage, origin: Origin | null, accepted: Accepted): void {
     const taken = this.plan(message, origin);
     this.enter(taken);
     accepted(taken.targets, null);
   }
 
   /** What is to become of a message, by what is stored now. */
-  protected plan(message: Message, origin: Origin | null): Taken {
+  protected plan(message: ApplicationMessage, origin: Origin | null): PlannedMessage {
     if (origin && "willOf" in origin) {
       if (this.will(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
     } else if (origin) this.#arrived(origin);
@@ -143,7 +143,7 @@ export class MemoryStore implements Store {
     return { identity, message, origin, targets };
   }
 
-  protected enter({ identity, message, targets }: Taken): void {
+  protected enter({ identity, message, targets }: PlannedMessage): void {
     if (message.retain) this.setRetained(message, identity);
     for (const { session, owed } of targets) if (owed) session.queue.enter(owed);
   }
@@ -173,9 +173,9 @@ export class MemoryStore implements Store {
     this.#receivers.set(topicName, receivers);
   }
 
-  owe(
+  enqueue(
     session: Session,
-    message: Message,
+    message: ApplicationMessage,
     qos: 1 | 2,
     retain: boolean,
     entered: () => void,
@@ -185,7 +185,7 @@ export class MemoryStore implements Store {
     entered();
   }
 
-  numbered(_session: Session, _owed: Owed[], goOn: () => void): void {
+  recordPacketIds(_session: Session, _owed: QueuedMessage[], goOn: () => void): void {
     goOn();
   }
 
@@ -193,64 +193,64 @@ export class MemoryStore implements Store {
     return session.queue.received(packetId);
   }
 
-  acknowledged(session: Session, packetId: number): Owed | null {
+  acknowledged(session: Session, packetId: number): QueuedMessage | null {
     return session.queue.acknowledged(packetId);
   }
 
-  giveUpOldest(session: Session, sentToo = false): Owed | null {
+  dropOldest(session: Session, sentToo = false): QueuedMessage | null {
     return session.queue.dropOldest(sentToo);
   }
 
-  arrived({ session, packetId }: Arrival): void {
+  recordInboundQos2({ session, packetId }: Arrival): void {
     this.#arrived({ session, packetId });
   }
 
   #arrived({ session: { received }, packetId }: Arrival): void {
-    if (!received.has(packetId)) this.held.unreleased += 1;
+    if (!received.has(packetId)) this.usage.unreleased += 1;
     received.add(packetId);
   }
 
-  completed({ session, packetId }: Arrival): boolean {
+  releaseInboundQos2({ session, packetId }: Arrival): boolean {
     const isKnown = session.received.delete(packetId);
-    if (isKnown) this.held.unreleased -= 1;
+    if (isKnown) this.usage.unreleased -= 1;
     return isKnown;
   }
 
-  retain(message: Message): void {
+  retain(message: ApplicationMessage): void {
     this.setRetained(message, this.nextIdentity());
   }
 
-  protected setRetained(message: Message, identity: number): void {
-    const { held } = this;
+  protected setRetained(message: ApplicationMessage, identity: number): void {
+    const { usage } = this;
     const previous = this.#retained.get(message.topic);
-    if (previous) held.retainedBytes -= retainedBytes(previous.message);
+    if (previous) usage.retainedBytes -= retainedBytes(previous.message);
     if (message.payload.length === 0)
       this.#retained.delete(message.topic); // [MQTT-3.3.1-10]
     else {
       this.#retained.set(message.topic, { message, identity });
-      held.retainedBytes += retainedBytes(message);
+      usage.retainedBytes += retainedBytes(message);
     }
-    held.retainedMessages = this.#retained.size;
+    usage.retainedMessages = this.#retained.size;
   }
 
-  *retained(): Iterable<Message> {
+  *retained(): Iterable<ApplicationMessage> {
     for (const { message } of this.#retained.values()) yield message;
   }
 
-  retainedOn(topicName: string): Message | undefined {
+  retainedOn(topicName: string): ApplicationMessage | undefined {
     return this.#retained.get(topicName)?.message;
   }
 
-  *retainedFor(topicFilters: string[]): Iterable<Message> {
+  *retainedFor(topicFilters: string[]): Iterable<ApplicationMessage> {
     for (const message of this.retained())
       if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
   }
 
-  foundRetained(topicFilter: string): Iterable<Message | null> {
+  foundRetained(topicFilter: string): Iterable<ApplicationMessage | null> {
     return this.#found(topicFilter, this.lastIdentity);
   }
 
-  *#found(topicFilter: string, newest: number): Iterable<Message | null> {
+  *#found(topicFilter: string, newest: number): Iterable<ApplicationMessage | null> {
     const exact = hasWildcard(topicFilter) ? null : this.#retained.get(topicFilter);
     for (const each of exact === null ? this.#retained.values() : [exact]) {
       const isFound = each && each.identity <= newest && topicMatches(topicFilter, each.message.topic);
@@ -258,15 +258,15 @@ export class MemoryStore implements Store {
     }
   }
 
-  setWill(clientId: string, will: Message, user: string | null = null): void {
+  setWill(clientId: string, will: ApplicationMessage, user: string | null = null): void {
     this.#wills.set(clientId, { will, user });
   }
 
-  will(clientId: string): Message | undefined {
+  will(clientId: string): ApplicationMessage | undefined {
     return this.#wills.get(clientId)?.will;
   }
 
-  protected keptWill(clientId: string): { will: Message; user: string | null } | undefined {
+  protected keptWill(clientId: string): { will: ApplicationMessage; user: string | null } | undefined {
     return this.#wills.get(clientId);
   }
 
@@ -274,11 +274,11 @@ export class MemoryStore implements Store {
     this.#wills.delete(clientId);
   }
 
-  *wills(): Iterable<[string, Message, string | null]> {
+  *wills(): Iterable<[string, ApplicationMessage, string | null]> {
     for (const [clientId, { will, user }] of this.#wills) yield [clientId, will, user];
   }
 
-  whenSafe(settle: Settle): void {
+  onDurable(settle: DoneCallback): void {
     settle(null);
   }
 

@@ -1,10 +1,10 @@
 import path from "node:path";
 import { errorEvent, isUserError, UserError } from "../../util/errors.js";
 import type { BrokerEvent } from "../../events/events.js";
-import { isOpenToOthers, makeFolder, openToOthers } from "../../storage/private-dir.js";
-import type { LeftOut } from "../../storage/repair.js";
-import { type DataSettings, DurableStore } from "./journaled/journaled-store.js";
-import type { Pace } from "../event-throttle.js";
+import { isReadableByOthers, makePrivateDir, readableByOthersWarning } from "../../storage/private-dir.js";
+import type { MissingBatches } from "../../storage/repair.js";
+import { type DataSettings, JournaledStore } from "./journaled/journaled-store.js";
+import type { EventThrottle } from "../event-throttle.js";
 import type { Store } from "./store.js";
 
 /**
@@ -13,12 +13,12 @@ import type { Store } from "./store.js";
  */
 export async function openStore(
   { folder: given, ...settings }: DataSettings,
-  pace: Pace,
+  pace: EventThrottle,
 ): Promise<{ store: Store; found: BrokerEvent[] }> {
   const folder = path.resolve(given);
   try {
-    await makeFolder(folder);
-    const { store, recovered } = await DurableStore.open(
+    await makePrivateDir(folder);
+    const { store, recovered } = await JournaledStore.open(
       { folder, ...settings },
       {
         trouble: error => pace.emit(error ? noRoom(folder, error) : roomAgain(folder)),
@@ -31,7 +31,7 @@ export async function openStore(
       opened,
       ...leftOut.map(leftOutOf),
       ...(leftOut.length > 0 ? [salvaged(mayMiss, nameless)] : []),
-      ...((await isOpenToOthers(folder)) ? [openToOthers(folder)] : []),
+      ...((await isReadableByOthers(folder)) ? [readableByOthersWarning(folder)] : []),
     ];
     return { store, found: cut ? [...found, cutOff(cut.file, cut.bytes)] : found };
   } catch (error) {
@@ -75,7 +75,7 @@ const cutOff = (file: string, bytes: number): BrokerEvent => ({
   hint: "Nothing of it had been acknowledged: those who published it send it again.",
 });
 
-const leftOutOf = ({ file, from, to, what }: LeftOut): BrokerEvent => ({
+const leftOutOf = ({ file, from, to, what }: MissingBatches): BrokerEvent => ({
   event: "warning",
   code: "store-left-out",
   message: `left out of ${file}, ${from === to ? `before byte ${from}` : `bytes ${from} to ${to - 1}`}: ${what}.`,

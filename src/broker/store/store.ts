@@ -1,12 +1,12 @@
-import type { Message } from "../message.js";
+import type { ApplicationMessage } from "../message.js";
 import type { Session, StoredSubscription } from "../session/session.js";
-import type { Owed } from "../session/outbound-queue.js";
+import type { QueuedMessage } from "../session/outbound-queue.js";
 
 /** One session that a message goes to, at the QoS that its subscriptions allow. */
 export interface Target {
   session: Session;
   /** What is owed to it from now on; null at QoS 0. */
-  owed: Owed | null;
+  owed: QueuedMessage | null;
 }
 
 /** Where a message comes from, where that has to be remembered with it. */
@@ -21,17 +21,17 @@ export interface Arrival {
 /** A will is stored until it is published [MQTT-3.1.2-10]. */
 interface DueWill {
   willOf: string;
-  will: Message;
+  will: ApplicationMessage;
 }
 
 /** Told with null, in the order of the calls, when something is safe; else why it can't be. */
-export type Settle = (error: Error | null) => void;
+export type DoneCallback = (error: Error | null) => void;
 
 /** Told where a message goes, or with an error and no targets why it is not taken. */
 export type Accepted = (targets: Target[], error: Error | null) => void;
 
 /** How much is kept, in all. */
-export interface Held {
+export interface StoreUsage {
   /** Stored ones. */
   sessions: number;
   /** Of the filters of all sessions. */
@@ -51,7 +51,7 @@ export interface Held {
 export interface Store {
   /** The folder where all this outlives the broker; null where it ends with it. */
   readonly folder: string | null;
-  readonly held: Readonly<Held>;
+  readonly usage: Readonly<StoreUsage>;
   /** The session of that client with clean session 0. */
   stored(clientId: string): Session | undefined;
   storedSessions(): Iterable<Session>;
@@ -71,48 +71,48 @@ export interface Store {
    * when it is safe, in the order of the calls; a message that can't be made safe is not taken, with an error. A will
    * is waited for until it can.
    */
-  accept(message: Message, origin: Origin | null, accepted: Accepted): void;
+  accept(message: ApplicationMessage, origin: Origin | null, accepted: Accepted): void;
   /** Queues a message for one session, such as what a new subscription found. @param entered called when it is there */
-  owe(
+  enqueue(
     session: Session,
-    message: Message,
+    message: ApplicationMessage,
     qos: 1 | 2,
     retain: boolean,
     entered: () => void,
     identity?: number,
   ): void;
   /** These have a packet identifier now, by which the client will know them. @param goOn when that is safe */
-  numbered(session: Session, owed: Owed[], goOn: () => void): void;
+  recordPacketIds(session: Session, owed: QueuedMessage[], goOn: () => void): void;
   /** PUBREC has come. @returns false when no such message is owed */
   released(session: Session, packetId: number): boolean;
   /** PUBACK or PUBCOMP has come. @returns what nothing is owed of any more */
-  acknowledged(session: Session, packetId: number): Owed | null;
+  acknowledged(session: Session, packetId: number): QueuedMessage | null;
   /** @returns the oldest message that was never sent, or with `sentToo` the oldest of all, which is given up */
-  giveUpOldest(session: Session, sentToo?: boolean): Owed | null;
+  dropOldest(session: Session, sentToo?: boolean): QueuedMessage | null;
   /** A QoS 2 message with that packet identifier has come. */
-  arrived(arrival: Arrival): void;
+  recordInboundQos2(arrival: Arrival): void;
   /** PUBREL has come. @returns false when there was no such message */
-  completed(arrival: Arrival): boolean;
-  retain(message: Message): void;
-  retained(): Iterable<Message>;
-  retainedOn(topicName: string): Message | undefined;
+  releaseInboundQos2(arrival: Arrival): boolean;
+  retain(message: ApplicationMessage): void;
+  retained(): Iterable<ApplicationMessage>;
+  retainedOn(topicName: string): ApplicationMessage | undefined;
   /** Each once, however many of the filters match. */
-  retainedFor(topicFilters: string[]): Iterable<Message>;
+  retainedFor(topicFilters: string[]): Iterable<ApplicationMessage>;
   /**
    * What a new subscription finds, looked for only as it is asked for: of what is accepted after this call, nothing. Null
    * for each message that is not it, so that others may have a turn.
    */
-  foundRetained(topicFilter: string): Iterable<Message | null>;
-  setWill(clientId: string, will: Message, user?: string | null): void;
-  will(clientId: string): Message | undefined;
+  foundRetained(topicFilter: string): Iterable<ApplicationMessage | null>;
+  setWill(clientId: string, will: ApplicationMessage, user?: string | null): void;
+  will(clientId: string): ApplicationMessage | undefined;
   clearWill(clientId: string): void;
-  wills(): Iterable<[clientId: string, will: Message, user: string | null]>;
+  wills(): Iterable<[clientId: string, will: ApplicationMessage, user: string | null]>;
   /** Told when all that was changed so far is safe, or can't be: at once where nothing is under way. */
-  whenSafe(settle: Settle): void;
+  onDurable(settle: DoneCallback): void;
   /** Nothing is changed any more: kept when all is safe that can be. */
   close(): Promise<void>;
 }
 
 /** Kept when all that was changed in the store so far is safe. @throws Error when it can't be made so */
-export const safe = (store: Store): Promise<void> =>
-  new Promise((resolve, reject) => store.whenSafe(error => (error ? reject(error) : resolve())));
+export const durable = (store: Store): Promise<void> =>
+  new Promise((resolve, reject) => store.onDurable(error => (error ? reject(error) : resolve())));

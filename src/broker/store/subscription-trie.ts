@@ -9,7 +9,7 @@ const newNode = <Subscriber, Subscription>(): Node<Subscriber, Subscription> => 
 });
 
 /** Subscriptions by topic filter, found by the topic names that they match (MQTT 3.1.1, 4.7). */
-export class TopicTree<Subscriber, Subscription> {
+export class SubscriptionTrie<Subscriber, Subscription> {
   readonly #root = newNode<Subscriber, Subscription>();
 
   set(topicFilter: string, subscriber: Subscriber, subscription: Subscription): void {

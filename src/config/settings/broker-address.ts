@@ -1,5 +1,5 @@
-import { addressOf, isLocal, urlOf } from "../../connection/broker-url.js";
-import { contradiction, usageError } from "../../util/errors.js";
+import { parseAddress, isLocal, urlOf } from "../../connection/broker-url.js";
+import { conflictError, usageError } from "../../util/errors.js";
 import type { ClientTable } from "./connection-settings.js";
 import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
 
@@ -19,7 +19,7 @@ interface OneBroker {
 }
 
 /** Where the brokers are that are tried in turn; most often there is one. */
-export interface BrokerAddress {
+export interface BrokerSelection {
   brokers: OneBroker[];
   /** What --broker calls them, without passwords. */
   name: string;
@@ -58,7 +58,7 @@ const TLS_OPTIONS = ["cafile", "cert", "key", "insecure"] as const;
 const TLS_PORT = 8883;
 
 /** The addresses that a name stands for; null: it is no name. */
-export const addressesOf = (name: string): string[] | null => NAMED_BROKERS.get(name) ?? null;
+export const selectedAddresses = (name: string): string[] | null => NAMED_BROKERS.get(name) ?? null;
 
 type Named = Pick<OneBroker, "username" | "password"> & { broker: string };
 
@@ -72,7 +72,7 @@ export function namedBroker(name: string): Named {
   refuseTwice(all, "--broker");
   const { username, password } = all.find(one => one.username !== null) ?? { username: null, password: null };
   if (all.some(one => one.username !== username || one.password !== password))
-    throw contradiction(
+    throw conflictError(
       "the brokers in --broker have different user names or passwords, and lessons have one for all.",
       "Leave them out there, and set LWT_USERNAME and LWT_PASSWORD.",
     );
@@ -82,14 +82,14 @@ export function namedBroker(name: string): Named {
 /** @param option as the reader calls it */
 function refuseTwice(brokers: OneBroker[], option: string): void {
   const twice = brokers.find(({ url }, i) => brokers.findIndex(other => other.url === url) < i);
-  if (twice) throw contradiction(`${option} names ${twice.url} twice`, "Once is enough.");
+  if (twice) throw conflictError(`${option} names ${twice.url} twice`, "Once is enough.");
 }
 
 /** @throws UserError exit code 2: no such form of address, or options that contradict it */
-export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
+export function brokerAddress(given: Given<ClientTable>): BrokerSelection {
   const { broker, host, port } = given.values;
   if (broker !== null && (host !== null || port !== null))
-    throw contradiction(
+    throw conflictError(
       `${calledAs(given, "broker")} says host and port already`,
       "Use --broker, or --host and --port.",
     );
@@ -105,7 +105,7 @@ export function brokerAddress(given: Given<ClientTable>): BrokerAddress {
   const local = brokers.every(one => one.local);
   const typed = asksForTls.find(option => given.from[option]?.kind === "option");
   if (typed && !tls)
-    throw contradiction(
+    throw conflictError(
       `--${typed} is for TLS, and ${name} has none`,
       "Name the broker with mqtts:// or wss://, or by its host alone.",
     );
@@ -143,7 +143,7 @@ function listed(text: string): string[] {
 }
 
 /** Of two ways to one host the first may be without TLS: that is how it is named. */
-function downgradeIn(brokers: OneBroker[]): BrokerAddress["downgrade"] {
+function downgradeIn(brokers: OneBroker[]): BrokerSelection["downgrade"] {
   const hostOf = ({ url }: OneBroker) => new URL(url).hostname;
   const from = brokers.find(({ tls }) => tls);
   const to = brokers.find(one => !one.tls && !one.local && from && hostOf(one) !== hostOf(from));
@@ -158,7 +158,7 @@ const hostAndPort = (host: string, port: number | null) =>
 function parse(text: string, asksForTls: boolean): OneBroker {
   const secure = asksForTls || text.endsWith(`:${TLS_PORT}`);
   const given = text.includes("://") ? text : `${secure ? "mqtts" : "mqtt"}://${text}`;
-  const address = addressOf(given);
+  const address = parseAddress(given);
   if (!address)
     throw usageError(
       "bad-broker",

@@ -1,7 +1,7 @@
-import { contradiction } from "../../util/errors.js";
+import { conflictError } from "../../util/errors.js";
 import type { brokerOptions } from "../options/broker-options.js";
 import type { Values } from "../options/option.js";
-import type { Computer } from "./connection-settings.js";
+import type { Host } from "./connection-settings.js";
 
 type BrokerValues = Values<typeof brokerOptions>;
 
@@ -12,17 +12,17 @@ const TLS_PORT = 8883;
  * Where lwt-broker listens.
  * @throws UserError exit code 2: options that contradict each other, or a file that can't be read
  */
-export function listenSettings(values: BrokerValues, { readFile }: Pick<Computer, "readFile">) {
+export function listenSettings(values: BrokerValues, { readFile }: Pick<Host, "readFile">) {
   const { host, port } = values;
   const [certFile, keyFile] = [values["tls-cert"], values["tls-key"]];
   const wantsTls = values["tls-port"] !== null || values["tls-only"] || keyFile !== null;
   if (certFile === null ? wantsTls : keyFile === null)
-    throw contradiction(
+    throw conflictError(
       "TLS needs both a certificate and its key",
       "Name both files: --tls-cert FILE --tls-key FILE.",
     );
   if (values["ws-origin"] !== null && values["ws-port"] === null)
-    throw contradiction(
+    throw conflictError(
       "--ws-origin is about WebSockets",
       "Say where to listen for them too: --ws-port PORT.",
     );
@@ -39,7 +39,7 @@ export function listenSettings(values: BrokerValues, { readFile }: Pick<Computer
   const tlsOnly = values["tls-only"];
   const ports = [tlsOnly ? 0 : port, tls?.port ?? 0, ws?.port ?? 0].filter(each => each > 0);
   if (new Set(ports).size < ports.length)
-    throw contradiction(
+    throw conflictError(
       "--port, --tls-port and --ws-port are different ports",
       "For example: --port 1883 --tls-port 8883 --ws-port 9001",
     );

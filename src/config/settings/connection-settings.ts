@@ -1,21 +1,21 @@
-import { addressesOf, urlsOf } from "../../connection/broker-url.js";
+import { parseAddresses, urlsOf } from "../../connection/broker-url.js";
 import {
   type ConnectionSettings,
   sessionExpiryOf,
   type TlsSettings,
 } from "../../connection/connection-options.js";
-import { contradiction } from "../../util/errors.js";
+import { conflictError } from "../../util/errors.js";
 import type { ClientEvent, QoS } from "../../events/events.js";
 import type { pubOptions } from "../options/pub-options.js";
 import type { subOptions } from "../options/sub-options.js";
-import type { BrokerAddress } from "./broker-address.js";
+import type { BrokerSelection } from "./broker-address.js";
 import { checkMqtt5 } from "./mqtt5-settings.js";
 import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
 
 export type ClientTable = typeof pubOptions | typeof subOptions;
 
 /** What settings need to know of this computer; they look at nothing themselves. */
-export interface Computer {
+export interface Host {
   /** The text of a file that an option names. @throws UserError when it can't be read */
   readFile(option: string, path: string): string;
   /** `x` and six hex digits, the same at every run: what tells this computer's clients from others'. */
@@ -47,9 +47,9 @@ const CONNECT_TIMEOUT = { local: 60, elsewhere: 15 };
 /** The part of a client's settings that is about its connection. @throws UserError exit code 2 */
 export function connectionSettings(
   given: Given<ClientTable>,
-  address: BrokerAddress,
+  address: BrokerSelection,
   clientId: string,
-  computer: Computer,
+  computer: Host,
 ): Required<ConnectionSettings> {
   const { values } = given;
   checkPassword(given, address);
@@ -74,10 +74,10 @@ export function connectionSettings(
   };
 }
 
-function tlsSettings(given: Given<ClientTable>, computer: Computer): TlsSettings {
+function tlsSettings(given: Given<ClientTable>, computer: Host): TlsSettings {
   const { cafile, cert, key, insecure } = given.values;
   if ((cert === null) !== (key === null))
-    throw contradiction(
+    throw conflictError(
       "--cert and --key belong together",
       "The one is the certificate, the other its private key: give both.",
     );
@@ -88,10 +88,10 @@ function tlsSettings(given: Given<ClientTable>, computer: Computer): TlsSettings
 
 /** A password in the environment is meant for the broker named there or in the command, not for one that a file in
  * the working directory names. */
-function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddress): void {
+function checkPassword({ values, from }: Given<ClientTable>, address: BrokerSelection): void {
   const brokerFrom = BROKER_GROUP.map(name => from[name]).find(Boolean)?.kind;
   if (brokerFrom === "file" && from.password?.kind === "environment")
-    throw contradiction(
+    throw conflictError(
       `the password in ${from.password.nameOf("password")} is not sent to a broker that only a .env file names`,
       "Name the broker with --broker, or put its password into that file too.",
     );
@@ -101,32 +101,32 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerAddr
     address.tls &&
     values.insecure
   )
-    throw contradiction(
+    throw conflictError(
       `the password in ${from.password.nameOf("password")} is not sent where only a .env file says that any certificate will do`,
       "Say --insecure yourself, or trust the broker's certificate: --cafile FILE.",
     );
   if (values.password !== null && values.username === null && address.brokers.some(one => !one.username))
-    throw contradiction(
+    throw conflictError(
       "a password needs a user name beside it [MQTT-3.1.2-22]",
       "Add --username NAME, or set LWT_USERNAME.",
     );
 }
 
-type Suffix = ReturnType<Computer["ownSuffix"]>;
+type Suffix = ReturnType<Host["ownSuffix"]>;
 export const NO_SUFFIX: Suffix = { suffix: "", kept: true };
 
 /** What names need on a broker that others use too, where the user has chosen none of these; else nothing. */
 export const suffixFor = (
   { from }: Given<ClientTable>,
   names: ("client-id" | "machine")[],
-  { local }: BrokerAddress,
-  computer: Computer,
+  { local }: BrokerSelection,
+  computer: Host,
 ): Suffix => (local || names.some(name => from[name]) ? NO_SUFFIX : computer.ownSuffix());
 
 /** What is said of the connection before anything else. */
 export function connectionWarnings(
   { values }: Given<ClientTable>,
-  address: BrokerAddress,
+  address: BrokerSelection,
   clientId: string,
   { suffix, kept }: Suffix,
 ): Warning[] {
@@ -167,7 +167,7 @@ const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringi
 export function cleanUpCommand(
   command: string,
   { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
-  { publicUrl, name: broker }: BrokerAddress,
+  { publicUrl, name: broker }: BrokerSelection,
   names: readonly string[],
 ): string | null {
   if (publicUrl === null) return null;
@@ -190,6 +190,6 @@ export const effectiveConnection = (connection: Required<ConnectionSettings>) =>
 
 /** What is sent to the broker, where there is one only: each of several may have its own. */
 function credentialsOfOne({ broker, username, password }: Required<ConnectionSettings>) {
-  const [only, another] = addressesOf(broker, { username, password }) ?? [];
+  const [only, another] = parseAddresses(broker, { username, password }) ?? [];
   return only && !another ? { username: only.username, password: only.password } : { username, password };
 }

@@ -1,8 +1,8 @@
 import path from "node:path";
-import { contradiction } from "../../util/errors.js";
+import { conflictError } from "../../util/errors.js";
 import type { demoOptions } from "../options/demo-options.js";
 import { environmentName, SHARED_PREFIX, type Values } from "../options/option.js";
-import { addressesOf, namedBroker } from "./broker-address.js";
+import { selectedAddresses, namedBroker } from "./broker-address.js";
 import type { Variables } from "./merge-sources.js";
 
 type Given = Values<typeof demoOptions>;
@@ -14,11 +14,11 @@ const FOR_A_CHECK = ["report", "connectivity"] as const;
 const NOT_FOR_CONNECTIVITY = ["report", "on-disk", "as"] as const;
 
 /** @param word the lesson, `list` or `check` @throws UserError exit code 2: options that go with something else */
-export function checkUse(values: Given, word: string | undefined): void {
+export function checkDemoUse(values: Given, word: string | undefined): void {
   const misplaced = (names: readonly (keyof Given)[]) => names.find(name => values[name]);
   const refuse = (names: readonly (keyof Given)[], why: string, hint: string) => {
     const name = misplaced(names);
-    if (name) throw contradiction(`--${name} ${why}`, hint);
+    if (name) throw conflictError(`--${name} ${why}`, hint);
   };
   if (word === "check") refuse(FOR_A_LESSON, "is for one lesson", "For a file with its table: --report FILE");
   else refuse(FOR_A_CHECK, "is for the check", "lwt-demo check runs all lessons.");
@@ -31,10 +31,10 @@ export function checkUse(values: Given, word: string | undefined): void {
 
 /** The broker that ways are looked for to, by its URL; and how the clients may call it. */
 export function connectivityTarget(broker: string, variables: Variables) {
-  const addresses = addressesOf(broker);
+  const addresses = selectedAddresses(broker);
   const outside = outsideBroker(broker, variables);
   if (outside.broker.includes(","))
-    throw contradiction("--connectivity tries the ways to one broker", "Name one of them.");
+    throw conflictError("--connectivity tries the ways to one broker", "Name one of them.");
   const [url = outside.broker] = addresses ?? [];
   return { outside: { ...outside, broker: url }, named: addresses && { name: broker, addresses } };
 }

@@ -1,4 +1,4 @@
-import { waysToEach } from "../../connection/broker-url.js";
+import { alternativesOf } from "../../connection/broker-url.js";
 import type { ConnectionSettings } from "../../connection/connection-options.js";
 import { machineTopics } from "../../protocol/topics.js";
 import type { PubSettings } from "./pub-settings.js";
@@ -9,7 +9,7 @@ export const machineName = (first: string, number: number): string =>
 
 /** The same brokers, beginning with another one for each number, so that a fleet is spread over them. */
 function spread(broker: ConnectionSettings["broker"], number: number): string[] {
-  const brokers = waysToEach(broker);
+  const brokers = alternativesOf(broker);
   const start = (number - 1) % brokers.length;
   return [...brokers.slice(start), ...brokers.slice(0, start)].flat();
 }

@@ -1,4 +1,4 @@
-import { contradiction } from "../../util/errors.js";
+import { conflictError } from "../../util/errors.js";
 import type { OptionTable, Values } from "../options/option.js";
 import type { connectionOptions } from "../options/client-options.js";
 import { calledAs, type Given } from "./merge-sources.js";
@@ -13,12 +13,12 @@ export function checkMqtt5(given: ConnectionGiven, names: string[]): void {
   const { values, from } = given;
   const name = names.find(one => from[one]);
   if (values["protocol-version"] === "3.1.1" && name)
-    throw contradiction(
+    throw conflictError(
       `${calledAs(given, name)} is part of MQTT 5, and this is ${calledAs(given, "protocol-version")} 3.1.1`,
       "Add --protocol-version 5, on a broker that speaks it: Mosquitto 2 does, lwt-broker does not.",
     );
   if (values["clean-session"] && values["session-expiry"])
-    throw contradiction(
+    throw conflictError(
       `${calledAs(given, "session-expiry")} keeps the session, and ${calledAs(given, "clean-session")} forgets it`,
     );
 }

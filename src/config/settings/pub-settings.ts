@@ -1,13 +1,13 @@
 import { willDelayOf } from "../../connection/connection-options.js";
-import { contradiction, usageError } from "../../util/errors.js";
+import { conflictError, usageError } from "../../util/errors.js";
 import type { FailCause, Will } from "../../events/events.js";
 import type { pubOptions } from "../options/pub-options.js";
 import { machineTopics, stringProblem } from "../../protocol/topics.js";
-import { type BrokerAddress, brokerAddress } from "./broker-address.js";
+import { type BrokerSelection, brokerAddress } from "./broker-address.js";
 import {
   type ClientSettings,
   cleanUpCommand,
-  type Computer,
+  type Host,
   connectionSettings,
   connectionWarnings,
   effectiveConnection,
@@ -62,7 +62,7 @@ const DEFAULT_INTERVAL = 3;
 const PUBLIC_INTERVAL = 1;
 
 /** @throws UserError exit code 2, when options contradict each other. */
-export function pubSettings(given: PubGiven, computer: Computer): PubSettings {
+export function pubSettings(given: PubGiven, computer: Host): PubSettings {
   const { values } = given;
   checkFailing(given);
   checkSource(given);
@@ -143,14 +143,14 @@ function sourceOf({ values }: PubGiven): PubSettings["source"] {
   return values.message === null ? { kind: "readings" } : { kind: "message", payload: values.message };
 }
 
-function intervalOf({ values }: PubGiven, { publicUrl }: BrokerAddress): number {
+function intervalOf({ values }: PubGiven, { publicUrl }: BrokerSelection): number {
   const least = publicUrl === null ? 0 : PUBLIC_INTERVAL;
   const madeUp = values.message === null && !values["stdin-line"];
   // Until Enter is pressed, a payload is repeated like a reading.
   const endless = values.fail !== null && values.after === null;
   const seconds = values.interval ?? (madeUp || endless ? DEFAULT_INTERVAL : least);
   if (seconds < least)
-    throw contradiction(
+    throw conflictError(
       `${publicUrl} is everyone's: --interval ${seconds} is too fast for it`,
       `Use --interval ${least} or more there, or a broker of your own: npx lwt-broker`,
     );
@@ -161,9 +161,9 @@ function checkSource(given: PubGiven): void {
   const { values } = given;
   const lines = calledAs(given, "stdin-line");
   if (values.message !== null && values["stdin-line"])
-    throw contradiction(`${calledAs(given, "message")} and ${lines} both say what to publish`);
+    throw conflictError(`${calledAs(given, "message")} and ${lines} both say what to publish`);
   if (values["stdin-line"] && values.fail && values.after === null)
-    throw contradiction(
+    throw conflictError(
       `${calledAs(given, "fail")} waits for Enter on standard input, where ${lines} reads`,
       "Say after how many messages to fail: --after N.",
     );
@@ -174,18 +174,18 @@ function checkOutbox(given: PubGiven): void {
   const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
   if (values.outbox === null) return;
   if (values.qos === 0)
-    throw contradiction(
+    throw conflictError(
       `${called("outbox")} keeps what is not acknowledged, and at ${called("qos")} 0 nothing ever is`,
       "Use --qos 1 or 2.",
     );
   const forgetting = forgetsBy(given);
   if (forgetting)
-    throw contradiction(
+    throw conflictError(
       `${called("outbox")} is one half of a stored session, and ${called(forgetting)} leaves out the other`,
       `Leave --${forgetting} away.`,
     );
   if (values.forget)
-    throw contradiction(
+    throw conflictError(
       `${called("forget")} ends the session that ${called("outbox")} keeps messages for`,
       "To give up what waits there too, remove the folder after --forget without --outbox.",
     );
@@ -196,15 +196,15 @@ const PUBLIC_MACHINES = 5;
 /** What would be the same for all machines, and must not be. */
 const OF_ONE_MACHINE = ["machine", "client-id", "stdin-line", "outbox"] as const;
 
-function checkFleet(given: PubGiven, { publicUrl }: BrokerAddress): void {
+function checkFleet(given: PubGiven, { publicUrl }: BrokerSelection): void {
   const { values } = given;
   const { first, last, isRange } = values.machines;
   if (last === 1 && !isRange) return;
   const called = calledAs(given, "machines");
   const one = OF_ONE_MACHINE.find(name => values[name]);
-  if (one) throw contradiction(`${called} is for many machines, and ${calledAs(given, one)} for one`);
+  if (one) throw conflictError(`${called} is for many machines, and ${calledAs(given, one)} for one`);
   if (publicUrl !== null && last - first >= PUBLIC_MACHINES)
-    throw contradiction(
+    throw conflictError(
       `${publicUrl} is everyone's: ${called} ${machinesText(first, last)} is too much for it`,
       `Use ${PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
     );
@@ -215,26 +215,26 @@ function checkFailing(given: PubGiven): void {
   const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
   if (!fail) {
     if (after !== null)
-      throw contradiction(`${called("after")} needs --fail`, "Add --fail network, for example.");
+      throw conflictError(`${called("after")} needs --fail`, "Add --fail network, for example.");
     return;
   }
-  if (forget) throw contradiction(`${called("forget")} and ${called("fail")} exclude each other`);
+  if (forget) throw conflictError(`${called("forget")} and ${called("fail")} exclude each other`);
   if (values["no-will"])
-    throw contradiction(
+    throw conflictError(
       `${called("fail")} shows what becomes of the will, and ${called("no-will")} leaves it out`,
     );
   if (fail === "disconnect-with-will" && values["protocol-version"] !== "5")
-    throw contradiction(
+    throw conflictError(
       `${called("fail")} ${fail} needs MQTT 5: in 3.1.1 no DISCONNECT asks for the will`,
       "Add --protocol-version 5, or use --fail no-disconnect.",
     );
   if (count !== null)
-    throw contradiction(
+    throw conflictError(
       `${called("fail")} and ${called("count")} both say when to stop`,
       `Use --fail ${fail} --after ${count}.`,
     );
   if (fail === "keep-alive" && values["keep-alive"] === 0)
-    throw contradiction(
+    throw conflictError(
       `${called("keep-alive")} 0 switches off what ${called("fail")} keep-alive waits for`,
       "Leave it away: with --fail keep-alive it is 5 seconds.",
     );

@@ -1,4 +1,4 @@
-import { contradiction } from "../../util/errors.js";
+import { conflictError } from "../../util/errors.js";
 import type { MachineState } from "../../events/events.js";
 import type { subOptions } from "../options/sub-options.js";
 import { machineTopics, SLIDE_WILL_TOPIC } from "../../protocol/topics.js";
@@ -6,7 +6,7 @@ import { brokerAddress } from "./broker-address.js";
 import {
   type ClientSettings,
   cleanUpCommand,
-  type Computer,
+  type Host,
   connectionSettings,
   connectionWarnings,
   effectiveConnection,
@@ -34,7 +34,7 @@ const HOLDING: Warning = {
 type SubGiven = Given<typeof subOptions>;
 
 /** @throws UserError exit code 2, when options contradict each other. */
-export function subSettings(given: SubGiven, computer: Computer): SubSettings {
+export function subSettings(given: SubGiven, computer: Host): SubSettings {
   const { values } = given;
   const holdAcks = values["hold-acks"];
   const mode = modeOf(given);
@@ -70,10 +70,10 @@ function modeOf(given: SubGiven): SubSettings["mode"] {
   const [mode, another] = (["retained", "subscribe-only", "forget"] as const).filter(name => values[name]);
   if (mode === undefined) return "follow";
   const end = another ?? (["until", "count"] as const).find(name => values[name] !== null);
-  if (end) throw contradiction(`${calledAs(given, mode)} and ${calledAs(given, end)} exclude each other`);
+  if (end) throw conflictError(`${calledAs(given, mode)} and ${calledAs(given, end)} exclude each other`);
   const forgetting = forgetsBy(given);
   if (mode === "subscribe-only" && forgetting)
-    throw contradiction(
+    throw conflictError(
       `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, forgetting)} forgets it`,
     );
   return mode;
@@ -83,14 +83,14 @@ function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
   const { values } = given;
   if (!values["hold-acks"]) return;
   const holding = calledAs(given, "hold-acks");
-  if (mode !== "follow") throw contradiction(`${holding} and ${calledAs(given, mode)} exclude each other`);
+  if (mode !== "follow") throw conflictError(`${holding} and ${calledAs(given, mode)} exclude each other`);
   const forgetting = forgetsBy(given);
   if (forgetting)
-    throw contradiction(
+    throw conflictError(
       `with ${calledAs(given, forgetting)} nothing comes again, and ${holding} is there to show that it does`,
     );
   if (values.qos === 0)
-    throw contradiction(
+    throw conflictError(
       `at QoS 0 nothing is acknowledged anyhow, so ${holding} means nothing`,
       "Ask for QoS 1 or 2.",
     );
@@ -100,7 +100,7 @@ function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
 function checkLooks(given: SubGiven, mode: SubSettings["mode"]): void {
   const { values } = given;
   const both = (name: keyof SubGiven["values"], other: keyof SubGiven["values"], hint?: string) =>
-    contradiction(`${calledAs(given, name)} and ${calledAs(given, other)} exclude each other`, hint);
+    conflictError(`${calledAs(given, name)} and ${calledAs(given, other)} exclude each other`, hint);
   const [look, ...others] = (["table", "raw", "json", "quiet"] as const).filter(name => values[name]);
   const [other] = others;
   if (look === "table" && other === "json")

@@ -29,7 +29,7 @@ const WITNESS = /-witness$/;
 const SHAFT = 4;
 
 /** The lifelines of one lesson, and the rows that its events become. Text from the network is escaped here. */
-export class Ladder {
+export class DiagramRows {
   readonly #width: number;
   readonly #styles: Record<Tone, Style>;
   readonly #columns: Column[];

@@ -2,11 +2,11 @@ import type { LessonEvent, ProcessEvent, Timed } from "../../events/events.js";
 import { columnsOf, cut, fold, wrap } from "../text-layout.js";
 import { escapeText } from "../escape.js";
 import { plain, type Style } from "./diagram-grid.js";
-import { BUNDLED, brokerOf, Ladder } from "./diagram-rows.js";
-import type { Paint } from "../theme.js";
+import { BUNDLED, brokerOf, DiagramRows } from "./diagram-rows.js";
+import type { Theme } from "../theme.js";
 import type { LiveLine, Rendered, Renderer } from "../renderer.js";
 import type { Screen } from "../screen.js";
-import { trouble } from "../diagnostic-text.js";
+import { formatDiagnostic } from "../diagnostic-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
@@ -27,7 +27,7 @@ const LONGEST_CLAUSE = 20;
  * A lesson's story: what it says, and between that a ladder of what its processes did, row by row as they tell it.
  * Claims are judged under the ladder of their step. Keeps the state of one lesson.
  */
-export function ladderText(screen: Screen): Renderer<LessonEvent | ProcessEvent> {
+export function sequenceDiagram(screen: Screen): Renderer<LessonEvent | ProcessEvent> {
   const story = new Story(screen);
   /** Since the last step began. */
   let shown: string[] = [];
@@ -53,14 +53,14 @@ const PROMPTS = {
 function troubleText(event: Timed<Trouble>, screen: Screen): Rendered {
   const name = "process" in event ? cut(escapeText(event.process), LONGEST_NAME) : "lwt-demo";
   const style = event.event === "error" ? "bad" : "notice";
-  return { err: trouble(name, style, event.message, event.hint, screen) };
+  return { err: formatDiagnostic(name, style, event.message, event.hint, screen) };
 }
 
 class Story {
-  readonly #paint: Paint;
+  readonly #paint: Theme;
   /** As wide as the window is now: what is drawn has to stay in its columns. */
   readonly #width: number;
-  #ladder: Ladder | null = null;
+  #ladder: DiagramRows | null = null;
   /** The names have to be read again after a text. */
   #headerDue = true;
   /** The claims of this step, to be shown after its ladder. */
@@ -95,7 +95,7 @@ class Story {
 
   #begin({ title, claims, participants }: ToldAs<"lesson">): string[] {
     const { bold, dim, good, bad, notice } = this.#paint;
-    this.#ladder = new Ladder(participants, this.#width, {
+    this.#ladder = new DiagramRows(participants, this.#width, {
       plain,
       quiet: dim,
       good,

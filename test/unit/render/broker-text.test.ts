@@ -6,7 +6,7 @@ import { refusalReason } from "../../../src/broker/connack-reasons.js";
 import type { BrokerEvent, LimitName } from "../../../src/events/events.js";
 import { brokerText } from "../../../src/render/broker-text.js";
 import { escapeText } from "../../../src/render/escape.js";
-import { noPaint, paintFor } from "../../../src/render/theme.js";
+import { plainTheme, themeFor } from "../../../src/render/theme.js";
 import { plainScreen } from "../../support/screens.js";
 
 const time = new Date(2026, 0, 2, 14, 3, 5).toISOString();
@@ -14,7 +14,7 @@ const clientId = "Machine1";
 const topic = "Binil/Machine1/Status";
 
 /** What the broker's log shows of these events. */
-function shown(events: BrokerEvent[], paint = noPaint) {
+function shown(events: BrokerEvent[], paint = plainTheme) {
   const render = brokerText({ ...plainScreen, out: paint });
   return events.map(event => render({ time, ...event }) ?? {});
 }
@@ -58,7 +58,7 @@ test("colour only adds", async () => {
     { event: "will-published", clientId, topic, cause: "network-error", clause: "[MQTT-3.1.2-8]" },
   ];
   // oxlint-disable-next-line no-control-regex -- colours are control sequences
-  const plain = shown(events, await paintFor(true)).map(({ out = "" }) =>
+  const plain = shown(events, await themeFor(true)).map(({ out = "" }) =>
     out.replaceAll(/\u001b\[\d+m/g, ""),
   );
   assert.deepEqual(

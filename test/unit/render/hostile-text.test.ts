@@ -31,15 +31,15 @@ import { subOptions } from "../../../src/config/options/sub-options.js";
 import { brokerText } from "../../../src/render/broker-text.js";
 import { CheckReport } from "../../../src/render/check-report.js";
 import { checkText } from "../../../src/render/check-text.js";
-import { drawable, toAscii } from "../../../src/render/ascii.js";
+import { asDrawable, toAscii } from "../../../src/render/ascii.js";
 import { forgottenText } from "../../../src/render/client-text.js";
 import { cut, edges, fold, graphemesOf, pad, row, wrap } from "../../../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../../../src/render/escape.js";
 import { escaped } from "../../../src/render/markdown.js";
 import { fleetText } from "../../../src/render/fleet-text.js";
-import { ladderText } from "../../../src/render/sequence-diagram/sequence-diagram.js";
+import { sequenceDiagram } from "../../../src/render/sequence-diagram/sequence-diagram.js";
 import { lessonListText } from "../../../src/render/lesson-list-text.js";
-import { paintFor } from "../../../src/render/theme.js";
+import { themeFor } from "../../../src/render/theme.js";
 import { pubText } from "../../../src/render/pub-text.js";
 import type { Rendered, Renderer } from "../../../src/render/renderer.js";
 import type { Screen } from "../../../src/render/screen.js";
@@ -47,7 +47,7 @@ import { payloadText } from "../../../src/render/payload-text.js";
 import { settingsText } from "../../../src/render/settings-text.js";
 import { statusText } from "../../../src/render/status-text.js";
 import { Transcript } from "../../../src/render/transcript.js";
-import { trouble as troubleText } from "../../../src/render/diagnostic-text.js";
+import { formatDiagnostic as troubleText } from "../../../src/render/diagnostic-text.js";
 import { rawText, subText } from "../../../src/render/sub-text.js";
 import { tableText } from "../../../src/render/table-text.js";
 import { pubSettings } from "../../../src/config/settings/pub-settings.js";
@@ -506,7 +506,7 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
   "lwt-broker": events(brokerEvent).map(given => ({ render: brokerText, events: given })),
   "lwt-demo": fc
     .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
-    .map(([first, given]) => ({ render: ladderText, events: [first, ...given] })),
+    .map(([first, given]) => ({ render: sequenceDiagram, events: [first, ...given] })),
   "lwt-demo check": events(anyOf(checkShapes)).map(given => ({ render: checkText, events: given })),
   "lwt-demo list": events(lessonEvent).map(given => ({ render: lessonListText, events: given })),
 };
@@ -521,7 +521,7 @@ const liveTextsOf = ({ live }: Rendered): string[] => (live ? [7, 0].map(left =>
 const mayStandOut = ({ event }: Timed, line: string) =>
   (event === "error" || event === "warning") && !line.trim().includes(" ");
 
-const colourful = await paintFor(true);
+const colourful = await themeFor(true);
 for (const [name, given] of Object.entries(screens))
   test(`${name}: whatever comes from the network, nothing but text in the columns of the screen`, () => {
     fc.assert(
@@ -627,7 +627,7 @@ const direct: Record<string, (text: string) => string> = {
       },
       80,
     ),
-  trouble: text => troubleText("sub-lwt", "bad", text, text, plainScreen),
+  formatDiagnostic: text => troubleText("sub-lwt", "bad", text, text, plainScreen),
   forgottenText: text =>
     forgottenText({ broker: text, clientId: text, cleared: [text] }, { protocolVersion: "5" }, plainScreen),
 };
@@ -642,7 +642,7 @@ const ofSafeText: Record<string, (text: string) => string> = {
   fold: text => fold(text, 20),
   graphemesOf: text => [...graphemesOf(text)].join(""),
   toAscii,
-  drawable: text => drawable(text, { unicode: false }),
+  asDrawable: text => asDrawable(text, { unicode: false }),
 };
 
 test("each function that is given hostile text by itself", () => {
@@ -666,15 +666,15 @@ const through: Record<string, string> = {
   renderBy: "pub-lwt",
   sharedText: "pub-lwt",
   heading: "pub-lwt",
-  againText: "pub-lwt",
+  reconnectText: "pub-lwt",
   limitsText: "pub-lwt",
   sessionText: "pub-lwt",
   pubText: "pub-lwt",
   fleetText: "pub-lwt --machines",
   subText: "sub-lwt",
   rawText: "sub-lwt --raw",
-  ladderText: "lwt-demo",
-  Ladder: "lwt-demo",
+  sequenceDiagram: "lwt-demo",
+  DiagramRows: "lwt-demo",
   Row: "lwt-demo",
   marksOf: "lwt-demo",
   brokerOf: "lwt-demo",
@@ -692,7 +692,7 @@ const through: Record<string, string> = {
   clock: "no text of others",
   columnsOf: "no text of others",
   helpText: "no text of others",
-  paintFor: "no text of others",
+  themeFor: "no text of others",
   plain: "no text of others",
   places: "no text of others",
   foldAt: "no text of others",

@@ -5,7 +5,7 @@ import stringWidth from "string-width";
 import type { LessonEvent, ProcessEvent, Timed } from "../../../src/events/events.js";
 import { toAscii } from "../../../src/render/ascii.js";
 import { escapeText } from "../../../src/render/escape.js";
-import { ladderText } from "../../../src/render/sequence-diagram/sequence-diagram.js";
+import { sequenceDiagram } from "../../../src/render/sequence-diagram/sequence-diagram.js";
 import { plainScreen } from "../../support/screens.js";
 
 const time = "2026-03-01T14:03:05.000Z";
@@ -15,7 +15,7 @@ function draw(
   events: (Record<string, unknown> & { event: string })[],
   { width = 80, more = [] as { name: string; command: string }[] } = {},
 ): string[] {
-  const render = ladderText({ ...plainScreen, width });
+  const render = sequenceDiagram({ ...plainScreen, width });
   const participants = [
     { name: "broker", command: "lwt-broker" },
     { name: "Subscriber1", command: "sub-lwt" },

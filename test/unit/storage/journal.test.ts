@@ -4,14 +4,14 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { crc32 } from "../../../src/storage/checksum.js";
 import { FieldReader, FieldWriter } from "../../../src/storage/field-codec.js";
-import { type Cut, Journal } from "../../../src/storage/journal.js";
-import { salvage } from "../../../src/storage/repair.js";
+import { type TornTail, Journal } from "../../../src/storage/journal.js";
+import { repair } from "../../../src/storage/repair.js";
 import { isUserError } from "../../../src/util/errors.js";
 import { temporaryFolder } from "../../support/processes.js";
 
 interface Opened {
   journal: Journal;
-  cut: Cut | null;
+  cut: TornTail | null;
   texts: string[];
 }
 
@@ -189,7 +189,7 @@ test("a newer format is refused, and says what to do", async t => {
   const { folder, file } = await written(t, BATCHES);
   writeFileSync(file, readFileSync(file, "latin1").replace("format 1", "format 2"), "latin1");
   assert.match(await refusal(folder), /written in format 2 .* knows format 1/);
-  await assert.rejects(salvage(folder, "--data"), /written in format 2 .* knows format 1/);
+  await assert.rejects(repair(folder, "--data"), /written in format 2 .* knows format 1/);
 });
 
 test("a full file is followed by the next; the oldest is taken away when it is not needed any more", async t => {
@@ -216,11 +216,11 @@ test("where a file is missing, salvage keeps all others' batches in order, and s
   const megabyte = (i: number) => `${i} `.repeat(512 * 1024);
   for (let i = 0; i < 20; i++) await write(journal, megabyte(i % 10));
   await journal.close();
-  assert.deepEqual(await salvage(folder, "--data"), []);
+  assert.deepEqual(await repair(folder, "--data"), []);
   rmSync(path.join(folder, "journal-00000002"));
   assert.match(await refusal(folder), /after batch 8 comes batch 17/);
   const last = path.join(folder, "journal-00000003");
-  const leftOut = await salvage(folder, "--data");
+  const leftOut = await repair(folder, "--data");
   assert.deepEqual(
     leftOut.map(({ file, from, to, what }) => ({ file, isPlace: from === to, what })),
     [{ file: last, isPlace: true, what: "batches 9 to 16 are not there" }],

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { isUserError, type UserError } from "../../../util/errors.js";
 import { type FieldReader, FieldWriter } from "../../../storage/field-codec.js";
 import type { Journal } from "../../../storage/journal.js";
-import { SPARE } from "../../../storage/disk-reserve.js";
+import { RESERVE_BYTES } from "../../../storage/disk-reserve.js";
 import type { Once } from "./live-records.js";
 import { readRecord, type StoreRecord, writeRecord } from "./record-codec.js";
 
@@ -13,7 +13,7 @@ const RECORDS_AT_ONCE = 200;
 const BYTES_AT_ONCE = 64 * 1024;
 
 /** What the cleaner has to know of a store. */
-export interface Cleaned {
+export interface CompactionResult {
   /** About how many bytes are stored, were each written once. */
   liveBytes(): number;
   /** What of that record still holds, as it is now; the first time that it comes in a file. */
@@ -27,15 +27,15 @@ export interface Cleaned {
  * still hold are written again at the end, and the file goes. So a record that takes another back can go when it is in the
  * oldest file: what it took back is gone already.
  */
-export class Cleaner {
+export class Compactor {
   readonly #journal: Journal;
-  readonly #store: Cleaned;
+  readonly #store: CompactionResult;
   #running: Promise<void> | null = null;
   #isStopped = false;
   /** What a whole round has left over: to try that again would gain nothing. */
   #leftOver = 0;
 
-  constructor(journal: Journal, store: Cleaned) {
+  constructor(journal: Journal, store: CompactionResult) {
     this.#journal = journal;
     this.#store = store;
   }
@@ -45,7 +45,7 @@ export class Cleaner {
     if (this.#running || this.#isStopped || this.#surplus <= this.#leftOver) return;
     this.#running = this.#clean()
       .catch((error: Error) => {
-        this.#leftOver = this.#surplus + SPARE; // not at once again
+        this.#leftOver = this.#surplus + RESERVE_BYTES; // not at once again
         if (isUserError(error)) this.#store.damaged(error);
       })
       .finally(() => {
@@ -77,7 +77,7 @@ export class Cleaner {
   }
 
   async #cleanOldest(): Promise<boolean> {
-    const more = this.#surplus + SPARE;
+    const more = this.#surplus + RESERVE_BYTES;
     const isAffordable = !this.#journal.isFull || (await this.#isAffordable());
     const isWritten = isAffordable && (await this.#eachThatHolds(piece => this.#write(piece)));
     if (isWritten && !this.#isStopped) await this.#journal.removeOldest();
@@ -91,7 +91,7 @@ export class Cleaner {
     await this.#eachThatHolds(async piece => {
       bytes += piece.length;
     });
-    return bytes <= SPARE;
+    return bytes <= RESERVE_BYTES;
   }
 
   /**

@@ -1,13 +1,13 @@
 import type { UserError } from "../../../util/errors.js";
-import { lockFolder } from "../../../storage/dir-lock.js";
+import { lockDir } from "../../../storage/dir-lock.js";
 import { Journal, type Sync } from "../../../storage/journal.js";
-import { type LeftOut, salvage } from "../../../storage/repair.js";
-import { MemoryStore, type Taken } from "../memory-store.js";
-import type { Message } from "../../message.js";
+import { type MissingBatches, repair } from "../../../storage/repair.js";
+import { MemoryStore, type PlannedMessage } from "../memory-store.js";
+import type { ApplicationMessage } from "../../message.js";
 import type { Session, StoredSubscription } from "../../session/session.js";
-import type { Owed } from "../../session/outbound-queue.js";
-import type { Accepted, Arrival, Origin, Settle } from "../store.js";
-import { Cleaner } from "./compactor.js";
+import type { QueuedMessage } from "../../session/outbound-queue.js";
+import type { Accepted, Arrival, Origin, DoneCallback } from "../store.js";
+import { Compactor } from "./compactor.js";
 import {
   type Arrived,
   type OwedRecord,
@@ -15,8 +15,8 @@ import {
   type StoreRecord,
   writeRecord,
 } from "./record-codec.js";
-import { owedRecord, type Present, sessionRecord, stillHolds, willRecord } from "./live-records.js";
-import { Replay, type ReplayedSession } from "./replay.js";
+import { owedRecord, type Present, sessionRecord, liveRecords, willRecord } from "./live-records.js";
+import { StoreReplay, type ReplayedSession } from "./replay.js";
 
 const USER = { command: "lwt-broker", option: "--data" };
 
@@ -29,7 +29,7 @@ export interface DataSettings {
 }
 
 /** Told what goes wrong while the store is in use. */
-export interface StoreWitness {
+export interface StoreEvents {
   /** The disk takes nothing any more; with null, it does again. */
   trouble(error: Error | null): void;
   /** A file has changed since it was written. What is in memory is what it held. */
@@ -46,7 +46,7 @@ export interface Recovered {
   /** Of the write that never came to its end: the file, and how many bytes. */
   cut: { file: string; bytes: number } | null;
   /** With `salvage`. */
-  leftOut: LeftOut[];
+  leftOut: MissingBatches[];
   /** Clients whose sessions may miss something of that. */
   mayMiss: string[];
   /** Sessions of which only that says whose they were. */
@@ -58,16 +58,16 @@ type RecordOf<Kind extends RecordKind> = Extract<StoreRecord, { kind: Kind }>;
 /** Bytes of a record beside its texts and its payload, about. */
 const OVERHEAD = 24;
 
-const bytesOf = ({ topic, payload }: Message) => OVERHEAD + topic.length + payload.length;
+const bytesOf = ({ topic, payload }: ApplicationMessage) => OVERHEAD + topic.length + payload.length;
 
 /**
  * The store in memory, with a journal in front of it: a message is entered when its record is safe; what else changes
  * is changed at once, and recorded in the same order.
  */
-export class DurableStore extends MemoryStore {
+export class JournaledStore extends MemoryStore {
   override readonly folder: string;
   readonly #journal: Journal;
-  readonly #cleaner: Cleaner;
+  readonly #cleaner: Compactor;
   readonly #unlock: () => void;
   readonly #byNumber = new Map<number, Session>();
   /** By topic, which message's identity is retained there. */
@@ -79,18 +79,18 @@ export class DurableStore extends MemoryStore {
     isArriving: topic => this.#arriving.has(topic),
   };
   /** Messages to be retained that are not safe yet. */
-  readonly #arriving = new Map<string, Message>();
+  readonly #arriving = new Map<string, ApplicationMessage>();
   #lastSession = 0;
   #liveBytes = 0;
 
-  private constructor(folder: string, journal: Journal, witness: StoreWitness, unlock: () => void) {
+  private constructor(folder: string, journal: Journal, witness: StoreEvents, unlock: () => void) {
     super();
     this.folder = folder;
     this.#journal = journal;
     this.#unlock = unlock;
-    this.#cleaner = new Cleaner(journal, {
+    this.#cleaner = new Compactor(journal, {
       liveBytes: () => this.#liveBytes,
-      stillHolds: (record, once) => stillHolds(record, this.#present, once),
+      stillHolds: (record, once) => liveRecords(record, this.#present, once),
       damaged: error => witness.damaged(error),
     });
     journal.onWritten = () => this.#cleaner.check();
@@ -101,19 +101,19 @@ export class DurableStore extends MemoryStore {
    */
   static async open(
     settings: DataSettings,
-    witness: StoreWitness,
-  ): Promise<{ store: DurableStore; recovered: Recovered }> {
-    const unlock = await lockFolder(settings.folder, USER);
+    witness: StoreEvents,
+  ): Promise<{ store: JournaledStore; recovered: Recovered }> {
+    const unlock = await lockDir(settings.folder, USER);
     try {
-      const leftOut = settings.salvage ? await salvage(settings.folder, USER.option) : [];
-      const replay = new Replay();
+      const leftOut = settings.salvage ? await repair(settings.folder, USER.option) : [];
+      const replay = new StoreReplay();
       const { journal, cut } = await Journal.open(
         { ...settings, option: USER.option, trouble: error => witness.trouble(error) },
         records => replay.read(records),
       );
       const { nameless } = replay;
       const mended = leftOut.length > 0 ? replay.mend() : [];
-      const store = new DurableStore(settings.folder, journal, witness, unlock);
+      const store = new JournaledStore(settings.folder, journal, witness, unlock);
       const counts = store.#restore(replay);
       for (const record of mended) store.#keep(record);
       await new Promise<void>(resolve => journal.whenKept(resolve));
@@ -161,7 +161,7 @@ export class DurableStore extends MemoryStore {
     super.unsubscribe(session, topicFilter);
   }
 
-  override accept(message: Message, origin: Origin | null, accepted: Accepted): void {
+  override accept(message: ApplicationMessage, origin: Origin | null, accepted: Accepted): void {
     const isWill = origin !== null && "willOf" in origin;
     const willOf = isWill && this.will(origin.willOf) === origin.will ? origin.willOf : null;
     const taken = this.plan(message, origin);
@@ -184,20 +184,20 @@ export class DurableStore extends MemoryStore {
     );
   }
 
-  protected override enter(taken: Taken): void {
+  protected override enter(taken: PlannedMessage): void {
     super.enter(taken);
     this.#hasArrived(taken.message);
     for (const { session, owed } of taken.targets)
       if (owed && this.#isKept(session)) this.#liveBytes += owed.bytes;
   }
 
-  #hasArrived(message: Message): void {
+  #hasArrived(message: ApplicationMessage): void {
     if (this.#arriving.get(message.topic) === message) this.#arriving.delete(message.topic);
   }
 
   /** Null where nothing of it outlives the broker. */
   #acceptance(
-    { identity, message, origin, targets }: Taken,
+    { identity, message, origin, targets }: PlannedMessage,
     willOf: string | null,
   ): RecordOf<"accepted"> | null {
     const owed: OwedRecord[] = [];
@@ -211,22 +211,22 @@ export class DurableStore extends MemoryStore {
     return { kind: "accepted", identity, message, isRetained, arrival, willOf, owed };
   }
 
-  #abandon({ message, origin, targets }: Taken): void {
+  #abandon({ message, origin, targets }: PlannedMessage): void {
     this.#hasArrived(message);
     for (const { session, owed } of targets) if (owed) session.queue.abandon(owed);
-    if (origin && "packetId" in origin) this.completed(origin);
+    if (origin && "packetId" in origin) this.releaseInboundQos2(origin);
   }
 
-  override owe(
+  override enqueue(
     session: Session,
-    message: Message,
+    message: ApplicationMessage,
     qos: 1 | 2,
     retain: boolean,
     entered: () => void,
     identity = this.nextIdentity(),
   ): void {
     const owed = session.queue.prepare(identity, message, qos, retain);
-    const taken: Taken = { identity, message, origin: null, targets: [{ session, owed }] };
+    const taken: PlannedMessage = { identity, message, origin: null, targets: [{ session, owed }] };
     const enter = () => {
       session.queue.enter(owed);
       if (this.#isKept(session)) this.#liveBytes += owed.bytes;
@@ -237,7 +237,7 @@ export class DurableStore extends MemoryStore {
     else this.#journal.whenKept(enter);
   }
 
-  override numbered(session: Session, owed: Owed[], goOn: () => void): void {
+  override recordPacketIds(session: Session, owed: QueuedMessage[], goOn: () => void): void {
     const { number } = session;
     if (owed.length === 0 || !this.#isKept(session)) return this.#journal.whenKept(goOn);
     this.#journal.keep(to => {
@@ -255,15 +255,15 @@ export class DurableStore extends MemoryStore {
     return isOwed;
   }
 
-  override acknowledged(session: Session, packetId: number): Owed | null {
+  override acknowledged(session: Session, packetId: number): QueuedMessage | null {
     return this.#done(session, super.acknowledged(session, packetId));
   }
 
-  override giveUpOldest(session: Session, sentToo = false): Owed | null {
-    return this.#done(session, super.giveUpOldest(session, sentToo));
+  override dropOldest(session: Session, sentToo = false): QueuedMessage | null {
+    return this.#done(session, super.dropOldest(session, sentToo));
   }
 
-  #done(session: Session, owed: Owed | null): Owed | null {
+  #done(session: Session, owed: QueuedMessage | null): QueuedMessage | null {
     if (owed && this.#isKept(session)) {
       this.#liveBytes -= owed.bytes;
       const { number } = session;
@@ -274,29 +274,29 @@ export class DurableStore extends MemoryStore {
     return owed;
   }
 
-  override arrived(arrival: Arrival): void {
-    super.arrived(arrival);
+  override recordInboundQos2(arrival: Arrival): void {
+    super.recordInboundQos2(arrival);
     if (this.#isKept(arrival.session)) this.#keep({ kind: "arrived", ...numbers(arrival) });
   }
 
-  override completed(arrival: Arrival): boolean {
-    const isKnown = super.completed(arrival);
+  override releaseInboundQos2(arrival: Arrival): boolean {
+    const isKnown = super.releaseInboundQos2(arrival);
     if (isKnown && this.#isKept(arrival.session)) this.#keep({ kind: "completed", ...numbers(arrival) });
     return isKnown;
   }
 
-  override retain(message: Message): void {
+  override retain(message: ApplicationMessage): void {
     const identity = this.nextIdentity();
     this.setRetained(message, identity);
     this.#keep({ kind: "retained", identity, message });
   }
 
   /** The newest, though it may not be safe yet: what is older would come behind it. */
-  override retainedOn(topicName: string): Message | undefined {
+  override retainedOn(topicName: string): ApplicationMessage | undefined {
     return this.#arriving.get(topicName) ?? super.retainedOn(topicName);
   }
 
-  protected override setRetained(message: Message, identity: number): void {
+  protected override setRetained(message: ApplicationMessage, identity: number): void {
     const { topic } = message;
     const previous = super.retainedOn(topic);
     if (previous) this.#liveBytes -= bytesOf(previous);
@@ -308,7 +308,7 @@ export class DurableStore extends MemoryStore {
     }
   }
 
-  override setWill(clientId: string, will: Message, user: string | null = null): void {
+  override setWill(clientId: string, will: ApplicationMessage, user: string | null = null): void {
     super.setWill(clientId, will, user);
     this.#keep(willRecord(clientId, will, user));
   }
@@ -318,7 +318,7 @@ export class DurableStore extends MemoryStore {
     super.clearWill(clientId);
   }
 
-  override whenSafe(settle: Settle): void {
+  override onDurable(settle: DoneCallback): void {
     this.#journal.whenSafe(settle);
   }
 
@@ -351,7 +351,7 @@ export class DurableStore extends MemoryStore {
     return subscribed.map(({ clientId }) => clientId);
   }
 
-  #restore(replay: Replay): Pick<Recovered, "sessions" | "messages" | "retained" | "wills"> {
+  #restore(replay: StoreReplay): Pick<Recovered, "sessions" | "messages" | "retained" | "wills"> {
     for (const [number, { clientId, user, ...kept }] of replay.sessions)
       if (clientId !== null) this.#restoreSession(this.#open(clientId, number, user), kept);
     this.#lastSession = replay.lastSession;
@@ -376,7 +376,7 @@ export class DurableStore extends MemoryStore {
       super.subscribe(session, { topic, qos });
       this.#liveBytes += OVERHEAD + topic.length;
     }
-    for (const packetId of received) super.arrived({ session, packetId });
+    for (const packetId of received) super.recordInboundQos2({ session, packetId });
     for (const each of owed.values()) {
       each.bytes = bytesOf(each.message);
       this.#liveBytes += each.bytes;
@@ -388,7 +388,7 @@ export class DurableStore extends MemoryStore {
 const numbers = ({ session: { number: session }, packetId }: Arrival): Arrived => ({ session, packetId });
 
 /** What the cleaner has written again comes late. */
-function inOrder(owed: Map<number, Owed>): Map<number, Owed> {
+function inOrder(owed: Map<number, QueuedMessage>): Map<number, QueuedMessage> {
   let last = 0;
   for (const identity of owed.keys()) {
     if (identity < last) return new Map([...owed].toSorted(([a], [b]) => a - b));

@@ -1,6 +1,6 @@
-import type { Message } from "../../message.js";
+import type { ApplicationMessage } from "../../message.js";
 import type { Session } from "../../session/session.js";
-import type { Owed } from "../../session/outbound-queue.js";
+import type { QueuedMessage } from "../../session/outbound-queue.js";
 import type { Arrived, OwedRecord, RecordKind, StoreRecord } from "./record-codec.js";
 
 /** False for what it has been asked for before. */
@@ -9,7 +9,7 @@ export type Once = (key: string) => boolean;
 /** What a store holds now, as far as records are about it. */
 export interface Present {
   session(number: number): Session | undefined;
-  will(clientId: string): { will: Message; user: string | null } | undefined;
+  will(clientId: string): { will: ApplicationMessage; user: string | null } | undefined;
   /** The identity of the message that is retained on that topic. */
   retainedAs(topic: string): number | undefined;
   /** A message is on its way that will be retained there, and is not safe yet. */
@@ -40,7 +40,7 @@ const HOLDS: { [Kind in RecordKind]?: Holds<RecordOf<Kind>> } = {
  * What of a record still holds, as it is now; null where nothing does.
  * @throws Error while what it is about is being replaced: written again then, it would come behind its successor
  */
-export function stillHolds(record: StoreRecord, present: Present, once: Once): StoreRecord | null {
+export function liveRecords(record: StoreRecord, present: Present, once: Once): StoreRecord | null {
   // The table pairs each kind with its own fields.
   const holds = HOLDS[record.kind] as Holds<StoreRecord> | undefined;
   return holds?.(record, present, once) ?? null;
@@ -84,12 +84,12 @@ function arrivalHolds({ session, packetId }: Arrived, present: Present, once: On
 export const sessionRecord = ({ number: session, clientId, user }: Session): StoreRecord =>
   user === null ? { kind: "session", session, clientId } : { kind: "userSession", session, clientId, user };
 
-export const willRecord = (clientId: string, will: Message, user: string | null): StoreRecord =>
+export const willRecord = (clientId: string, will: ApplicationMessage, user: string | null): StoreRecord =>
   user === null ? { kind: "will", clientId, will } : { kind: "userWill", clientId, will, user };
 
 export const owedRecord = (
   { number: session }: Session,
-  { qos, retain, released, packetId }: Owed,
+  { qos, retain, released, packetId }: QueuedMessage,
 ): OwedRecord => ({
   session,
   qos,

@@ -1,6 +1,6 @@
 import type { QoS } from "../../../events/events.js";
 import type { FieldReader, FieldWriter } from "../../../storage/field-codec.js";
-import type { Message } from "../../message.js";
+import type { ApplicationMessage } from "../../message.js";
 
 /** What happened, as the journal has it. Sessions go by numbers: an ended one is not taken for a new one of its client. */
 interface Records {
@@ -10,24 +10,24 @@ interface Records {
   unsubscribed: { session: number; topicFilter: string };
   accepted: Acceptance;
   /** An empty payload: nothing is retained on that topic any more. */
-  retained: { identity: number; message: Message };
+  retained: { identity: number; message: ApplicationMessage };
   numbered: { session: number; identity: number; packetId: number };
   released: { session: number; identity: number };
   /** Nothing is owed of that message any more. */
   done: { session: number; identity: number };
   arrived: Arrived;
   completed: Arrived;
-  will: { clientId: string; will: Message };
+  will: { clientId: string; will: ApplicationMessage };
   willGone: { clientId: string };
   /** `session` and `will` are nobody's in particular; these two came later, for users. */
   userSession: { session: number; clientId: string; user: string };
-  userWill: { clientId: string; will: Message; user: string };
+  userWill: { clientId: string; will: ApplicationMessage; user: string };
 }
 
 /** A message with all that its acceptance changes: all of that has happened, or nothing. */
 export interface Acceptance {
   identity: number;
-  message: Message;
+  message: ApplicationMessage;
   /** It is the topic's retained message now, or has cleared that. */
   isRetained: boolean;
   /** Of a QoS 2 message. */
@@ -182,13 +182,13 @@ export function readRecord(from: FieldReader): StoreRecord {
 
 const RETAIN = 4;
 
-function writeMessage(to: FieldWriter, { topic, payload, qos, retain }: Message): void {
+function writeMessage(to: FieldWriter, { topic, payload, qos, retain }: ApplicationMessage): void {
   to.number(qos + (retain ? RETAIN : 0));
   to.data(topic);
   to.data(payload);
 }
 
-function readMessage(from: FieldReader): Message {
+function readMessage(from: FieldReader): ApplicationMessage {
   const flags = from.number();
   const topic = from.text();
   return { topic, payload: from.data(), qos: (flags % RETAIN) as QoS, retain: flags >= RETAIN };

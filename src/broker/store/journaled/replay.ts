@@ -1,7 +1,7 @@
 import type { QoS } from "../../../events/events.js";
 import type { FieldReader } from "../../../storage/field-codec.js";
-import type { Message } from "../../message.js";
-import type { Owed } from "../../session/outbound-queue.js";
+import type { ApplicationMessage } from "../../message.js";
+import type { QueuedMessage } from "../../session/outbound-queue.js";
 import { type Acceptance, readRecord, type RecordKind, type StoreRecord } from "./record-codec.js";
 
 export interface ReplayedSession {
@@ -9,16 +9,16 @@ export interface ReplayedSession {
   clientId: string | null;
   user: string | null;
   subscriptions: Map<string, QoS>;
-  owed: Map<number, Owed>;
+  owed: Map<number, QueuedMessage>;
   received: Set<number>;
 }
 
 /** What the records of a journal add up to. */
-export class Replay {
+export class StoreReplay {
   readonly sessions = new Map<number, ReplayedSession>();
   /** By topic; an empty payload is none, and newer than what is written again of an older one. */
-  readonly retained = new Map<string, { identity: number; message: Message }>();
-  readonly wills = new Map<string, { will: Message; user: string | null }>();
+  readonly retained = new Map<string, { identity: number; message: ApplicationMessage }>();
+  readonly wills = new Map<string, { will: ApplicationMessage; user: string | null }>();
   lastSession = 0;
   lastIdentity = 0;
 
@@ -104,7 +104,7 @@ export class Replay {
       });
   }
 
-  #retain(identity: number, message: Message): void {
+  #retain(identity: number, message: ApplicationMessage): void {
     const known = this.retained.get(message.topic);
     if (known && known.identity > identity) return;
     this.lastIdentity = Math.max(this.lastIdentity, identity);

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
-import { DurableStore } from "../../../../src/broker/store/journaled/journaled-store.js";
+import { JournaledStore } from "../../../../src/broker/store/journaled/journaled-store.js";
 import { MemoryStore } from "../../../../src/broker/store/memory-store.js";
 import { type Connected, Persistence } from "../../../../src/broker/aedes/persistence.js";
 import type { Store } from "../../../../src/broker/store/store.js";
@@ -35,7 +35,7 @@ after(async () => {
 
 async function durableStore(): Promise<Store> {
   const own = mkdtempSync(path.join(folder, "store-"));
-  const { store } = await DurableStore.open(
+  const { store } = await JournaledStore.open(
     { folder: own, sync: "write" },
     { trouble: () => {}, damaged: () => {} },
   );

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { filterCovers, topicFilterProblem, topicMatches } from "../../../../src/protocol/topics.js";
-import { rightOf, rightsFrom } from "../../../../src/broker/auth/acl.js";
-import { Turns } from "../../../../src/broker/auth/fair-queue.js";
+import { parseAclRule, permissionsFrom } from "../../../../src/broker/auth/acl.js";
+import { FairQueue } from "../../../../src/broker/auth/fair-queue.js";
 
 /** All topics of up to four levels, with one that no filter names. */
 const topics = [1, 2, 3, 4].flatMap(depth =>
@@ -25,7 +25,7 @@ test("a filter is inside another when every topic that it matches is matched by 
     fc.property(filters, filters, (wanted, filter) => {
       const isInside = topics.every(topic => !topicMatches(filter, topic) || topicMatches(wanted, topic));
       assert.equal(
-        filterCovers(rightOf("subscribe", wanted).levels, filter),
+        filterCovers(parseAclRule("subscribe", wanted).levels, filter),
         isInside,
         `${filter} in ${wanted}`,
       );
@@ -37,7 +37,7 @@ test("a filter is inside another when every topic that it matches is matched by 
 test("a topic is covered by the filters that match it", () => {
   fc.assert(
     fc.property(filters, fc.constantFrom(...topics), (wanted, topic) => {
-      const { levels } = rightOf("publish", wanted);
+      const { levels } = parseAclRule("publish", wanted);
       assert.equal(filterCovers(levels, topic), topicMatches(wanted, topic), `${topic} in ${wanted}`);
     }),
   );
@@ -45,27 +45,27 @@ test("a topic is covered by the filters that match it", () => {
 
 test("whatever a user and a client are called, their names stand for one level that is called so", () => {
   const name = fc.oneof(fc.string(), fc.constantFrom("a/b", "+", "#", "$SYS", "", "%c", "%u", "$&"));
-  const rights = [rightOf("publish", "of/%u/x-%c/end"), rightOf("subscribe", "%c/#")];
+  const rights = [parseAclRule("publish", "of/%u/x-%c/end"), parseAclRule("subscribe", "%c/#")];
   fc.assert(
     fc.property(
       name,
       name,
       fc.constantFrom(...topics, "of/u/x-c/end", "of/+/x-+/end"),
       (user, clientId, topic) => {
-        const { mayPublish, maySubscribe } = rightsFrom(rights, user, clientId);
+        const { mayPublish, maySubscribe } = permissionsFrom(rights, user, clientId);
         if (mayPublish(topic)) assert.deepEqual(topic.split("/"), ["of", user, `x-${clientId}`, "end"]);
         if (maySubscribe(topic)) assert.equal(topic.split("/")[0], clientId);
         assert.ok(!maySubscribe("#") && !maySubscribe("+/a") && !maySubscribe("$SYS/x"));
       },
     ),
   );
-  const { mayPublish, maySubscribe } = rightsFrom(rights, "%c", "$&");
+  const { mayPublish, maySubscribe } = permissionsFrom(rights, "%c", "$&");
   assert.deepEqual([mayPublish("of/%c/x-$&/end"), maySubscribe("$&/a")], [false, false]);
-  assert.ok(rightsFrom(rights, "%c", "c").mayPublish("of/%c/x-c/end"));
+  assert.ok(permissionsFrom(rights, "%c", "c").mayPublish("of/%c/x-c/end"));
 });
 
 test("log-ins: so many at once, the addresses in turn, and what is too much is refused", async () => {
-  const turns = new Turns(2, 6, 4);
+  const turns = new FairQueue(2, 6, 4);
   const started: string[] = [];
   const ends: (() => void)[] = [];
   const take = (address: string, name: string) =>

@@ -3,17 +3,17 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { WINDOW } from "../../../../src/broker/limits/limits.js";
-import { SessionQueue } from "../../../../src/broker/session/outbound-queue.js";
+import { MAX_IN_FLIGHT } from "../../../../src/broker/limits/limits.js";
+import { OutboundQueue } from "../../../../src/broker/session/outbound-queue.js";
 
 const message = { topic: "a", payload: "x", qos: 1, retain: false } as const;
 
 test("what is given up is the oldest that was never sent: the client may know the others", () => {
-  const queue = new SessionQueue();
+  const queue = new OutboundQueue();
   for (const identity of [1, 2, 3]) queue.add(identity, message, 1, false);
   queue.connect();
   assert.deepEqual(
-    queue.number().map(({ packetId }) => packetId),
+    queue.assignPacketIds().map(({ packetId }) => packetId),
     [1, 2, 3],
   );
   assert.equal(queue.next()?.owed.identity, 1);
@@ -41,7 +41,7 @@ async function kept(given: WeakRef<object>[]): Promise<number> {
 }
 
 test("of what is given up nothing is kept, while a client takes nothing; the newest stay, in order", async () => {
-  const queue = new SessionQueue();
+  const queue = new OutboundQueue();
   queue.connect();
   const given: WeakRef<object>[] = [];
   for (let identity = 1; identity <= 10_000; identity++) {
@@ -51,7 +51,7 @@ test("of what is given up nothing is kept, while a client takes nothing; the new
     assert.equal(queue.dropOldest()?.identity, identity - 10);
   }
   assert.ok((await kept(given)) < 2_000);
-  const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.number() && queue.next()));
+  const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.assignPacketIds() && queue.next()));
   assert.deepEqual(
     left.map(each => each?.owed.identity),
     Array.from({ length: 10 }, (_, i) => 9_991 + i),
@@ -59,24 +59,24 @@ test("of what is given up nothing is kept, while a client takes nothing; the new
 });
 
 test("of what is given up nothing is kept, while a client acknowledges nothing and is asked each time", async () => {
-  const queue = new SessionQueue();
+  const queue = new OutboundQueue();
   queue.connect();
-  for (let identity = 1; identity <= WINDOW; identity++) queue.add(identity, message, 1, false);
-  for (let sent = 1; sent <= WINDOW; sent++) assert.ok(queue.next());
+  for (let identity = 1; identity <= MAX_IN_FLIGHT; identity++) queue.add(identity, message, 1, false);
+  for (let sent = 1; sent <= MAX_IN_FLIGHT; sent++) assert.ok(queue.next());
   const given: WeakRef<object>[] = [];
-  for (let identity = WINDOW + 1; identity <= 10_000; identity++) {
+  for (let identity = MAX_IN_FLIGHT + 1; identity <= 10_000; identity++) {
     const { message: own } = queue.add(identity, { ...message }, 1, false);
     assert.equal(queue.next(), null, "all that may be on their way are");
-    if (queue.length <= WINDOW + 10) continue;
+    if (queue.length <= MAX_IN_FLIGHT + 10) continue;
     given.push(new WeakRef(own));
     assert.equal(queue.dropOldest()?.identity, identity - 10);
   }
   assert.ok((await kept(given)) < 2_000);
-  assert.equal(queue.length, WINDOW + 10); // the queue itself was there till now
+  assert.equal(queue.length, MAX_IN_FLIGHT + 10); // the queue itself was there till now
 });
 
 test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]", () => {
-  const queue = new SessionQueue();
+  const queue = new OutboundQueue();
   queue.connect();
   queue.add(0, message, 1, false);
   const held = queue.next()?.packetId;
@@ -91,7 +91,7 @@ test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]",
 });
 
 test("what is acknowledged before a new connection has sent it again is not in flight there", () => {
-  const queue = new SessionQueue();
+  const queue = new OutboundQueue();
   queue.connect();
   for (const identity of [1, 2]) queue.add(identity, message, 1, false);
   const [first, second] = [queue.next(), queue.next()];

@@ -2,18 +2,18 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { DurableStore, type Recovered } from "../../../../../src/broker/store/journaled/journaled-store.js";
-import type { Message } from "../../../../../src/broker/message.js";
+import { JournaledStore, type Recovered } from "../../../../../src/broker/store/journaled/journaled-store.js";
+import type { ApplicationMessage } from "../../../../../src/broker/message.js";
 import type { QoS } from "../../../../../src/events/events.js";
-import { safe, type Store } from "../../../../../src/broker/store/store.js";
+import { durable, type Store } from "../../../../../src/broker/store/store.js";
 import { temporaryFolder } from "../../../../support/processes.js";
 
 const MIB = 1024 * 1024;
 /** Of what is published only to fill files. */
 const LARGE = Buffer.alloc(MIB / 4, "x");
 
-const open = (folder: string): Promise<{ store: DurableStore; recovered: Recovered }> =>
-  DurableStore.open(
+const open = (folder: string): Promise<{ store: JournaledStore; recovered: Recovered }> =>
+  JournaledStore.open(
     { folder, sync: "write" },
     { trouble: error => assert.fail(error ?? undefined), damaged: error => assert.fail(error) },
   );
@@ -23,14 +23,19 @@ function sizeOf(folder: string): number {
   return files.reduce((sum, name) => sum + statSync(path.join(folder, name)).size, 0);
 }
 
-const message = (topic: string, payload: string | Buffer, qos: QoS = 1, retain = false): Message => ({
+const message = (
+  topic: string,
+  payload: string | Buffer,
+  qos: QoS = 1,
+  retain = false,
+): ApplicationMessage => ({
   topic,
   payload,
   qos,
   retain,
 });
 
-const accept = (store: Store, accepted: Message): Promise<void> =>
+const accept = (store: Store, accepted: ApplicationMessage): Promise<void> =>
   new Promise((resolve, reject) =>
     store.accept(accepted, null, (_targets, error) => (error ? reject(error) : resolve())),
   );
@@ -75,9 +80,9 @@ test("what is stored survives that every file it was written to has gone, and is
   store.setWill("hers", message("will", "hers"), "anna");
   store.setWill("graceful", message("will", "not this one"));
   store.clearWill("graceful");
-  store.arrived({ session, packetId: 7 });
-  store.arrived({ session, packetId: 8 });
-  store.completed({ session, packetId: 8 });
+  store.recordInboundQos2({ session, packetId: 7 });
+  store.recordInboundQos2({ session, packetId: 8 });
+  store.releaseInboundQos2({ session, packetId: 8 });
   await accept(store, message("kept", "retained", 1, true));
   await accept(store, message("cleared", "retained", 1, true));
   await accept(store, message("cleared", "", 1, true));
@@ -87,8 +92,8 @@ test("what is stored survives that every file it was written to has gone, and is
   await accept(store, message("a", "for both"));
   store.end(ended);
   session.queue.connect();
-  const sent = session.queue.number();
-  store.numbered(session, sent, () => {});
+  const sent = session.queue.assignPacketIds();
+  store.recordPacketIds(session, sent, () => {});
   store.acknowledged(session, sent[0]?.packetId ?? 0);
   store.released(session, sent[1]?.packetId ?? 0);
   store.acknowledged(session, sent[4]?.packetId ?? 0);
@@ -117,7 +122,7 @@ test("the journal grows with what is stored, and not with what was ever sent", a
     for (let i = 0; i < 100; i++) await accept(store, message("a", LARGE));
     for (const { packetId } of Array.from(session.queue.values())) store.acknowledged(session, packetId ?? 0);
     session.queue.disconnect();
-    await safe(store);
+    await durable(store);
     sizes.push(sizeOf(folder));
   }
   await store.close();
