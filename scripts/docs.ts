@@ -15,7 +15,7 @@ import {
 } from "../src/config/options/option.js";
 import { pubOptions } from "../src/config/options/pub-options.js";
 import { subOptions } from "../src/config/options/sub-options.js";
-import { lessonJsonSchema } from "../src/lessons/lesson-schema.js";
+import { lessonJsonSchema } from "../src/lessons/language/lesson-schema.js";
 import { SIZING_HEAD, sizingRows } from "./docs-sizing.js";
 
 interface Section {

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
 import { usageError } from "../util/errors.js";
-import { loadLesson } from "./load-lesson.js";
-import type { Lesson } from "./lesson-schema.js";
+import { loadLesson } from "./language/load-lesson.js";
+import type { Lesson } from "./language/lesson-schema.js";
 
 /** The names of the lessons in that folder, in teaching order, from its list; each is a file. */
 export const lessonNames = async (folder: string): Promise<string[]> =>

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import * as z from "zod";
 import { usageError } from "../util/errors.js";
 import type { Product } from "../events/events.js";
-import { clause, patternSchema, text } from "./lesson-schema.js";
+import { clause, patternSchema, text } from "./language/lesson-schema.js";
 
 const claim = z.strictObject({
   lesson: text,

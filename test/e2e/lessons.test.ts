@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { isUserError } from "../../src/util/errors.js";
 import { splitLines } from "../../src/util/split-lines.js";
 import { lessonFromFile, lessonNames } from "../../src/lessons/catalogue.js";
-import { loadLesson } from "../../src/lessons/load-lesson.js";
+import { loadLesson } from "../../src/lessons/language/load-lesson.js";
 import {
   command,
   ends,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { withoutPassword } from "../../src/lessons/args-sandbox.js";
+import { withoutPassword } from "../../src/lessons/language/args-sandbox.js";
 import { command, ends, freePort, lwtBroker, type Running, temporaryFolder } from "../support/processes.js";
 import { answering } from "../support/servers.js";
 
@@ -233,7 +233,7 @@ const STRAYS: [run: string, says: RegExp][] = [
 ];
 
 test("a lesson starts only our commands, and its files stay in the run's own folder", async t => {
-  const { loadLesson } = await import("../../src/lessons/load-lesson.js");
+  const { loadLesson } = await import("../../src/lessons/language/load-lesson.js");
   const lesson = (run: string) =>
     `name: stray\ntitle: t\nsteps:\n  - start: A\n    run: ${run}\ncleanup: [[pub-lwt]]\n`;
   for (const [run, says] of STRAYS) {

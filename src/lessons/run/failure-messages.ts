@@ -1,7 +1,7 @@
-import type { ProcessEvent } from "../events/events.js";
-import { at, type Pattern, type Where, whereText } from "./matcher.js";
+import type { ProcessEvent } from "../../events/events.js";
+import { at, type Pattern, type Where, whereText } from "../language/matcher.js";
 import type { Outcome, AwaitedEvent } from "./event-log.js";
-import type { Step, Steps } from "./lesson-schema.js";
+import type { Step, Steps } from "../language/lesson-schema.js";
 
 /** How many of the latest events a failure shows. */
 const SHOWN = 4;

@@ -1,6 +1,6 @@
-import type { CheckEvent, Sink } from "../events/events.js";
-import { type BrokerAddress, parseAddress, urlOf } from "../connection/broker-url.js";
-import { type OutsideBroker, type Place, probeBroker } from "./probe-broker.js";
+import type { CheckEvent, Sink } from "../../events/events.js";
+import { type BrokerAddress, parseAddress, urlOf } from "../../connection/broker-url.js";
+import { type OutsideBroker, type Place, probeBroker } from "../run/probe-broker.js";
 
 /** Seconds that each way has; with the start of a process all are over in ten. */
 const PATIENCE = 8;

@@ -1,5 +1,5 @@
-import type { LessonEvent, Sink } from "../events/events.js";
-import type { Steps } from "./lesson-schema.js";
+import type { LessonEvent, Sink } from "../../events/events.js";
+import type { Steps } from "../language/lesson-schema.js";
 
 /** Who watches a lesson, and may be waited for. */
 export interface LessonPrompts {

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { CheckEvent, Deviation, LessonEvent, ProcessEvent, Product, Sink } from "../events/events.js";
-import type { KnownBrokers, KnownDeviation } from "./known-deviations.js";
-import { NO_PROMPTS } from "./quiz.js";
-import { identifyBroker, type BrokerInfo, type OutsideBroker, reachBroker } from "./probe-broker.js";
-import { type LessonResult, runLesson } from "./run-lesson.js";
-import type { Lesson } from "./lesson-schema.js";
+import type { CheckEvent, Deviation, LessonEvent, ProcessEvent, Product, Sink } from "../../events/events.js";
+import type { KnownBrokers, KnownDeviation } from "../known-deviations.js";
+import { NO_PROMPTS } from "../run/quiz.js";
+import { identifyBroker, type BrokerInfo, type OutsideBroker, reachBroker } from "../run/probe-broker.js";
+import { type LessonResult, runLesson } from "../run/run-lesson.js";
+import type { Lesson } from "../language/lesson-schema.js";
 
 /** Lessons wait more than they work: so many at a time. On one broker each has names of its own. */
 const SIDE_BY_SIDE = 4;

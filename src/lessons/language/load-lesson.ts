@@ -1,6 +1,6 @@
 import { type Document, isNode, LineCounter, parseDocument, visit } from "yaml";
 import type { z } from "zod";
-import { usageError } from "../util/errors.js";
+import { usageError } from "../../util/errors.js";
 import { type Lesson, lessonSchema } from "./lesson-schema.js";
 
 /** A lesson from its YAML. Throws a usage error that names file, line and column. */

@@ -1,6 +1,6 @@
-import { UserError } from "../util/errors.js";
-import type { Product, ProcessEvent } from "../events/events.js";
-import { namesAmongOthers } from "./namespacing.js";
+import { UserError } from "../../util/errors.js";
+import type { Product, ProcessEvent } from "../../events/events.js";
+import { namesAmongOthers } from "../language/namespacing.js";
 import { startProcess } from "./lesson-process.js";
 
 /** A broker that goes on after the lesson, and may serve others too. */

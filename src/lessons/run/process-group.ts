@@ -7,8 +7,8 @@ import {
   startProcess,
   stopOrKill,
 } from "./lesson-process.js";
-import type { Steps } from "./lesson-schema.js";
-import { COMMANDS } from "./constants.js";
+import type { Steps } from "../language/lesson-schema.js";
+import { COMMANDS } from "../language/constants.js";
 
 /** Milliseconds that a process has to stop gracefully, what is in flight included. */
 const PATIENCE = 5_000;

@@ -1,4 +1,4 @@
-import type { LessonEvent, Sink } from "../events/events.js";
+import type { LessonEvent, Sink } from "../../events/events.js";
 import { exitMessage } from "./process-group.js";
 import { exitsWithin, type ProcessSettings, startProcess } from "./lesson-process.js";
 

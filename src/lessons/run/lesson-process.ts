@@ -3,9 +3,9 @@ import { once } from "node:events";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProcessEvent } from "../events/events.js";
-import { splitLines } from "../util/split-lines.js";
-import { type Command, SLIDE_CODE } from "./constants.js";
+import type { ProcessEvent } from "../../events/events.js";
+import { splitLines } from "../../util/split-lines.js";
+import { type Command, SLIDE_CODE } from "../language/constants.js";
 
 /** What is typed to start a process. */
 export interface Invocation {

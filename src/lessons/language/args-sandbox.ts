@@ -1,8 +1,8 @@
 import path from "node:path";
-import { brokerOptions } from "../config/options/broker-options.js";
-import { environmentName, type OptionTable, SHARED_PREFIX } from "../config/options/option.js";
-import { pubOptions } from "../config/options/pub-options.js";
-import { subOptions } from "../config/options/sub-options.js";
+import { brokerOptions } from "../../config/options/broker-options.js";
+import { environmentName, type OptionTable, SHARED_PREFIX } from "../../config/options/option.js";
+import { pubOptions } from "../../config/options/pub-options.js";
+import { subOptions } from "../../config/options/sub-options.js";
 
 const tables: OptionTable[] = [pubOptions, subOptions, brokerOptions];
 /** Options whose value names a file or a folder. */

@@ -1,5 +1,5 @@
-import type { ProcessEvent } from "../events/events.js";
-import { matches, type Pattern } from "./matcher.js";
+import type { ProcessEvent } from "../../events/events.js";
+import { matches, type Pattern } from "../language/matcher.js";
 
 export interface AwaitedEvent {
   from: string;

@@ -1,6 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import * as z from "zod";
-import { EVENT_NAMES } from "../events/events.js";
+import { EVENT_NAMES } from "../../events/events.js";
 import { referenceOf } from "./matcher.js";
 import { pathOutsideRun } from "./args-sandbox.js";
 import { BROKER, COMMANDS, type Command } from "./constants.js";

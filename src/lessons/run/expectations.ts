@@ -1,7 +1,7 @@
-import type { ProcessEvent } from "../events/events.js";
-import { Captures, type Pattern } from "./matcher.js";
+import type { ProcessEvent } from "../../events/events.js";
+import { Captures, type Pattern } from "../language/matcher.js";
 import type { EventLog, AwaitedEvent } from "./event-log.js";
-import type { Steps } from "./lesson-schema.js";
+import type { Steps } from "../language/lesson-schema.js";
 import { insteadOf, outOfTimeMessage } from "./failure-messages.js";
 
 /** What was expected did not come; the message says what came instead. */

@@ -1,4 +1,4 @@
-import { SLIDE_WILL_TOPIC } from "../protocol/topics.js";
+import { SLIDE_WILL_TOPIC } from "../../protocol/topics.js";
 
 /** What `{ns}` and so on stand for in a lesson's texts. */
 export interface LessonNames {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ProcessEvent } from "../events/events.js";
+import type { ProcessEvent } from "../../events/events.js";
 
 type Scalar = string | number | boolean | null;
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { ProcessEvent } from "../events/events.js";
+import type { ProcessEvent } from "../../events/events.js";
 
 /** Milliseconds that an event is held back for earlier ones; seen between two pipes: 1 to 5. */
 const HOLD = 20;

@@ -10,23 +10,29 @@ import {
   type ProcessEvent,
   type Product,
   type Sink,
-} from "../events/events.js";
-import { type BrokerAddress, parseAddress } from "../connection/broker-url.js";
-import { isUserError } from "../util/errors.js";
-import { LinkProxy } from "../link/link-proxy.js";
+} from "../../events/events.js";
+import { type BrokerAddress, parseAddress } from "../../connection/broker-url.js";
+import { isUserError } from "../../util/errors.js";
+import { LinkProxy } from "../../link/link-proxy.js";
 import { ProcessGroup } from "./process-group.js";
 import { EventOrderer } from "./event-orderer.js";
 import { cleanUp } from "./cleanup.js";
-import type { KnownBrokers, KnownDeviation } from "./known-deviations.js";
+import type { KnownBrokers, KnownDeviation } from "../known-deviations.js";
 import { Expectations, ExpectationError } from "./expectations.js";
 import { EventLog } from "./event-log.js";
-import { type LessonNames, NAMES_ALONE, substituteNames, namesAmongOthers, ownNames } from "./namespacing.js";
+import {
+  type LessonNames,
+  NAMES_ALONE,
+  substituteNames,
+  namesAmongOthers,
+  ownNames,
+} from "../language/namespacing.js";
 import { pythonWithPaho } from "./find-python.js";
 import { type LessonPrompts, Quiz } from "./quiz.js";
-import { withoutPassword } from "./args-sandbox.js";
+import { withoutPassword } from "../language/args-sandbox.js";
 import type { Invocation, ProcessSettings } from "./lesson-process.js";
-import type { Lesson, Step, Steps } from "./lesson-schema.js";
-import { BROKER, COMMANDS, SLIDE_CODE } from "./constants.js";
+import type { Lesson, Step, Steps } from "../language/lesson-schema.js";
+import { BROKER, COMMANDS, SLIDE_CODE } from "../language/constants.js";
 import {
   brokersOf,
   identifyBroker,
