@@ -1,7 +1,7 @@
 import type { MqttClient } from "mqtt";
 import type { FailCause } from "../events/events.js";
 import type { SendPacket } from "./message-receiver.js";
-import { resetSocket } from "./reset-socket.js";
+import { resetSocket } from "../util/reset-socket.js";
 import type { Transport } from "./transport.js";
 
 /** The ways to lose a connection on purpose, below MQTT: each leaves the broker with a will to publish. */

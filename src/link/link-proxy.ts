@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
 import { type BrokerAddress, urlOf } from "../connection/broker-url.js";
-import { resetSocket } from "../connection/reset-socket.js";
+import { resetSocket } from "../util/reset-socket.js";
 
 const LOOPBACK = "127.0.0.1";
 

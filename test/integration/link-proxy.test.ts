@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { resetSocket } from "../../src/connection/reset-socket.js";
+import { resetSocket } from "../../src/util/reset-socket.js";
 import { LinkProxy } from "../../src/link/link-proxy.js";
 import { Seen } from "../support/raw-client.js";
 import { tcpServer } from "../support/servers.js";
