@@ -1,9 +1,8 @@
-import { type Connection, connect } from "../connection/connect.js";
+import { type Connection, type ConnectionHooks, connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js";
 import type { ClientEvent, QoS, Sink } from "../events/events.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
 import { MAX_MACHINES, SequenceTally } from "../domain/sequence-tally.js";
-import { topicMatches } from "../protocol/topics.js";
 import { aborted, type RunContext, patienceOf, pause } from "./run-context.js";
 import { forgetSession } from "./forget-session.js";
 import { warnLeftovers } from "./leftover-warning.js";
@@ -21,6 +20,8 @@ export const runSubscriber = (
     ? forgetSession(settings.connection, [], sink, control)
     : new Subscriber(settings, sink, control).run();
 
+type MessageEvent = Extract<ClientEvent, { event: "message" }>;
+
 class Subscriber {
   readonly #tally = new SequenceTally();
   /** Aborted when --count or --until has been reached. */
@@ -32,6 +33,8 @@ class Subscriber {
   #accepted = 0;
   #counted = 0;
   #failure: unknown = null;
+  /** The last message matches a filter of this run; its `status` event comes next. */
+  #isAsked = false;
 
   constructor(
     private readonly settings: SubSettings,
@@ -67,11 +70,9 @@ class Subscriber {
   }
 
   async #follow(): Promise<ExitCode> {
-    const { mode, count, until, holdAcks } = this.settings;
+    const { mode, count, until } = this.settings;
     const { stop } = this.control;
-    const accept = (topic: string) => this.#accept(topic);
-    const hooks = { accept, acknowledge: !holdAcks, signal: stop };
-    const connection = await connect(this.settings.connection, this.#hear, hooks);
+    const connection = await connect(this.settings.connection, this.#hear, this.#hooks());
     this.#connection = connection;
     this.#subscribe(connection);
     const lost = connection.closed;
@@ -85,6 +86,16 @@ class Subscriber {
     if (mode !== "follow") return this.#subscribed.signal.aborted ? ExitCode.done : ExitCode.failed;
     const reached = until === null ? count === null || this.#counted >= count : this.#untilReached;
     return reached ? ExitCode.done : ExitCode.failed;
+  }
+
+  #hooks(): ConnectionHooks {
+    return {
+      filters: this.settings.filters,
+      accept: (_, isAsked) => this.#accept(isAsked),
+      onMessage: (message, isAsked) => this.#count(message, isAsked),
+      acknowledge: !this.settings.holdAcks,
+      signal: this.control.stop,
+    };
   }
 
   /** At each connection: a stored session keeps filters, but which ones is not ours to see. */
@@ -118,19 +129,18 @@ class Subscriber {
   }
 
   /** Asked at each PUBLISH, before it is acknowledged: what is beyond --count is left for the next connection. */
-  #accept(topic: string): boolean {
-    const { mode, count, filters } = this.settings;
+  #accept(isAsked: boolean): boolean {
+    const { mode, count } = this.settings;
     if (mode === "subscribe-only" || this.#reached.signal.aborted) return false;
     if (count === null) return true;
     if (this.#accepted >= count) return false;
-    if (matchesAny(filters, topic)) this.#accepted += 1;
+    if (isAsked) this.#accepted += 1;
     return true;
   }
 
   readonly #hear: Sink<ClientEvent> = event => {
-    if (event.event === "message" && this.settings.mode === "retained" && !event.retain) return undefined;
+    if (event.event === "message" && !this.#isShown(event)) return undefined;
     const taken = this.sink(event);
-    if (event.event === "message") this.#count(event);
     if (event.event === "status" && this.#isAwaited(event)) {
       this.#untilReached = true;
       this.#reached.abort();
@@ -144,14 +154,20 @@ class Subscriber {
   };
 
   /** A status of the kind that --until waits for: new, and of a machine that this run asked for. */
-  #isAwaited({ state, machine, topic, delivery }: Extract<ClientEvent, { event: "status" }>): boolean {
-    const { until, machine: asked, filters } = this.settings;
+  #isAwaited({ state, machine, delivery }: Extract<ClientEvent, { event: "status" }>): boolean {
+    const { until, machine: asked } = this.settings;
     const isNew = delivery === "live" || delivery === "queued";
-    return state === until && isNew && (asked === null || asked === machine) && matchesAny(filters, topic);
+    return state === until && isNew && (asked === null || asked === machine) && this.#isAsked;
   }
 
-  #count(message: Extract<ClientEvent, { event: "message" }>): void {
-    const { count, filters, holdAcks } = this.settings;
+  #isShown({ retain }: MessageEvent): boolean {
+    return this.settings.mode !== "retained" || retain;
+  }
+
+  #count(message: MessageEvent, isAsked: boolean): void {
+    const { count, holdAcks } = this.settings;
+    this.#isAsked = isAsked;
+    if (!this.#isShown(message)) return;
     this.#quietSince = performance.now();
     if (this.#tally.count(message, holdAcks && message.qos > 0))
       this.sink({
@@ -160,7 +176,7 @@ class Subscriber {
         message: `two runs of pub-lwt take turns under the name ${message.machine ?? message.topic}.`,
         hint: "Each machine needs a name of its own: pub-lwt --machine NAME.",
       });
-    if (count === null || !matchesAny(filters, message.topic)) return;
+    if (count === null || !isAsked) return;
     this.#counted += 1;
     if (this.#counted >= count) this.#reached.abort();
   }
@@ -173,5 +189,3 @@ class Subscriber {
       await pause(left, this.control.stop);
   }
 }
-
-const matchesAny = (filters: string[], topic: string) => filters.some(filter => topicMatches(filter, topic));

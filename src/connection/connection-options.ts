@@ -1,4 +1,4 @@
-import type { ProtocolVersion, Will } from "../events/events.js";
+import type { ClientEvent, ProtocolVersion, Will } from "../events/events.js";
 import type { Outbox } from "./outbox-publisher.js";
 
 /** Of a connection over TLS; texts are in PEM form. */
@@ -80,11 +80,16 @@ export const willDelayOf = (settings: Kept & Pick<Required<ConnectionSettings>, 
   Math.min(settings.willDelay, sessionExpiryOf(settings) ?? 0);
 
 export interface ConnectionHooks {
+  /** Filters that the caller subscribes to once it is connected: a resumed session delivers before that. */
+  filters?: readonly string[];
   /**
-   * Asked at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
+   * Called at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
    * at QoS 1 and 2 it comes again in the session's next connection.
+   * @param isAsked it matches a filter of this run, not only one that the session has stored
    */
-  accept?(topic: string): boolean;
+  accept?(topic: string, isAsked: boolean): boolean;
+  /** Called with each message after the sink. */
+  onMessage?(message: Extract<ClientEvent, { event: "message" }>, isAsked: boolean): void;
   /** False: what is accepted is shown, and never acknowledged. Default true. */
   acknowledge?: boolean;
   /** Aborted: no further attempts to connect. */

@@ -124,8 +124,7 @@ export class Connection {
     });
     this.#publications = new PublishQueue(this.#client, identifiers, sink, this.#limits, this.#saidIn);
     this.#inbox = new MessageReceiver(this.#client, sink, settings.namespace, {
-      accept: topic => hooks.accept?.(topic) ?? true,
-      acknowledge: hooks.acknowledge ?? true,
+      ...hooks,
       tooMuch: () =>
         this.#endFor(
           new ProtocolError(`over ${MAX_UNRELEASED_BYTES} bytes of messages at QoS 2 without their PUBREL`),

@@ -11,6 +11,8 @@ import type { ConnectionHooks } from "./connection-options.js";
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
 interface Arrived {
   accepted: boolean;
+  /** It matches a filter of this run. */
+  asked: boolean;
   drained: boolean;
   /** That are kept for it, about. */
   bytes: number;
@@ -21,7 +23,7 @@ export const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
 /** Bytes that one takes beside its topic and its payload, about. */
 const OVERHEAD = 1000;
 
-interface InboxHooks extends Required<Pick<ConnectionHooks, "accept" | "acknowledge">> {
+interface InboxHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge" | "onMessage"> {
   /** More than that is kept. */
   tooMuch(): void;
 }
@@ -46,13 +48,13 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  */
 export class MessageReceiver {
   /** The filters of this run: a stored session may have more, of earlier runs. */
-  readonly filters = new Set<string>();
+  readonly filters: Set<string>;
   readonly #send: SendPacket;
   #drain: DrainDetector;
   #sessionPresent = false;
   #connectedAt = 0;
   #accepting = true;
-  #arrived: Arrived = { accepted: true, drained: true, bytes: 0 };
+  #arrived: Arrived = { accepted: true, asked: true, drained: true, bytes: 0 };
   readonly #awaitingRelease = new Map<number, Arrived>();
   /** Bytes that are kept for them. */
   #unreleased = 0;
@@ -68,6 +70,7 @@ export class MessageReceiver {
     private readonly namespace: string,
     private readonly hooks: InboxHooks,
   ) {
+    this.filters = new Set(hooks.filters);
     this.#drain = new DrainDetector(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
     const send = (client["_sendPacket"] as SendPacket).bind(client);
@@ -113,7 +116,7 @@ export class MessageReceiver {
   /** A message that is too large to be taken: kept back, it would come again in each connection. */
   leaveOut({ topic, qos, packetId, bytes }: OversizedPublish): void {
     if (!this.#accepting) return;
-    if (packetId !== null && this.hooks.acknowledge)
+    if (packetId !== null && this.#acknowledges)
       this.#send({ cmd: qos === 1 ? "puback" : "pubrec", messageId: packetId });
     this.#drain.publish(0);
     const shown = topic.length > LONGEST_SHOWN ? `${topic.slice(0, LONGEST_SHOWN)}…` : topic;
@@ -147,14 +150,16 @@ export class MessageReceiver {
 
   #arrive(packet: IPublishPacket): void {
     const { topic, qos, messageId, dup, payload } = packet;
-    const { accept, acknowledge } = this.hooks;
+    const acknowledge = this.#acknowledges;
     this.#lastArrival = performance.now();
     const again = qos === 2 && dup && this.#awaitingRelease.has(messageId ?? 0);
     this.#drain.publish(again || !acknowledge ? 0 : qos);
     if (again) return;
-    const accepted = this.#accepting && accept(topic);
+    const asked = this.#asked(topic);
+    const accepted = this.#accepting && (this.hooks.accept?.(topic, asked) ?? true);
     this.#arrived = {
       accepted,
+      asked,
       drained: this.#drain.drained,
       bytes: topic.length + payload.length + OVERHEAD,
     };
@@ -162,7 +167,7 @@ export class MessageReceiver {
     if (!accepted || !acknowledge) {
       this.#notAcknowledged.add(messageId);
       // Without PUBREC there is no PUBREL, at which mqtt.js would hand it over.
-      if (accepted && qos === 2) void this.#show(packet, this.#drain.drained);
+      if (accepted && qos === 2) void this.#show(packet, this.#arrived);
     } else {
       this.#notAcknowledged.delete(messageId);
       if (qos === 2) this.#keep(messageId, this.#arrived);
@@ -199,13 +204,13 @@ export class MessageReceiver {
       }
       if (this.#isIdle()) this.#whenIdle?.();
     };
-    const waits = this.#show(packet, arrived.drained);
+    const waits = this.#show(packet, arrived);
     if (waits.length === 0) taken();
     else void Promise.all(waits).then(taken, taken);
   }
 
   /** Emits the `message`, and the `status` if it is one; returns what the sink wants to be waited for. */
-  #show(packet: IPublishPacket, drained: boolean): Promise<void>[] {
+  #show(packet: IPublishPacket, { asked, drained }: Arrived): Promise<void>[] {
     const { topic, qos, retain, dup, messageId = null } = packet;
     const { payload, payloadBase64 } = textOf(packet.payload);
     const { run, seq, sentAt } = readingId(payload ?? "");
@@ -217,30 +222,34 @@ export class MessageReceiver {
       drained,
       connectedAt: this.#connectedAt,
       sentAt,
-      asked: this.#asked(topic),
+      asked,
     });
     const machine = machineOf(topic, this.namespace);
-    const shown: (void | Promise<void>)[] = [
-      this.sink({
-        event: "message",
-        topic,
-        payload,
-        payloadBase64,
-        qos,
-        retain,
-        dup,
-        packetId: qos === 0 ? null : messageId,
-        delivery,
-        evidence,
-        machine,
-        run,
-        seq,
-      }),
-    ];
+    const message = {
+      event: "message",
+      topic,
+      payload,
+      payloadBase64,
+      qos,
+      retain,
+      dup,
+      packetId: qos === 0 ? null : messageId,
+      delivery,
+      evidence,
+      machine,
+      run,
+      seq,
+    } as const;
+    const shown: (void | Promise<void>)[] = [this.sink(message)];
+    this.hooks.onMessage?.(message, asked);
     const status = payload === null ? null : machineStateOf(topic, payload, this.namespace);
     if (status && payload !== null)
       shown.push(this.sink({ event: "status", ...status, topic, payload, delivery }));
     return shown.filter(wait => wait !== undefined);
+  }
+
+  get #acknowledges(): boolean {
+    return this.hooks.acknowledge ?? true;
   }
 
   #asked(topic: string): boolean {

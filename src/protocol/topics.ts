@@ -44,7 +44,7 @@ export function topicFilterProblem(filter: string): string | null {
 
 /** Whether a topic name matches a filter (MQTT 3.1.1, 4.7): `#` also matches its parent, wildcards never `$` topics. */
 export function topicMatches(filter: string, topic: string): boolean {
-  if (filter === topic) return true; // most often, and asked three times of each message that sub-lwt gets
+  if (filter === topic) return true; // most often
   if (topic.startsWith("$") && /^[+#]/.test(filter)) return false; // [MQTT-4.7.2-1]
   const wanted = filter.split("/");
   const levels = topic.split("/");
