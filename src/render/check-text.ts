@@ -5,6 +5,7 @@ import type { Theme } from "./theme.js";
 import type { LiveLine, Rendered, Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
 import { formatDiagnostic } from "./diagnostic-text.js";
+import { skipReasonText } from "./skip-text.js";
 
 type ToldAs<Name extends CheckEvent["event"]> = Extract<CheckEvent, { event: Name }>;
 type Checked = ToldAs<"checked">;
@@ -117,10 +118,10 @@ function rows(checked: Checked, paint: Theme, width: number): string[] {
 export function remark({ clauses, skipped, notObserved }: Checked): string {
   const held = clauses.map(clause => escapeText(clause.replaceAll(/[[\]]|MQTT-/g, ""))).join(" ");
   const missing = notObserved > 0 ? `(${plural(notObserved, "claim")} not observed)` : "";
-  return [skipped === null ? "" : skippedText(skipped), held, missing].filter(text => text !== "").join(" ");
+  return [skipped === null ? "" : skipReasonText(skipped), held, missing]
+    .filter(text => text !== "")
+    .join(" ");
 }
-
-const skippedText = (skipped: string) => skipped.replace(/^skipped, as /, "");
 
 function deviationLines(deviation: Deviation, style: (text: string) => string, width: number): string[] {
   const { what, clause, instead, reason, mandatory } = deviation;

@@ -2,6 +2,7 @@ import type { LessonEvent, ProcessEvent, Timed } from "../events/events.js";
 import { sequenceDiagram } from "./sequence-diagram/sequence-diagram.js";
 import { brokerOf } from "./sequence-diagram/diagram-rows.js";
 import { escaped } from "./markdown.js";
+import { skippedText } from "./skip-text.js";
 import { plainTheme } from "./theme.js";
 import { DEFAULT_WIDTH } from "./screen.js";
 
@@ -76,7 +77,7 @@ export class Transcript {
       this.#endStep();
       const counts = { held, failed, differing: deviations, "not observed": notObserved };
       const told = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
-      const verdict = skipped === null ? (passed ? "Passed" : "Failed") : escaped(skipped);
+      const verdict = skipped === null ? (passed ? "Passed" : "Failed") : escaped(skippedText(skipped));
       const score = guessed > 0 ? `; predictions: ${right} of ${guessed} right` : "";
       this.#lines.push(`**${verdict}.** Claims ${told.join(", ")}${score}.`);
     },

@@ -1,6 +1,6 @@
 import { closest } from "fastest-levenshtein";
 import * as z from "zod";
-import { EVENT_NAMES } from "../../events/events.js";
+import { EXPECTABLE_EVENTS } from "../../events/expectable-events.js";
 import { referenceOf } from "./matcher.js";
 import { pathOutsideRun } from "./args-sandbox.js";
 import { BROKER, COMMANDS, type Command } from "./constants.js";
@@ -19,10 +19,10 @@ const processName = text.regex(
   /^[A-Za-z][\w-]{0,13}$/,
   "a process's name is a letter and up to 13 letters, digits, - or _",
 );
-const eventName = z.enum(EVENT_NAMES, {
+const eventName = z.enum(EXPECTABLE_EVENTS, {
   error: ({ input }) =>
     typeof input === "string"
-      ? `there is no event ${input}; did you mean ${closest(input, EVENT_NAMES)}?`
+      ? `there is no event ${input}; did you mean ${closest(input, EXPECTABLE_EVENTS)}?`
       : undefined,
 });
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()], {

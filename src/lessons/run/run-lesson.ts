@@ -1,16 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import {
-  type LessonEvent,
-  NO_CABLE,
-  NO_MQTT_5,
-  NO_OTHER_BROKER,
-  NOT_ITS_BROKER,
-  type ProcessEvent,
-  type Product,
-  type Sink,
-} from "../../events/events.js";
+import type { LessonEvent, ProcessEvent, Product, Sink } from "../../events/events.js";
 import { type BrokerAddress, parseAddress } from "../../connection/broker-url.js";
 import { isUserError } from "../../util/errors.js";
 import { LinkProxy } from "../../link/link-proxy.js";
@@ -137,8 +128,8 @@ class Run {
   async play(): Promise<void> {
     const { signal, outside, onDisk } = this.#settings;
     const has = (kind: Step["kind"]) => this.#lesson.steps.some(step => step.kind === kind);
-    if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip(NOT_ITS_BROKER);
-    if (has("failover") && brokersOf(outside).length < 2) return this.#skip(NO_OTHER_BROKER);
+    if (outside && this.#lesson.steps.some(endsOrStartsBroker)) return this.#skip("needs-own-broker");
+    if (has("failover") && brokersOf(outside).length < 2) return this.#skip("needs-broker-list");
     const leave = () => this.#over.abort(new Error("the lesson was left"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
@@ -146,10 +137,10 @@ class Run {
     if (this.#lesson.steps.some(speaksMqtt5)) {
       // The broker answers, as was just seen: if not to this, it does not speak it.
       const isSpoken = outside !== null && (await succeeds(reachBroker(outside, this.#place, MQTT_5)));
-      if (!isSpoken) return this.#skip(NO_MQTT_5);
+      if (!isSpoken) return this.#skip("needs-mqtt5");
     }
     const wired = has("failover") ? brokersOf(outside) : has("cut") ? [this.#reached] : [];
-    if (wired.some(url => /^(mqtts|wss):/.test(url))) return this.#skip(NO_CABLE);
+    if (wired.some(url => /^(mqtts|wss):/.test(url))) return this.#skip("needs-plain-tcp");
     this.#begun = true;
     await this.#sink(lessonEvent(this.#lesson, outside?.broker));
     await this.#findPython();
@@ -391,22 +382,22 @@ async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
 
 const WITHOUT = "Run the lesson without --broker.";
 const SKIPPED = {
-  [NOT_ITS_BROKER]: {
+  "needs-own-broker": {
     code: "not-our-broker",
     message: "the broker is not the lesson's own to end and start again.",
     hint: WITHOUT,
   },
-  [NO_CABLE]: {
+  "needs-plain-tcp": {
     code: "no-cable",
     message: "what plays the cable has not the name that is in the certificate of a broker over TLS.",
     hint: WITHOUT,
   },
-  [NO_OTHER_BROKER]: {
+  "needs-broker-list": {
     code: "no-other-broker",
     message: "the lesson is about brokers that take each other's place, and there is one.",
     hint: "Run it on several that share sessions, such as a cluster: --broker a,b,c",
   },
-  [NO_MQTT_5]: {
+  "needs-mqtt5": {
     code: "no-mqtt-5",
     message: "the lesson is about MQTT 5, and this broker does not speak it.",
     hint: "Run it on one that does, such as Mosquitto 2: --broker HOST",

@@ -7,6 +7,7 @@ import type { Theme } from "../theme.js";
 import type { LiveLine, Rendered, Renderer } from "../renderer.js";
 import type { Screen } from "../screen.js";
 import { formatDiagnostic } from "../diagnostic-text.js";
+import { skippedText } from "../skip-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
@@ -179,7 +180,7 @@ class Story {
     const claims = `${held} ${held === 1 ? "claim" : "claims"} held`;
     const inLines = (text: string) => fold(text, this.#width);
     const early = skipped === "interrupted" ? " before its end" : "";
-    if (skipped !== null) return notice(inLines(`${name}: ${escapeText(skipped)}${early}; ${claims}`));
+    if (skipped !== null) return notice(inLines(`${name}: ${skippedText(skipped)}${early}; ${claims}`));
     const more = [
       deviations > 0 ? `, ${deviations} ${deviations === 1 ? "differs" : "differ"} here` : "",
       notObserved > 0 ? `, ${notObserved} not observed here` : "",

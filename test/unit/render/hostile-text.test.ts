@@ -24,7 +24,6 @@ import type {
   SentSummary,
   Timed,
 } from "../../../src/events/events.js";
-import { NO_CABLE, NO_MQTT_5, NO_OTHER_BROKER, NOT_ITS_BROKER } from "../../../src/events/events.js";
 import { LIMITS } from "../../../src/broker/limits/limits.js";
 import { pubOptions } from "../../../src/config/options/pub-options.js";
 import { subOptions } from "../../../src/config/options/sub-options.js";
@@ -345,10 +344,10 @@ const brokerShapes: Shapes<BrokerEvent> = {
 
 const skipped = fc.constantFrom<Extract<LessonEvent, { event: "result" }>["skipped"]>(
   "interrupted",
-  NOT_ITS_BROKER,
-  NO_CABLE,
-  NO_OTHER_BROKER,
-  NO_MQTT_5,
+  "needs-own-broker",
+  "needs-plain-tcp",
+  "needs-broker-list",
+  "needs-mqtt5",
   null,
 );
 const lessonShapes: Shapes<LessonEvent> = {
@@ -683,6 +682,8 @@ const through: Record<string, string> = {
   inOrder: "lwt-demo check",
   remark: "lwt-demo check",
   verdictText: "lwt-demo check",
+  skipReasonText: "lwt-demo check",
+  skippedText: "lwt-demo",
   whoText: "lwt-demo check",
   tableText: "sub-lwt --table",
   machineTable: "sub-lwt --table",

@@ -1,0 +1,20 @@
+export type QoS = 0 | 1 | 2;
+
+/** The versions that the clients speak. MQTT 5 only on request. */
+export type ProtocolVersion = "3.1.1" | "5";
+
+/** A broker program, as `mosquitto` and `2.0.11`. */
+export interface Product {
+  name: string;
+  version: string;
+}
+
+/** Events that clients, broker, lessons and checks all emit. */
+interface SharedEvents {
+  warning: { code: string; message: string; hint: string };
+  error: { code: string; message: string; hint: string };
+}
+export type SharedEvent = EventsOf<SharedEvents>;
+
+/** The union of the events in a table of their fields by name. */
+export type EventsOf<Table> = { [Name in keyof Table]: { event: Name } & Table[Name] }[keyof Table];

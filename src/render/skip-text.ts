@@ -1,0 +1,15 @@
+import type { SkipReason } from "../events/events.js";
+
+const reasons: Record<Exclude<SkipReason, "interrupted">, string> = {
+  "needs-own-broker": "its broker has to be its own",
+  "needs-plain-tcp": "it can't cut a cable on the way to a broker over TLS",
+  "needs-broker-list": "it needs brokers that share sessions: --broker a,b,c",
+  "needs-mqtt5": "its broker does not speak MQTT 5",
+};
+
+/** The reason alone, for a table whose result column already says "skipped". */
+export const skipReasonText = (skipped: SkipReason): string =>
+  skipped === "interrupted" ? skipped : reasons[skipped];
+
+export const skippedText = (skipped: SkipReason): string =>
+  skipped === "interrupted" ? skipped : `skipped, as ${reasons[skipped]}`;
