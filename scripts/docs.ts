@@ -86,9 +86,9 @@ function table({ title, prefix, options }: Section): string {
 
 /** The README's table of what the broker allows only so much of. */
 export function limitTable(): string {
-  const rows = Object.entries(LIMITS).map(([name, { default: most, outcome, event, because }]) => [
+  const rows = Object.entries(LIMITS).map(([name, { default: max, outcome, event, because }]) => [
     `\`${name}\``,
-    pastLimit({ name: name as LimitName, most }),
+    pastLimit({ name: name as LimitName, max }),
     outcome,
     `\`${event}\``,
     because,

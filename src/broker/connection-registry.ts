@@ -38,7 +38,7 @@ import { PartialPackets } from "./limits/partial-packets.js";
 import { SlowConsumers } from "./limits/slow-consumers.js";
 import { WillQuota } from "./limits/will-quota.js";
 
-const NO_ROOM = { name: "disk", most: null } as const;
+const NO_ROOM = { name: "disk", max: null } as const;
 
 /** Every connection of the broker; turns what aedes' hooks and events say into our events. */
 export class ConnectionRegistry {
@@ -148,7 +148,7 @@ export class ConnectionRegistry {
 
   /** Nor agreed in time on what lies under it. */
   late(socket: Socket): void {
-    const limit = { name: "connect-seconds", most: this.#limits["connect-seconds"] } as const;
+    const limit = { name: "connect-seconds", max: this.#limits["connect-seconds"] } as const;
     this.refused(socket, pastLimit(limit), limit);
   }
 
@@ -261,9 +261,9 @@ export class ConnectionRegistry {
         if (limit) connection.reaches(limit);
         done(Object.assign(error, { returnCode }), null);
       };
-      const most = this.#limits["client-id-bytes"];
-      if (Buffer.byteLength(client.id) > most)
-        return refuse(new LimitError({ name: "client-id-bytes", most }), ReturnCode.identifierRejected);
+      const max = this.#limits["client-id-bytes"];
+      if (Buffer.byteLength(client.id) > max)
+        return refuse(new LimitError({ name: "client-id-bytes", max }), ReturnCode.identifierRejected);
       this.#logIn(client, connection, username, password)
         .then(() => this.#accept(client, connection, () => done(null, true)))
         .catch((error: Error) => {
@@ -397,7 +397,7 @@ export class ConnectionRegistry {
   /** A WebSocket's frame that is too large for any packet is one of the limits' errors too. */
   #named(error: NodeJS.ErrnoException): Error {
     if (error.code !== "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return error;
-    return new LimitError({ name: "packet-bytes", most: this.#limits["packet-bytes"] }, { cause: error });
+    return new LimitError({ name: "packet-bytes", max: this.#limits["packet-bytes"] }, { cause: error });
   }
 
   /** aedes' events: what it has done. */

@@ -83,13 +83,13 @@ export class FleetFailure implements FailureBarrier {
 
   #tell({ came, will, marker, interrupted }: WillVerdict, connected: FailingMachine[]): ExitCode {
     const { cause, sink } = this;
-    const due = connected.length;
+    const machines = connected.length;
     const watched = this.#witness?.broker ?? "";
-    const unseen = came.length < due && connected.some(({ broker }) => !isSameBroker(broker, watched));
+    const unseen = came.length < machines && connected.some(({ broker }) => !isSameBroker(broker, watched));
     const within = (share: number) => came[Math.ceil(share * came.length) - 1] ?? null;
     const times = { p50: within(0.5), p99: within(0.99), last: within(1) };
     if (interrupted) sink(WITNESS_INTERRUPTED);
-    sink({ event: "wills-witnessed", cause, due, came: came.length, ...times });
+    sink({ event: "wills-witnessed", cause, machines, wills: came.length, ...times });
     const asItShould = cause === "graceful" ? marker && came.length === 0 : will;
     if (unseen) sink(witnessElsewhere(watched));
     return asItShould && !unseen ? ExitCode.done : ExitCode.failed;

@@ -212,7 +212,7 @@ class Fleet {
       sent: this.#sent,
       acknowledged: this.#acknowledged,
       failed: this.#failed,
-      untold: this.#troubles - this.#told.size,
+      unreported: this.#troubles - this.#told.size,
       perSecond: Math.round((1000 * (reached - this.#looked.reached)) / Math.max(1, now - this.#looked.at)),
       p50: within(50),
       p99: within(99),

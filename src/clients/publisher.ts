@@ -282,7 +282,7 @@ class Publisher {
       acknowledged,
       notAcknowledged: qos === 0 ? 0 : sent - acknowledged,
       fromOutbox: this.#outbox && this.#earlier.sent,
-      kept: this.#outbox && this.#outbox.waiting.size,
+      inOutbox: this.#outbox && this.#outbox.waiting.size,
     };
     this.sink({ event: "summary", machines: [summary] });
   }

@@ -58,12 +58,12 @@ class Subscriber {
   }
 
   #sum(): void {
-    const { untold } = this.#tally;
-    if (untold > 0)
+    const { untrackedMessages } = this.#tally;
+    if (untrackedMessages > 0)
       this.sink({
         event: "warning",
         code: "too-many-machines",
-        message: `${untold} messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart.`,
+        message: `${untrackedMessages} messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart.`,
         hint: "Ask for fewer: --machine NAME, or --topic FILTER.",
       });
     this.sink({ event: "summary", machines: this.#tally.summary() });

@@ -187,7 +187,7 @@ export class OutboxPublisher extends InFlightStore {
   #tellKept({ topic, payload: bytes, qos }: OutboxMessage): void {
     const payload = bytes.toString();
     const { run, seq } = readingId(payload);
-    this.sink({ event: "kept", topic, payload, qos, run, seq });
+    this.sink({ event: "outbox-stored", topic, payload, qos, run, seq });
   }
 
   #sendMore(): void {

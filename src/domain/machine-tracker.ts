@@ -26,7 +26,7 @@ export class MachineTracker {
   /** Of all machines, and of other topics. */
   messages = 0;
   /** Messages of machines that there was no room for. */
-  untold = 0;
+  untrackedMessages = 0;
   readonly #machines = new Map<string, TrackedMachine>();
   readonly #room = new GapBudget();
   /** In the order of their names, as far as they have been sorted. */
@@ -54,7 +54,7 @@ export class MachineTracker {
     const at = Date.parse(message.time);
     const machine = this.#machine(message.machine, at);
     if (!machine) {
-      this.untold += 1;
+      this.untrackedMessages += 1;
       return;
     }
     machine.tally.count(message);

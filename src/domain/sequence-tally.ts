@@ -45,7 +45,7 @@ export interface TallyResult {
  */
 export class SequenceTally {
   /** Messages of machines that there was no room for. */
-  untold = 0;
+  untrackedMessages = 0;
   readonly #machines = new Map<string | null, MachineTally>();
   readonly #room = new GapBudget();
 
@@ -57,7 +57,7 @@ export class SequenceTally {
     const known = this.#machines.get(message.machine);
     if (known) return known.count(message, held);
     if (!hasRoomFor(this.#machines, message.machine)) {
-      this.untold += 1;
+      this.untrackedMessages += 1;
       return false;
     }
     const machine = new MachineTally(this.#room);

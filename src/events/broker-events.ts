@@ -111,9 +111,9 @@ export type LimitName =
 
 /** A limit that was exceeded, and its value in the unit of its name. */
 export type ReachedLimit =
-  | { name: LimitName; most: number }
+  | { name: LimitName; max: number }
   /** With --data: the disk is full. */
-  | { name: "disk"; most: null };
+  | { name: "disk"; max: null };
 
 /** What a broker holds. Each list is limited in length; `totals` has the real counts. */
 export interface BrokerStatus {

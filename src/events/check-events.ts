@@ -41,9 +41,9 @@ interface CheckEvents {
     skipped: number;
     /** Mandatory claims that did not hold, and those among them that are known of this product. */
     broken: number;
-    brokenAsKnown: number;
+    knownBroken: number;
     /** Claims that held, although this product is known not to fulfil them. */
-    keptAfterAll: { lesson: string; what: string }[];
+    unexpectedlyHeld: { lesson: string; what: string }[];
     interrupted: boolean;
     seconds: number;
   };

@@ -67,7 +67,7 @@ interface ClientEvents {
     delivery: Delivery;
   };
   /** With --outbox: the message is stored there while no connection can send it. `published` follows with one. */
-  kept: { topic: string; payload: string; qos: QoS; run: string | null; seq: number | null };
+  "outbox-stored": { topic: string; payload: string; qos: QoS; run: string | null; seq: number | null };
   /** With --outbox: how many messages of earlier runs the folder holds. They are sent first. */
   "outbox-opened": { folder: string; messages: number };
   /** With --machines, every second. */
@@ -80,7 +80,7 @@ interface ClientEvents {
     /** Machines that have given up. */
     failed: number;
     /** Warnings and errors that were only counted. */
-    untold: number;
+    unreported: number;
     /** Readings acknowledged, or at QoS 0 sent, in the last second. */
     perSecond: number;
     /** Milliseconds to an acknowledgment, by percentile; null without one. */
@@ -102,8 +102,8 @@ interface ClientEvents {
   /** With --machines. */
   "wills-witnessed": {
     cause: FailCause;
-    due: number;
-    came: number;
+    machines: number;
+    wills: number;
     /** Milliseconds from `failing` to a will, by percentile, and to the last; null without a will. */
     p50: number | null;
     p99: number | null;
@@ -184,7 +184,7 @@ export interface SentSummary {
   /** With --outbox: how many of the sent messages an earlier run had stored there. */
   fromOutbox: number | null;
   /** With --outbox: how many messages it holds now, sent or not. */
-  kept: number | null;
+  inOutbox: number | null;
 }
 
 export interface DescribedSetting {

@@ -20,7 +20,7 @@ const EXPECTABLE: Record<Exclude<(ClientEvent | BrokerEvent)["event"], Unexpecta
   witnessed: true,
   fleet: true,
   "wills-witnessed": true,
-  kept: true,
+  "outbox-stored": true,
   "outbox-opened": true,
   forgotten: true,
   warning: true,

@@ -8,14 +8,14 @@ export type LessonEvent = EventsOf<LessonEvents> | SharedEvent;
 /** An event of one of a lesson's processes, or of the link between a process and its broker. */
 export type ProcessEvent =
   | ((ClientEvent | BrokerEvent) & { time: string; process: string })
-  | ({ time: string; event: "cable" } & LessonEvents["cable"]);
+  | ({ time: string; event: "link" } & LessonEvents["link"]);
 
 interface LessonEvents {
   lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
   step: { number: number; say: string };
   process: { name: string; pid: number; command: string };
   /** `failed`: the one of several brokers that the process is connected to refuses its connections from now on. */
-  cable: { process: string; state: "cut" | "failed" | "mended" };
+  link: { process: string; state: "cut" | "failed" | "mended" };
   /** A wait that claims nothing by itself. */
   observed: { what: string; held: boolean; clause: string | null };
   /** A claim. */
@@ -44,7 +44,7 @@ interface LessonEvents {
     choice: string;
     because: string;
     /** With --quiz: the number that the audience chose; null without one. */
-    guess: number | null;
+    predicted: number | null;
   };
   /** With --step and --quiz: what a key is awaited for; null: no longer. `again`: show the last step again. */
   waiting: { for: "step" | "prediction" | null; again: boolean };
@@ -61,8 +61,8 @@ interface LessonEvents {
     /** The built-in lesson that follows this one. */
     next: string | null;
     /** With --quiz: predictions made, and the right ones among them. */
-    guessed: number;
-    right: number;
+    predictions: number;
+    correctPredictions: number;
   };
 }
 

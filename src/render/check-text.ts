@@ -140,7 +140,7 @@ function deviationLines(deviation: Deviation, style: (text: string) => string, w
 
 function verdictLines(verdict: Verdict, { out, width }: Screen): string[] {
   const style = verdict.passed ? out.good : out.bad;
-  const kept = verdict.keptAfterAll.flatMap(({ lesson, what }) =>
+  const kept = verdict.unexpectedlyHeld.flatMap(({ lesson, what }) =>
     fold(escapeText(`${lesson}: ${what}: held, though known not to`), width)
       .split("\n")
       .map(line => out.notice(line)),
@@ -150,9 +150,9 @@ function verdictLines(verdict: Verdict, { out, width }: Screen): string[] {
 
 /** In one line. */
 export function verdictText(verdict: Verdict): string {
-  const { held, deviates, skipped, broken, brokenAsKnown, interrupted } = verdict;
+  const { held, deviates, skipped, broken, knownBroken, interrupted } = verdict;
   const counts = `${held} held, ${deviates} ${deviates === 1 ? "deviates" : "deviate"}, ${skipped} skipped`;
-  const known = brokenAsKnown === 0 ? "" : brokenAsKnown === broken ? ", known" : `, ${brokenAsKnown} known`;
+  const known = knownBroken === 0 ? "" : knownBroken === broken ? ", known" : `, ${knownBroken} known`;
   const end = interrupted
     ? "left before the end"
     : broken === 0

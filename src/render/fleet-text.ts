@@ -70,11 +70,15 @@ function fleetLine(event: Fleet, settings: PubSettings): string {
 
 type Witnessed = Extract<Timed<ClientEvent>, { event: "wills-witnessed" }>;
 
-function willsText({ time, cause, due, came, p50, p99, last }: Witnessed, { out, width }: Screen): string {
-  const asItShould = cause === "graceful" ? came === 0 : came === due;
+function willsText(
+  { time, cause, machines, wills, p50, p99, last }: Witnessed,
+  { out, width }: Screen,
+): string {
+  const asItShould = cause === "graceful" ? wills === 0 : wills === machines;
   const when =
     last === null ? "" : `: half within ${p50} ms, 99 of 100 within ${p99} ms, the last after ${last} ms`;
-  const text = cause === "graceful" && came === 0 ? "no will came" : `${came} of ${due} wills came${when}`;
+  const text =
+    cause === "graceful" && wills === 0 ? "no will came" : `${wills} of ${machines} wills came${when}`;
   return out[asItShould ? "good" : "bad"](fold(`${clock(time)}  ${text}`, width, HANGING));
 }
 

@@ -48,8 +48,8 @@ export function machineTable(
   const all = STATES.flatMap(state => byState[state]);
   const top = totals(machines, byState, columns).map(line => painted(cut(line, columns), paint));
   if (all.length === 0) return [...top, cut("no machine has been heard of", columns)];
-  const untold = untoldText(machines);
-  const fixed = top.length + 1 + (untold ? 1 : 0);
+  const untracked = untrackedText(machines);
+  const fixed = top.length + 1 + (untracked ? 1 : 0);
   const layout = layoutFor(all.length, { columns, rows: Math.max(1, rows - fixed) });
   const isTooMany = all.length > layout.room;
   const height = Math.max(1, isTooMany ? layout.height - 1 : layout.height);
@@ -63,7 +63,7 @@ export function machineTable(
     paint.dim(titles.join(" ".repeat(GAP)).trimEnd()),
     ...lines,
     ...(isTooMany ? [cut(restText(all.slice(shown.length)), columns)] : []),
-    ...(untold ? [cut(untold, columns)] : []),
+    ...(untracked ? [cut(untracked, columns)] : []),
   ];
 }
 
@@ -111,8 +111,10 @@ const painted = (line: string, paint: Theme) =>
 
 const restText = (rest: TrackedMachine[]) => `and ${rest.length} more: ${counted(inGroups(rest)).join(", ")}`;
 
-const untoldText = ({ untold }: MachineTracker) =>
-  untold > 0 ? `and ${untold} messages of others: only ${MAX_MACHINES} machines are told apart` : null;
+const untrackedText = ({ untrackedMessages }: MachineTracker) =>
+  untrackedMessages > 0
+    ? `and ${untrackedMessages} messages of others: only ${MAX_MACHINES} machines are told apart`
+    : null;
 
 interface Layout {
   /** How many machines stand side by side. */

@@ -98,7 +98,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         unacknowledged.set(event.packetId, event);
         return undefined;
       },
-      kept: event => line(event.time, event, "kept"),
+      "outbox-stored": event => line(event.time, event, "kept"),
       acknowledged: ({ time, packetId, milliseconds }) => {
         const published = unacknowledged.get(packetId);
         unacknowledged.delete(packetId);
@@ -176,10 +176,10 @@ const waiting = (messages: number) =>
   messages === 1 ? "1 message of an earlier run waits" : `${messages} messages of earlier runs wait`;
 
 function sentText({ qos }: PubSettings, summary: SentSummary): string {
-  const { sent, acknowledged, notAcknowledged, fromOutbox, kept } = summary;
+  const { sent, acknowledged, notAcknowledged, fromOutbox, inOutbox } = summary;
   if (qos === 0) return `${sent} sent at QoS 0, which nobody acknowledges`;
   const earlier = fromOutbox ? ` (${fromOutbox} from earlier runs)` : "";
   const open = notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : "";
-  const left = kept ? `; ${kept} kept in the outbox, and sent first at the next start with it` : "";
+  const left = inOutbox ? `; ${inOutbox} kept in the outbox, and sent first at the next start with it` : "";
   return `${sent} sent${earlier}, ${acknowledged} acknowledged${open}${left}`;
 }

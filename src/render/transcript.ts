@@ -61,9 +61,10 @@ export class Transcript {
       this.#lines.push(`**Prediction:** ${escaped(question)}`, "");
       this.#lines.push(...choices.map((choice, i) => `${i + 1}. ${escaped(choice)}`), "");
     },
-    revealed: ({ answer, choice, because, guess }) => {
+    revealed: ({ answer, choice, because, predicted }) => {
       this.#endStep();
-      const said = guess === null ? "" : guess === answer ? "Predicted rightly. " : `Predicted ${guess}. `;
+      const said =
+        predicted === null ? "" : predicted === answer ? "Predicted rightly. " : `Predicted ${predicted}. `;
       this.#lines.push(`${said}**Answer:** ${answer}, ${escaped(choice)}. ${escaped(because)}`, "");
     },
     expected: ({ what, held, clause, instead, deviation, reason, seconds }) => {
@@ -73,12 +74,12 @@ export class Transcript {
       const came = more.map(text => `; ${escaped(text)}`).join("");
       this.#claims.push(`| ${verdict} | ${escaped(what)}${measured}${came} | ${escaped(clause ?? "")} |`);
     },
-    result: ({ passed, held, failed, skipped, deviations, notObserved, guessed, right }) => {
+    result: ({ passed, held, failed, skipped, deviations, notObserved, predictions, correctPredictions }) => {
       this.#endStep();
       const counts = { held, failed, differing: deviations, "not observed": notObserved };
       const told = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
       const verdict = skipped === null ? (passed ? "Passed" : "Failed") : escaped(skippedText(skipped));
-      const score = guessed > 0 ? `; predictions: ${right} of ${guessed} right` : "";
+      const score = predictions > 0 ? `; predictions: ${correctPredictions} of ${predictions} right` : "";
       this.#lines.push(`**${verdict}.** Claims ${told.join(", ")}${score}.`);
     },
     observed: () => {},

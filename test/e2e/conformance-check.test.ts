@@ -82,8 +82,8 @@ test("what no list knows of is broken all the same; what one knows of and did no
       report.add({ time: "2026-03-01T14:03:05.000Z", ...event });
     },
   );
-  const { passed, held, deviates, broken, brokenAsKnown } = verdict;
-  assert.deepEqual([passed, held, deviates, broken, brokenAsKnown], [false, 1, 2, 2, 1]);
+  const { passed, held, deviates, broken, knownBroken } = verdict;
+  assert.deepEqual([passed, held, deviates, broken, knownBroken], [false, 1, 2, 2, 1]);
   const checked = events.filter(event => event.event === "checked");
   const [unknown] = checked.find(({ lesson }) => lesson === "one-will-topic")?.deviations ?? [];
   assert.deepEqual([unknown?.reason, unknown?.mandatory, unknown?.clause], [null, true, "[MQTT-3.1.2-8]"]);

@@ -53,7 +53,7 @@ test("all vanish at once, and it is seen that each will comes; or with graceful,
   const network = fail("network");
   assert.equal(await network.exit(), 0);
   const [seen] = network.all("wills-witnessed");
-  assert.deepEqual([seen?.due, seen?.came], [40, 40]);
+  assert.deepEqual([seen?.machines, seen?.wills], [40, 40]);
   assert.ok(seen?.p50 && seen.p99 && seen.last && seen.p50 <= seen.p99 && seen.p99 <= seen.last);
   const published = broker.process.all("will-published");
   assert.deepEqual(published.map(({ clientId }) => clientId).toSorted(), names(40).toSorted());
@@ -61,7 +61,7 @@ test("all vanish at once, and it is seen that each will comes; or with graceful,
   const graceful = fail("graceful");
   assert.equal(await graceful.exit(), 0);
   const [none] = graceful.all("wills-witnessed");
-  assert.deepEqual([none?.came, none?.last], [0, null]);
+  assert.deepEqual([none?.wills, none?.last], [0, null]);
 
   const crash = fail("crash");
   assert.equal(await crash.exit(), process.platform === "win32" ? 1 : "SIGKILL");
@@ -81,7 +81,7 @@ test("Enter makes all of them fail", async t => {
   await pub.event("fleet", { connected: 5 });
   pub.child.stdin?.write("\n");
   assert.equal(await pub.exit(), 0);
-  await pub.event("wills-witnessed", { due: 5, came: 5 });
+  await pub.event("wills-witnessed", { machines: 5, wills: 5 });
 });
 
 test("the trouble of many is told once, and counted", async t => {
@@ -99,8 +99,8 @@ test("the trouble of many is told once, and counted", async t => {
   }
   const sentences = told.map(({ message }) => message.replace(/^Machine\d+/, ""));
   assert.deepEqual(sentences, [...new Set(sentences)]);
-  const { failed, untold = 0 } = pub.all("fleet").at(-1) ?? {};
-  assert.deepEqual([failed, untold + told.length], [30, 30]);
+  const { failed, unreported = 0 } = pub.all("fleet").at(-1) ?? {};
+  assert.deepEqual([failed, unreported + told.length], [30, 30]);
 });
 
 test("Ctrl-C stops all gracefully", async t => {
@@ -212,5 +212,5 @@ test("wills at brokers that the witness does not watch are not told as missing",
   assert.equal(await pub.exit(), 1);
   const { message } = await pub.event("warning", { code: "witness-elsewhere" });
   assert.ok(message.includes(`the witness watched ${brokers[0]?.url}`));
-  assert.equal(pub.all("wills-witnessed")[0]?.due, 4);
+  assert.equal(pub.all("wills-witnessed")[0]?.machines, 4);
 });

@@ -34,7 +34,7 @@ test("cluster-failover fails at once where they don't share them, and says what 
   assert.match(failed.what, /the next broker says "session present"/);
   assert.equal(failed.clause, "[MQTT-3.2.2-2]");
   assert.match(failed.instead ?? "", /connected \(sessionPresent false\)/);
-  const failures = run.all("cable").map(({ process, state }) => `${process} ${state}`);
+  const failures = run.all("link").map(({ process, state }) => `${process} ${state}`);
   assert.deepEqual(failures, ["Subscriber1 failed"]);
   const { passed, held, failed: count } = await run.event("result");
   assert.deepEqual([passed, held, count], [false, 0, 1]);

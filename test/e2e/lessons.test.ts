@@ -408,12 +408,12 @@ test("a cable that is cut lets nothing pass, and when it is mended what the proc
   const run = demo(t, READY + CUT + sent + MARKER + isOut + passes + none);
   assert.equal(await run.exit(), 0, run.stdout);
   assert.deepEqual(
-    run.all("cable").map(({ process, state }) => ({ process, state })),
+    run.all("link").map(({ process, state }) => ({ process, state })),
     ["cut", "mended"].map(state => ({ process: "M", state })),
   );
   const at = (event: string, state: string) =>
     run.events.findIndex(each => each.event === event && Reflect.get(each, "state") === state);
-  const during = run.events.slice(at("cable", "cut") + 1, at("cable", "mended"));
+  const during = run.events.slice(at("link", "cut") + 1, at("link", "mended"));
   const said = during.filter(event => Reflect.get(event, "process") === "M").map(({ event }) => event);
   assert.deepEqual(new Set(said), new Set(["published"]));
   assert.equal(run.all("connected").filter(event => Reflect.get(event, "process") === "M").length, 1);

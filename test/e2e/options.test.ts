@@ -165,7 +165,7 @@ test("--stdin-line publishes each line as its bytes, to the last one", async t =
     acknowledged: 5,
     notAcknowledged: 0,
     fromOutbox: null,
-    kept: null,
+    inOutbox: null,
   });
 });
 

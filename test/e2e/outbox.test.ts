@@ -93,7 +93,7 @@ async function kill({ child, ended }: Running): Promise<void> {
 
 const summaryOf = (run: Running) => run.all("summary")[0]?.machines[0] as SentSummary | undefined;
 
-const marks = (run: Running, event: "published" | "acknowledged" | "kept") =>
+const marks = (run: Running, event: "published" | "acknowledged" | "outbox-stored") =>
   run
     .all(event)
     .filter(({ seq }) => seq !== null)
@@ -141,7 +141,7 @@ test("after kill -9 what was not acknowledged is sent first: the same identifier
     acknowledged: 7,
     notAcknowledged: 0,
     fromOutbox: 5,
-    kept: 0,
+    inOutbox: 0,
   });
 });
 
@@ -186,7 +186,7 @@ test("what was acknowledged is gone; what was not when the time was up stays, bu
     acknowledged: 0,
     notAcknowledged: 3,
     fromOutbox: 0,
-    kept: 3,
+    inOutbox: 3,
   });
   const broker = await Scripted.start(t, acknowledging());
   for (const messages of [3, 0]) {
@@ -234,7 +234,7 @@ test("QoS 2, killed between PUBREC and PUBCOMP: PUBREL goes on where it was, and
   assert.deepEqual([second.publishes, second.pubrels], [[], [1, 2, 3]]);
   assert.deepEqual(marks(run, "acknowledged"), marks(killed, "published"));
   assert.deepEqual(marks(run, "published"), []);
-  assert.equal(summaryOf(run)?.kept, 0);
+  assert.equal(summaryOf(run)?.inOutbox, 0);
 });
 
 test("QoS 2, killed before PUBREC: PUBLISH again with DUP, and at most 20 at once", async t => {
@@ -282,13 +282,13 @@ test("a broker that is away: readings are made all the same, kept, and sent when
   const away = publisher(t, port, folder, "--interval", "0.01");
   await away.event("warning", { code: "no-broker" });
   await away.event("reconnecting", { attempt: 2 });
-  await away.event("kept", { seq: 4 });
+  await away.event("outbox-stored", { seq: 4 });
   away.child.send("stop");
   assert.equal(await away.exit(), 1);
   assert.deepEqual(marks(away, "published"), []);
-  const kept = summaryOf(away)?.kept ?? 0;
+  const kept = summaryOf(away)?.inOutbox ?? 0;
   // What was being written when it was stopped is kept too.
-  const told = away.all("kept").map(({ seq, qos }) => ({ seq, qos }));
+  const told = away.all("outbox-stored").map(({ seq, qos }) => ({ seq, qos }));
   assert.ok(told.length <= kept);
   assert.deepEqual(
     told,
@@ -301,7 +301,7 @@ test("a broker that is away: readings are made all the same, kept, and sent when
   assert.equal(await next.exit(), 0);
   const acknowledged = marks(next, "acknowledged");
   // Those that it had found there were told before.
-  assert.ok(marks(next, "kept").every(({ run }) => run !== acknowledged[0]?.run));
+  assert.ok(marks(next, "outbox-stored").every(({ run }) => run !== acknowledged[0]?.run));
   assert.deepEqual(
     acknowledged.map(({ seq }) => seq),
     [...Array.from({ length: kept }, (_, i) => i + 1), 1, 2],
@@ -437,7 +437,7 @@ test("a full outbox: the run ends, says so, and the next start sends all of it",
   const { message, hint } = await run.event("error", { code: "outbox-full" });
   assert.match(message, /10000 messages are kept in/);
   assert.match(hint, /same --outbox.*sent first/);
-  assert.equal(summaryOf(run)?.kept, 10_000);
+  assert.equal(summaryOf(run)?.inOutbox, 10_000);
 
   const broker = await lwtBroker(t);
   const next = publisher(t, broker.port, folder, "--interval", "0.001", "-C", "1");
@@ -451,7 +451,7 @@ test("what comes without a pause waits at a window, with the broker away too", a
   await run.event("reconnecting", { attempt: 2 });
   run.child.send("stop");
   assert.equal(await run.exit(), 1);
-  assert.equal(summaryOf(run)?.kept, 1000);
+  assert.equal(summaryOf(run)?.inOutbox, 1000);
 });
 
 const MEGABYTE = 1024 * 1024;

@@ -960,7 +960,7 @@ test("a session's queue past its limit: the oldest message is dropped, and told;
   await sub.message("sent");
   await broker.dropped(sub, "sub");
   for (const payload of ["1", "2", "3", "4"]) await publisher.publish("a", payload, 1);
-  const limit = { name: "queued-messages", most: 3 };
+  const limit = { name: "queued-messages", max: 3 };
   const dropped = { event: "message-dropped", clientId: "sub", topic: "a", packetId: null, queued: 3, limit };
   assert.deepEqual(broker.all("message-dropped", "sub"), [dropped, dropped]);
   const again = await broker.connect("sub", { clean: false });

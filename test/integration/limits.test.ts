@@ -66,7 +66,7 @@ async function withPair(
 }
 
 /** That limit, as an event has it. */
-const past = (limits: Partial<Limits>, name: LimitName) => ({ name, most: limits[name] });
+const past = (limits: Partial<Limits>, name: LimitName) => ({ name, max: limits[name] });
 
 /** The client's connection was ended for that. */
 async function endedPast(broker: ObservedBroker, clientId: string, limit: object): Promise<void> {
@@ -238,7 +238,7 @@ test("from another address a quarter of all, so that it can shut nobody out", {
   for (const clientId of ["1", "2", "3"]) assert.equal(await come(clientId), 0);
   assert.equal(await come("4"), 3);
   const [refused] = broker.all("client-refused");
-  assert.deepEqual(refused?.limit, { name: "connections-per-address", most: 3 });
+  assert.deepEqual(refused?.limit, { name: "connections-per-address", max: 3 });
 });
 
 test("no CONNECT in time: the end, though one comes byte by byte", t => {

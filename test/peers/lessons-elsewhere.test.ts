@@ -69,7 +69,7 @@ test("a clean-up that fails is warned of, with what to type", async t => {
 test("Ctrl-C with a cable cut: it is mended, and what the lesson started ends as usual", async t => {
   const { url, process: broker } = await lwtBroker(t);
   const run = demo(t, READY + CUT + FOREVER + CLEANUP, { args: ["-b", url] });
-  await run.event("cable", { state: "cut" });
+  await run.event("link", { state: "cut" });
   run.child.send("stop");
   assert.equal(await run.exit(), 130);
   assertAllGone(run);

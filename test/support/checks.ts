@@ -42,11 +42,11 @@ export async function findsWhatIsKnown(t: TestContext, skips: string[], args: st
     [],
     "not known of this broker",
   );
-  assert.deepEqual(verdict.keptAfterAll, [], "known of this broker, and held");
+  assert.deepEqual(verdict.unexpectedlyHeld, [], "known of this broker, and held");
   assert.equal(deviations.length, checking.knownDeviations, JSON.stringify(deviations));
 
   const broken = deviations.filter(({ mandatory }) => mandatory).length;
-  assert.deepEqual([verdict.broken, verdict.brokenAsKnown, verdict.passed], [broken, broken, broken === 0]);
+  assert.deepEqual([verdict.broken, verdict.knownBroken, verdict.passed], [broken, broken, broken === 0]);
   assert.equal(code, broken === 0 ? 0 : 1);
   assert.deepEqual(
     run.all("warning").filter(({ code: which }) => which === "not-cleaned-up"),

@@ -209,7 +209,7 @@ export function keepsPromisesOn({ name, skip, start }: Kind, which = /./): void 
             acknowledged: count,
             notAcknowledged: 0,
             fromOutbox: null,
-            kept: null,
+            inOutbox: null,
           },
         ]);
         assert.equal(await sub.exit(), 0);

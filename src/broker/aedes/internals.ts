@@ -184,12 +184,12 @@ export function watchPackets(
 }
 
 /** Before the parser keeps any of it: how long a packet is stands at its beginning. */
-export function refuseLargePackets({ _parser: parser }: AedesClient, most: number): void {
+export function refuseLargePackets({ _parser: parser }: AedesClient, max: number): void {
   const parseLength = parser._parseLength.bind(parser);
   parser._parseLength = () => {
     const known = parseLength();
-    if (!known || (parser.packet?.length ?? 0) <= most) return known;
-    parser._emitError(new LimitError({ name: "packet-bytes", most }));
+    if (!known || (parser.packet?.length ?? 0) <= max) return known;
+    parser._emitError(new LimitError({ name: "packet-bytes", max }));
     return false;
   };
 }
@@ -218,20 +218,20 @@ function keepOnly(list: Parser["_list"]): void {
 }
 
 /** Ends a connection on which no CONNECT comes, whatever else does. */
-export function limitConnectTime(client: AedesClient, { "connect-seconds": most }: Limits): void {
+export function limitConnectTime(client: AedesClient, { "connect-seconds": max }: Limits): void {
   if (client._connectTimer) clearTimeout(client._connectTimer);
-  const tooLate = () => client.emit("error", new LimitError({ name: "connect-seconds", most }));
-  client._connectTimer = setTimeout(tooLate, most * SECOND);
+  const tooLate = () => client.emit("error", new LimitError({ name: "connect-seconds", max }));
+  client._connectTimer = setTimeout(tooLate, max * SECOND);
 }
 
 /** To be called when the client is connected: silence has an end, though its keep alive is longer, or 0. */
-export function limitIdleTime(client: AedesClient, { "silent-seconds": most }: Limits): void {
+export function limitIdleTime(client: AedesClient, { "silent-seconds": max }: Limits): void {
   const { _keepaliveTimer: timer, _keepaliveInterval: interval } = client;
-  if (client.closed || (timer && interval <= most * SECOND)) return;
+  if (client.closed || (timer && interval <= max * SECOND)) return;
   if (timer) clearTimeout(timer);
-  const tooLong = () => client.emit("error", new LimitError({ name: "silent-seconds", most }));
-  client._keepaliveInterval = most * SECOND;
-  client._keepaliveTimer = setTimeout(tooLong, most * SECOND);
+  const tooLong = () => client.emit("error", new LimitError({ name: "silent-seconds", max }));
+  client._keepaliveInterval = max * SECOND;
+  client._keepaliveTimer = setTimeout(tooLong, max * SECOND);
 }
 
 /** aedes drops a filter that a SUBSCRIBE has twice, and its return code with it [MQTT-3.9.3-1]. */

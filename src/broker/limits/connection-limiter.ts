@@ -62,10 +62,10 @@ export class ConnectionLimiter {
 
   #reached(address: string): ReachedLimit | null {
     const { connections, "connections-per-address": perAddress } = this.#limits;
-    if (this.#present >= connections) return { name: "connections", most: connections };
+    if (this.#present >= connections) return { name: "connections", max: connections };
     // All the processes of this computer have its loopback address: a whole fleet, and who watches it.
     if (isLoopback(address) || this.#from(address) < perAddress) return null;
-    return { name: "connections-per-address", most: perAddress };
+    return { name: "connections-per-address", max: perAddress };
   }
 
   #turnAway(socket: Socket, limit: ReachedLimit, saysWhy: boolean): void {

@@ -237,7 +237,7 @@ export function limitsFrom(given: Partial<Limits>): Limits {
 export function pastLimit(reached: ReachedLimit): string {
   if (reached.name === "disk") return "what would have to be kept finds no room";
   const { past, option, unit } = LIMITS[reached.name];
-  const words = past.replace("%", UNITS[unit ?? "none"](reached.most));
+  const words = past.replace("%", UNITS[unit ?? "none"](reached.max));
   return option ? `${words} (--${option})` : words;
 }
 
@@ -269,8 +269,8 @@ const WIDEST = 3;
 export function topicPastLimit(topic: string, limits: Limits): ReachedLimit | null {
   const { "topic-bytes": bytes, "topic-levels": levels } = limits;
   if (topic.length * WIDEST <= bytes && topic.length < levels) return null; // as nearly every one
-  if (Buffer.byteLength(topic) > bytes) return { name: "topic-bytes", most: bytes };
-  return levelsOf(topic) > levels ? { name: "topic-levels", most: levels } : null;
+  if (Buffer.byteLength(topic) > bytes) return { name: "topic-bytes", max: bytes };
+  return levelsOf(topic) > levels ? { name: "topic-levels", max: levels } : null;
 }
 
 export function levelsOf(topic: string): number {

@@ -8,13 +8,13 @@ interface Unfinished {
 
 /** Bounds what is kept of packets that are not complete, over all connections: they may never be. */
 export class PartialPackets {
-  readonly #most: number;
+  readonly #max: number;
   #bytes = 0;
   /** By who keeps them: what parses a connection, or brings it WebSocket frames. The one that was begun first comes first. */
   readonly #byKeeper = new Map<EventEmitter, Unfinished>();
 
-  constructor(most: number) {
-    this.#most = most;
+  constructor(max: number) {
+    this.#max = max;
   }
 
   /**
@@ -26,7 +26,7 @@ export class PartialPackets {
     if (bytes === 0) return;
     this.#bytes += bytes - (this.#byKeeper.get(keeper)?.bytes ?? 0);
     this.#byKeeper.set(keeper, { packet, bytes });
-    while (this.#bytes > this.#most) this.#endFirst();
+    while (this.#bytes > this.#max) this.#endFirst();
   }
 
   forget(keeper: EventEmitter): void {
@@ -39,6 +39,6 @@ export class PartialPackets {
     const [first] = this.#byKeeper.keys();
     if (!first) return;
     this.forget(first);
-    first.emit("error", new LimitError({ name: "unfinished-bytes", most: this.#most }));
+    first.emit("error", new LimitError({ name: "unfinished-bytes", max: this.#max }));
   }
 }

@@ -55,7 +55,7 @@ export class QueueLimiter {
     const { topic } = dropped.message;
     const { packetId } = dropped;
     const queued = queue.length;
-    const limit = { name, most: this.limits[name] };
+    const limit = { name, max: this.limits[name] };
     this.pace.emitIfIdle(() => ({ event: "message-dropped", clientId, topic, packetId, queued, limit }));
     return true;
   }

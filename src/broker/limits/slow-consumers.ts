@@ -11,8 +11,8 @@ export class SlowConsumers {
   /** Why a message at QoS 0 would be too much for a client that has so many bytes unread. */
   past(bytes: number, takesMore: boolean): ReachedLimit | null {
     const { "unread-bytes": own, "unread-bytes-in-all": inAll } = this.limits;
-    if (bytes > own) return { name: "unread-bytes", most: own };
-    if (!takesMore && this.bytes > inAll) return { name: "unread-bytes-in-all", most: inAll };
+    if (bytes > own) return { name: "unread-bytes", max: own };
+    if (!takesMore && this.bytes > inAll) return { name: "unread-bytes-in-all", max: inAll };
     return null;
   }
 }

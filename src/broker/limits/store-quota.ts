@@ -46,8 +46,8 @@ export class StoreQuota {
   }
 
   #past(name: LimitName, there: number): ReachedLimit | null {
-    const most = this.limits[name];
-    return there > most ? { name, most } : null;
+    const max = this.limits[name];
+    return there > max ? { name, max } : null;
   }
 }
 

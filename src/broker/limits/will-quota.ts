@@ -7,7 +7,7 @@ type Will = Pick<ApplicationMessage, "topic" | "payload">;
 export class WillQuota {
   #bytes = 0;
 
-  constructor(private readonly most: number) {}
+  constructor(private readonly max: number) {}
 
   /**
    * @param gone kept when the will's connection is over
@@ -16,7 +16,7 @@ export class WillQuota {
   keep(will: Will | null, gone: Promise<void>): ReachedLimit | null {
     if (!will) return null;
     const bytes = will.topic.length + will.payload.length;
-    if (this.#bytes + bytes > this.most) return { name: "will-bytes", most: this.most };
+    if (this.#bytes + bytes > this.max) return { name: "will-bytes", max: this.max };
     this.#bytes += bytes;
     void gone.then(() => {
       this.#bytes -= bytes;

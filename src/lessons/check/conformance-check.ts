@@ -157,8 +157,8 @@ class Check {
       deviates: count("deviates"),
       skipped: count("skipped"),
       broken: broken.length,
-      brokenAsKnown: broken.filter(({ reason }) => reason !== null).length,
-      keptAfterAll: kept.map(({ lesson, claim }) => ({ lesson, what: claim })),
+      knownBroken: broken.filter(({ reason }) => reason !== null).length,
+      unexpectedlyHeld: kept.map(({ lesson, claim }) => ({ lesson, what: claim })),
       interrupted,
       seconds: secondsSince(this.#started),
     };

@@ -23,8 +23,8 @@ export class Quiz {
     private readonly sink: Sink<LessonEvent>,
   ) {}
 
-  get score(): { guessed: number; right: number } {
-    return { guessed: this.#guessed, right: this.#right };
+  get score(): { predictions: number; correctPredictions: number } {
+    return { predictions: this.#guessed, correctPredictions: this.#right };
   }
 
   async ask(step: Steps["predict"]): Promise<void> {
@@ -42,6 +42,6 @@ export class Quiz {
     if (guess !== null) this.#guessed++;
     if (guess === answer) this.#right++;
     const choice = choices[answer - 1] ?? "";
-    await this.sink({ event: "revealed", question, answer, choice, because, guess });
+    await this.sink({ event: "revealed", question, answer, choice, because, predicted: guess });
   }
 }

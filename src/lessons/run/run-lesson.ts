@@ -279,7 +279,7 @@ class Run {
     const used = cables.filter(({ isUsed }) => isUsed);
     if (state === "failed" && used.length === 0)
       throw new Error(`${process} is connected to no broker that could fail it`);
-    const told = { time: new Date().toISOString(), event: "cable", process, state } as const;
+    const told = { time: new Date().toISOString(), event: "link", process, state } as const;
     const taken = this.#chronology.take(told);
     if (state === "failed") for (const cable of used) cable.fail();
     else for (const cable of cables) cable[state === "cut" ? "cut" : "mend"]();

@@ -114,7 +114,7 @@ const DRAWINGS: { [Each in Name]?: Drawing<Extract<ProcessEvent, { event: Each }
     if (isOpen(at)) return [{ draw: "break", at, text: ENDS[cause] }];
     return [{ draw: "note", at: broker, text: ENDS[cause] }];
   },
-  cable: ({ process, state }) => [{ draw: "cable", at: process, state }],
+  link: ({ process, state }) => [{ draw: "cable", at: process, state }],
   "will-stored": ({ clientId }, scene) => ofClient(clientId, scene, "keeps the will"),
   "will-published": ({ clientId }, scene) => ofClient(clientId, scene, "will SENT", "bad"),
   "will-discarded": ({ clientId }, scene) => ofClient(clientId, scene, "will thrown away", "good"),

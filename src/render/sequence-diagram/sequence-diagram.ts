@@ -11,7 +11,7 @@ import { skippedText } from "../skip-text.js";
 
 type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
 /** What the engine itself tells, beside the processes' events. */
-type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" | "cable" }>;
+type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" | "link" }>;
 type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
 
 /** Columns before a claim: its verdict. */
@@ -116,11 +116,11 @@ class Story {
   }
 
   /** After the claims of its step, which show that it is so. */
-  #reveal({ answer, choice, because, guess }: ToldAs<"revealed">): string[] {
+  #reveal({ answer, choice, because, predicted }: ToldAs<"revealed">): string[] {
     const { good, bad, notice } = this.#paint;
-    const verdict = guess === answer ? good("  right   ") : bad("  wrong   ");
+    const verdict = predicted === answer ? good("  right   ") : bad("  wrong   ");
     const told = [
-      ...(guess === null ? [] : this.#wrapped(verdict, `you said ${guess}`, plain)),
+      ...(predicted === null ? [] : this.#wrapped(verdict, `you said ${predicted}`, plain)),
       ...this.#wrapped(notice("  answer  "), `${answer}  ${choice}`, notice),
       ...this.#wrapped(MARGIN, because, plain),
     ];
@@ -172,8 +172,8 @@ class Story {
     deviations,
     notObserved,
     next,
-    guessed,
-    right,
+    predictions,
+    correctPredictions,
   }: ToldAs<"result">): string {
     const { good, bad, notice } = this.#paint;
     const name = escapeText(lesson);
@@ -185,7 +185,8 @@ class Story {
       deviations > 0 ? `, ${deviations} ${deviations === 1 ? "differs" : "differ"} here` : "",
       notObserved > 0 ? `, ${notObserved} not observed here` : "",
     ].join("");
-    const score = guessed > 0 ? inLines(`Predictions: ${right} of ${guessed} right`) : "";
+    const score =
+      predictions > 0 ? inLines(`Predictions: ${correctPredictions} of ${predictions} right`) : "";
     const onward = next === null ? "" : `\n${fold(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
     const verdict = passed
       ? good(inLines(`${name} passed: ${claims}${more}`))

@@ -109,8 +109,8 @@ test("why MQTT 5 is refused, and what to use, fits beside a long name", () => {
 });
 
 test("each limit is told in one line of 80 columns", () => {
-  for (const [name, { default: most, event }] of Object.entries(LIMITS)) {
-    const limit = { name: name as LimitName, most };
+  for (const [name, { default: max, event }] of Object.entries(LIMITS)) {
+    const limit = { name: name as LimitName, max };
     const reason = pastLimit(limit);
     const address = "127.0.0.1:50000";
     const events: Record<typeof event, BrokerEvent> = {

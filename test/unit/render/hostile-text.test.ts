@@ -149,8 +149,8 @@ type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event
 
 const trouble = { code: hostile, message: hostile, hint: hostile };
 const limit = fc.oneof(
-  record({ name: fc.constantFrom(...(Object.keys(LIMITS) as LimitName[])), most: fc.nat() }),
-  fc.constant({ name: "disk", most: null } as const),
+  record({ name: fc.constantFrom(...(Object.keys(LIMITS) as LimitName[])), max: fc.nat() }),
+  fc.constant({ name: "disk", max: null } as const),
 );
 const will = record({ topic, payload, qos, retain: flag });
 const queue = { clientId: name, topic, packetId, queued: number };
@@ -176,7 +176,7 @@ const sent = record<SentSummary>({
   acknowledged: number,
   notAcknowledged: number,
   fromOutbox: orNull(number),
-  kept: orNull(number),
+  inOutbox: orNull(number),
 });
 
 const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>): Shapes<ClientEvent> => ({
@@ -208,15 +208,15 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     sent: number,
     acknowledged: number,
     failed: number,
-    untold: number,
+    unreported: number,
     perSecond: number,
     p50: orNull(number),
     p99: orNull(number),
   },
   "wills-witnessed": {
     cause: failCause,
-    due: number,
-    came: number,
+    machines: number,
+    wills: number,
     p50: orNull(number),
     p99: orNull(number),
     last: orNull(number),
@@ -256,7 +256,7 @@ const clientShapes = (summaries: fc.Arbitrary<ReceivedSummary[] | SentSummary[]>
     seq: orNull(number),
   },
   status: { machine: orNull(hostile), state, topic, payload, delivery },
-  kept: { topic, payload, qos, run: orNull(hostile), seq: orNull(number) },
+  "outbox-stored": { topic, payload, qos, run: orNull(hostile), seq: orNull(number) },
   "outbox-opened": { folder: hostile, messages: number },
   failing: { cause: failCause, keepAliveDeadline: orNull(hostile) },
   witnessed: { cause: failCause, will: flag, milliseconds: number },
@@ -359,7 +359,7 @@ const lessonShapes: Shapes<LessonEvent> = {
   },
   step: { number, say: hostile },
   process: { name: hostile, pid: number, command: hostile },
-  cable: { process: name, state: fc.constantFrom<"cut" | "mended">("cut", "mended") },
+  link: { process: name, state: fc.constantFrom<"cut" | "mended">("cut", "mended") },
   observed: { what: hostile, held: flag, clause: orNull(hostile) },
   expected: {
     what: hostile,
@@ -372,7 +372,13 @@ const lessonShapes: Shapes<LessonEvent> = {
     seconds: orNull(number),
   },
   prediction: { question: hostile, choices: some(hostile) },
-  revealed: { question: hostile, answer: number, choice: hostile, because: hostile, guess: orNull(number) },
+  revealed: {
+    question: hostile,
+    answer: number,
+    choice: hostile,
+    because: hostile,
+    predicted: orNull(number),
+  },
   waiting: { for: fc.constantFrom<"step" | "prediction" | null>("step", "prediction", null), again: flag },
   result: {
     lesson: hostile,
@@ -383,8 +389,8 @@ const lessonShapes: Shapes<LessonEvent> = {
     deviations: number,
     notObserved: number,
     next: orNull(hostile),
-    guessed: number,
-    right: number,
+    predictions: number,
+    correctPredictions: number,
   },
   warning: trouble,
   error: trouble,
@@ -421,8 +427,8 @@ const checkShapes: Shapes<CheckEvent> = {
     deviates: number,
     skipped: number,
     broken: number,
-    brokenAsKnown: number,
-    keptAfterAll: some(record({ lesson: hostile, what: hostile })),
+    knownBroken: number,
+    unexpectedlyHeld: some(record({ lesson: hostile, what: hostile })),
     interrupted: flag,
     seconds: number,
   },

@@ -28,7 +28,7 @@ function draw(
 }
 
 const asExpected = { mandatory: true, deviation: false, reason: null, seconds: null };
-const noMore = { guessed: 0, right: 0, deviations: 0, notObserved: 0, next: null };
+const noMore = { predictions: 0, correctPredictions: 0, deviations: 0, notObserved: 0, next: null };
 
 const connecting = (process: string) => ({ event: "connecting", process, broker: "b", clientId: process });
 const reading = {
@@ -95,11 +95,11 @@ test("nothing arrives through a cut cable", () => {
   const sent = { event: "published", process: "Machine1", ...reading };
   const events = [
     connecting("Machine1"),
-    { event: "cable", process: "Machine1", state: "cut" },
+    { event: "link", process: "Machine1", state: "cut" },
     sent,
-    { event: "cable", process: "Machine1", state: "mended" },
+    { event: "link", process: "Machine1", state: "mended" },
     { ...sent, dup: true },
-    { event: "cable", process: "Nobody", state: "cut" },
+    { event: "link", process: "Nobody", state: "cut" },
   ];
   assert.deepEqual(draw(events).slice(3), [
     "    │── CONNECT ────────────────▶│",
@@ -222,7 +222,7 @@ test("a deviation, a time that was measured, and a question with its answer", ()
       answer: 2,
       choice: "everything",
       because: "it must",
-      guess: null,
+      predicted: null,
     },
     {
       event: "result",
@@ -234,8 +234,8 @@ test("a deviation, a time that was measured, and a question with its answer", ()
       deviations: 1,
       notObserved: 3,
       next: "queued",
-      guessed: 0,
-      right: 0,
+      predictions: 0,
+      correctPredictions: 0,
     },
   ]);
   assert.deepEqual(lines.slice(1), [

@@ -39,8 +39,8 @@ const END = {
   deviations: 0,
   notObserved: 0,
   next: null,
-  guessed: 1,
-  right: 0,
+  predictions: 1,
+  correctPredictions: 0,
 };
 
 test("a transcript has steps, what was typed and drawn, claims, predictions, versions and broker", () => {
@@ -52,7 +52,7 @@ test("a transcript has steps, what was typed and drawn, claims, predictions, ver
     { ...CLAIM, what: "it came", deviation: false, seconds: 1.25 },
     { event: "prediction", question: "Twice?", choices: ["yes", "no"] },
     { ...CLAIM, what: "once", held: false, instead: "two came", deviation: false, seconds: null },
-    { event: "revealed", question: "Twice?", answer: 2, choice: "no", because: "It is QoS 2.", guess: 1 },
+    { event: "revealed", question: "Twice?", answer: 2, choice: "no", because: "It is QoS 2.", predicted: 1 },
     { event: "result", ...END, passed: false, held: 1, failed: 1 },
   ]);
   const [head = "", ...rest] = text.split("\n\n");
