@@ -21,12 +21,12 @@ export function brokerStatusOf(store: Store, connections: ClientConnection[]): B
         ]
       : [],
   );
-  const sessions = Array.from(store.storedSessions(), ({ clientId, delivery, subscriptions, queue }) => ({
+  const sessions = Array.from(store.storedSessions(), ({ clientId, sender, subscriptions, queue }) => ({
     clientId,
-    connected: delivery !== null,
+    connected: sender !== null,
     subscriptions: subscriptions.size,
     queued: queue.length,
-    inFlight: delivery ? queue.inFlight : 0,
+    inFlight: sender ? queue.inFlight : 0,
   }));
   const wills = Array.from(store.wills(), ([clientId, { topic, qos, retain }]) => ({
     clientId,

@@ -143,8 +143,8 @@ export class ClientConnection {
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     this.#tellWillStored();
     this.#delivery = new Sender(this.#stream, session, this.#store, this.#unread, {
-      delivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
-      dropped: (topic, limit) => this.#tellDropped(topic, limit),
+      onDelivered: (topic, packetId) => this.#tellMessage("message-delivered", topic, packetId),
+      onDropped: (topic, limit) => this.#tellDropped(topic, limit),
       mayReceive: topic => this.maySubscribe(topic),
     });
     this.#retained = new RetainedSender(this.#delivery, session, this.#store, this.#limit);
@@ -190,7 +190,7 @@ export class ClientConnection {
     this.#store.onDurable(error => {
       // What a resumed session has subscribed to before finds nothing anew. What was published before it and is safe
       // by now would not come otherwise.
-      if (!error) this.#retained?.found(subscription, retained);
+      if (!error) this.#retained?.enqueue(subscription, retained);
       settle(error);
     });
   }

@@ -333,7 +333,7 @@ export class ConnectionRegistry {
   #take(packet: PublishPacket, session: Session | null, settle: DoneCallback): void {
     const packetId = packet.qos === 2 ? packet.messageId : undefined;
     const arrival = session && packetId !== undefined ? { session, packetId } : null;
-    const isKnown = () => arrival?.session.received.has(arrival.packetId) === true;
+    const isKnown = () => arrival?.session.inboundQos2.has(arrival.packetId) === true;
     if (!isKnown()) {
       const limit = arrival && this.#room.arrival(arrival.session);
       if (limit) return settle(new LimitError(limit));

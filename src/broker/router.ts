@@ -44,11 +44,11 @@ export class Router {
   }
 
   #passOn(message: ApplicationMessage, { session, owed }: Target): void {
-    const { delivery } = session;
+    const { sender } = session;
     // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
-    if (!owed) return delivery?.sendOnce(message, false);
+    if (!owed) return sender?.sendOnce(message, false);
     this.#limit.keep(session);
-    delivery?.pump();
+    sender?.pump();
     // Its client is away, or has as many on their way to it as it may.
     if (!owed.sent) this.#tellQueued(session, message);
   }

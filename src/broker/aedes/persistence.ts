@@ -170,7 +170,7 @@ export class Persistence {
   }
 
   async incomingGetPacket(client: ClientRef, { messageId = 0 }: { messageId?: number }) {
-    if (!this.#sessionOf(client)?.received.has(messageId)) throw new Error("no such packet");
+    if (!this.#sessionOf(client)?.inboundQos2.has(messageId)) throw new Error("no such packet");
     return { messageId };
   }
 
@@ -184,7 +184,7 @@ export class Persistence {
   async cleanIncoming(client: ClientRef): Promise<void> {
     const session = this.#sessionOf(client);
     if (!session) return;
-    for (const packetId of session.received) this.#store.releaseInboundQos2({ session, packetId });
+    for (const packetId of session.inboundQos2) this.#store.releaseInboundQos2({ session, packetId });
   }
 
   async putWill(client: ClientRef, will: AedesWill): Promise<void> {

@@ -27,9 +27,9 @@ export class StoreQuota {
   }
 
   /** A QoS 2 message that the session has not had. */
-  arrival({ received }: Session): ReachedLimit | null {
+  arrival({ inboundQos2 }: Session): ReachedLimit | null {
     return (
-      this.#past("unreleased-messages", received.size + 1) ??
+      this.#past("unreleased-messages", inboundQos2.size + 1) ??
       this.#past("unreleased-messages-in-all", this.store.usage.unreleased + 1)
     );
   }

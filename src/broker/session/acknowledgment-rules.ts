@@ -1,25 +1,24 @@
 import type { QueuedMessage } from "./outbound-queue.js";
 
-/** PUBREL is not among them: it is for what the client sent. */
+/** The acknowledgments of the broker's messages. PUBREL acknowledges none: the client sends it for its own message. */
 export type Acknowledgment = "puback" | "pubrec" | "pubcomp";
 
-/** What each says of a message that the broker sent, and whether that may be. */
-const FITS: Record<Acknowledgment, (owed: QueuedMessage) => boolean> = {
+const IS_EXPECTED: Record<Acknowledgment, (message: QueuedMessage) => boolean> = {
   puback: ({ qos }) => qos === 1,
   pubrec: ({ qos }) => qos === 2,
   pubcomp: ({ qos, released }) => qos === 2 && released,
 };
 
-export const isAcknowledgment = (cmd: string): cmd is Acknowledgment => Object.hasOwn(FITS, cmd);
+export const isAcknowledgment = (cmd: string): cmd is Acknowledgment => Object.hasOwn(IS_EXPECTED, cmd);
 
 const CLAUSES = { 1: "[MQTT-4.3.2-1]", 2: "[MQTT-4.3.3-1]" } as const;
 
-/** What is wrong with that acknowledgment; of a message that is not owed, nothing: it may have come twice. */
+/** Returns why that acknowledgment is wrong, or null. One of an unknown message is right: it may be a repeated one. */
 export function acknowledgmentFault(
   acknowledgment: Acknowledgment,
-  owed: QueuedMessage | undefined,
+  message: QueuedMessage | undefined,
 ): string | null {
-  if (!owed || FITS[acknowledgment](owed)) return null;
-  const when = acknowledgment === "pubcomp" && owed.qos === 2 ? " before its PUBREC" : "";
-  return `${acknowledgment.toUpperCase()} for a message at QoS ${owed.qos}${when} ${CLAUSES[owed.qos]}`;
+  if (!message || IS_EXPECTED[acknowledgment](message)) return null;
+  const when = acknowledgment === "pubcomp" && message.qos === 2 ? " before its PUBREC" : "";
+  return `${acknowledgment.toUpperCase()} for a message at QoS ${message.qos}${when} ${CLAUSES[message.qos]}`;
 }

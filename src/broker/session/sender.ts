@@ -2,151 +2,159 @@ import type { Duplex } from "node:stream";
 import type { ReachedLimit } from "../../events/events.js";
 import type { ApplicationMessage } from "../message.js";
 import { publishPacket, pubrelPacket } from "../../protocol/encode.js";
-import type { Session } from "./session.js";
+import type { Session, SessionSender } from "./session.js";
 import type { QueuedMessage } from "./outbound-queue.js";
 import type { Store } from "../store/store.js";
 import type { SlowConsumers } from "../limits/slow-consumers.js";
 
-/** What there is to tell of a delivery. */
 export interface SenderEvents {
-  delivered(topic: string, packetId: number | null): void;
-  /** Left out: at QoS 0, as the client reads too slowly; limit null: since it is not the client's to receive. */
-  dropped(topic: string, limit: ReachedLimit | null): void;
-  /** What was queued for a client may not be its to receive any more. */
+  onDelivered(topic: string, packetId: number | null): void;
+  /** @param limit the limit that a slow reader has reached; null if the client may not receive the message */
+  onDropped(topic: string, limit: ReachedLimit | null): void;
+  /** Checked when a queued message is sent: rights may have changed since it was queued. */
   mayReceive(topic: string): boolean;
 }
 
-/** Sends one client what its session is owed, in order, at the pace at which it reads and acknowledges. */
-export class Sender {
-  readonly #socket: Duplex;
+/** Sends one client the messages of its session, in order, as fast as the client reads and acknowledges. */
+export class Sender implements SessionSender {
+  readonly #stream: Duplex;
   readonly #session: Session;
   readonly #store: Store;
-  readonly #unread: SlowConsumers;
-  readonly #witness: SenderEvents;
-  /** How much of that is this client's. */
+  readonly #slowConsumers: SlowConsumers;
+  readonly #events: SenderEvents;
+  /** This client's part of the bytes that slow consumers have not read. */
   #unreadBytes = 0;
-  #corked = false;
-  #waiting = false;
-  /** Packet identifiers are not safe yet: nothing is sent before they are. */
-  #isNumbering = false;
+  #isCorked = false;
+  #awaitsDrain = false;
+  /** Nothing is sent until the packet identifiers are durable. */
+  #isRecordingIds = false;
 
-  constructor(socket: Duplex, session: Session, store: Store, unread: SlowConsumers, witness: SenderEvents) {
-    this.#socket = socket;
+  constructor(
+    stream: Duplex,
+    session: Session,
+    store: Store,
+    slowConsumers: SlowConsumers,
+    events: SenderEvents,
+  ) {
+    this.#stream = stream;
     this.#session = session;
     this.#store = store;
-    this.#unread = unread;
-    this.#witness = witness;
-    session.delivery = this;
+    this.#slowConsumers = slowConsumers;
+    this.#events = events;
+    session.sender = this;
     session.queue.connect();
-    this.#number([]); // those of an earlier connection may not be safe yet
+    this.#recordPacketIds([]); // those of an earlier connection may not be durable yet
   }
 
-  /** The connection is over. */
+  /** Detaches the session from the connection that has ended. */
   end(): void {
     this.#countUnread(0);
-    if (this.#session.delivery !== this) return;
-    this.#session.delivery = null;
+    if (!this.isAttached) return;
+    this.#session.sender = null;
     this.#session.queue.disconnect();
   }
 
-  /** Sends what may be sent now. */
+  /** False once the connection has ended. */
+  get isAttached(): boolean {
+    return this.#session.sender === this;
+  }
+
   pump(): void {
     const { queue } = this.#session;
-    while (!this.#isNumbering && this.#isFree()) {
+    while (!this.#isRecordingIds && this.#takesMore()) {
       const next = queue.next();
-      if (next) this.#send(next.owed, next.packetId, next.again);
+      if (next) this.#send(next.queued, next.packetId, next.dup);
       else {
-        const numbered = queue.assignPacketIds();
-        if (numbered.length === 0) return;
-        this.#number(numbered);
+        const assigned = queue.assignPacketIds();
+        if (assigned.length === 0) return;
+        this.#recordPacketIds(assigned);
       }
     }
   }
 
-  /** A client may acknowledge what it was sent after the broker has died: so it is known before it is sent. */
-  #number(owed: QueuedMessage[]): void {
-    this.#isNumbering = true;
-    this.#store.recordPacketIds(this.#session, owed, () => {
-      this.#isNumbering = false;
-      if (this.#session.delivery === this) this.pump();
+  /** A client may acknowledge a message after the broker has crashed: its packet identifier is durable before it is sent. */
+  #recordPacketIds(messages: QueuedMessage[]): void {
+    this.#isRecordingIds = true;
+    this.#store.recordPacketIds(this.#session, messages, () => {
+      this.#isRecordingIds = false;
+      if (this.isAttached) this.pump();
     });
   }
 
-  /** At QoS 0: now, or not at all. */
   sendOnce(message: ApplicationMessage, retain: boolean): void {
     const { topic, payload } = message;
-    if (!this.#socket.writable) return;
-    const limit = this.#unread.past(this.#socket.writableLength, !this.#socket.writableNeedDrain);
-    if (limit) return this.#witness.dropped(topic, limit);
+    if (!this.#stream.writable) return;
+    const limit = this.#slowConsumers.past(this.#stream.writableLength, !this.#stream.writableNeedDrain);
+    if (limit) return this.#events.onDropped(topic, limit);
     this.#write(publishPacket({ topic, payload, qos: 0, retain, dup: false, packetId: null }));
-    this.#witness.delivered(topic, null);
+    this.#events.onDelivered(topic, null);
   }
 
-  /** Kept when the client has read enough for more, or is gone. */
+  /** Resolves when the client has read enough for more, or its connection has ended. */
   async drained(): Promise<void> {
-    if (!this.#socket.writable || !this.#socket.writableNeedDrain) return;
+    if (!this.#stream.writable || !this.#stream.writableNeedDrain) return;
     await new Promise<void>(resolve => {
       const goOn = () => {
-        this.#socket.off("drain", goOn).off("close", goOn);
+        this.#stream.off("drain", goOn).off("close", goOn);
         resolve();
       };
-      this.#socket.on("drain", goOn).on("close", goOn);
+      this.#stream.on("drain", goOn).on("close", goOn);
     });
   }
 
   #send(
     { message: { topic, payload }, qos, retain, released }: QueuedMessage,
     packetId: number,
-    again: boolean,
+    dup: boolean,
   ): void {
     if (released) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
-    if (!this.#witness.mayReceive(topic)) {
-      this.#store.acknowledged(this.#session, packetId); // nothing is owed of it any more
-      return this.#witness.dropped(topic, null);
+    if (!this.#events.mayReceive(topic)) {
+      this.#store.acknowledged(this.#session, packetId);
+      return this.#events.onDropped(topic, null);
     }
-    // DUP says that this is not the first attempt [MQTT-3.3.1-1].
-    this.#write(publishPacket({ topic, payload, qos, retain, dup: again, packetId }));
-    this.#witness.delivered(topic, packetId);
+    // DUP marks a repeated attempt [MQTT-3.3.1-1].
+    this.#write(publishPacket({ topic, payload, qos, retain, dup, packetId }));
+    this.#events.onDelivered(topic, packetId);
   }
 
-  /** Whether the socket takes more; when it does again, the rest is sent. */
-  #isFree(): boolean {
-    if (!this.#socket.writable) return false;
-    if (!this.#socket.writableNeedDrain) return true;
-    if (!this.#waiting) {
-      this.#waiting = true;
-      this.#socket.once("drain", () => {
-        this.#waiting = false;
-        if (this.#session.delivery === this) this.pump();
+  /** False until the stream drains; then the rest is sent. */
+  #takesMore(): boolean {
+    if (!this.#stream.writable) return false;
+    if (!this.#stream.writableNeedDrain) return true;
+    if (!this.#awaitsDrain) {
+      this.#awaitsDrain = true;
+      this.#stream.once("drain", () => {
+        this.#awaitsDrain = false;
+        if (this.isAttached) this.pump();
       });
     }
     return false;
   }
 
   /**
-   * What is written in one turn of the event loop leaves together, or as soon as it fills the socket's buffer: of the
-   * time in which a thousand machines vanish, a third went into one write for each will.
+   * Joins the packets of one turn of the event loop, up to the size of the stream's buffer. When a thousand machines
+   * vanish, one write for each will took a third of the time.
    */
   #write(packet: Buffer): void {
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#socket.cork();
+    if (!this.#isCorked) {
+      this.#isCorked = true;
+      this.#stream.cork();
       setImmediate(() => this.#uncork());
     }
-    if (this.#socket.write(packet)) return;
+    if (this.#stream.write(packet)) return;
     this.#uncork();
-    if (this.#unreadBytes === 0) this.#socket.once("drain", () => this.#countUnread(0));
-    this.#countUnread(this.#socket.writableLength);
+    if (this.#unreadBytes === 0) this.#stream.once("drain", () => this.#countUnread(0));
+    this.#countUnread(this.#stream.writableLength);
   }
 
   #uncork(): void {
-    if (!this.#corked) return;
-    this.#corked = false;
-    this.#socket.uncork();
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#stream.uncork();
   }
 
   #countUnread(bytes: number): void {
-    this.#unread.bytes += bytes - this.#unreadBytes;
+    this.#slowConsumers.bytes += bytes - this.#unreadBytes;
     this.#unreadBytes = bytes;
   }
 }

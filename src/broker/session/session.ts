@@ -1,34 +1,42 @@
 import type { QoS } from "../../events/events.js";
-import type { Sender } from "./sender.js";
+import type { ApplicationMessage } from "../message.js";
 import { OutboundQueue } from "./outbound-queue.js";
 
-/** A topic filter and the QoS granted; aedes adds fields of MQTT 5, which are kept as they are. */
+/** A topic filter and the QoS granted. */
 export interface StoredSubscription {
   topic: string;
   qos: QoS;
 }
 
-/** What the broker knows of a client: over all its connections, or with clean session 1 for one of them. */
+/** The way from a session to its connected client. */
+export interface SessionSender {
+  /** Sends the queued messages that may be sent now. */
+  pump(): void;
+  /** Sends a message at QoS 0 now, or drops it. */
+  sendOnce(message: ApplicationMessage, retain: boolean): void;
+}
+
+/** The session state of MQTT 3.1.1, 3.1.2.4; with clean session 1 it ends with its connection. */
 export class Session {
   readonly queue: OutboundQueue;
   readonly subscriptions = new Map<string, StoredSubscription>();
-  /** Packet identifiers of QoS 2 messages that came from the client and await their PUBREL [MQTT-4.3.3-2]. */
-  readonly received = new Set<number>();
-  /** Whose it is; null: nobody's in particular. */
+  /** Packet identifiers of the client's QoS 2 messages that await PUBREL [MQTT-4.3.3-2]. */
+  readonly inboundQos2 = new Set<number>();
+  /** The owner; null for an anonymous one. */
   user: string | null = null;
-  /** True once a CONNACK has told the client that it has this session. */
+  /** True once CONNACK has reported this session to its client. */
   established = false;
-  /** What stands for it in records on disk; 0 where it is in none. */
+  /** Identifies the session in records on disk; 0 without records. */
   number = 0;
-  /** To the client, while it is connected. */
-  delivery: Sender | null = null;
+  /** Null while the client is not connected. */
+  sender: SessionSender | null = null;
 
   constructor(
     readonly clientId: string,
-    /** It outlives its connections: clean session 0. */
+    /** True with clean session 0: the session outlives its connections. */
     readonly stored: boolean,
-    held?: { queuedBytes: number },
+    usage?: { queuedBytes: number },
   ) {
-    this.queue = new OutboundQueue(held);
+    this.queue = new OutboundQueue(usage);
   }
 }

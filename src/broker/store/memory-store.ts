@@ -88,9 +88,9 @@ export class MemoryStore implements Store {
   end(session: Session): void {
     if (this.#stored.get(session.clientId) === session) this.#stored.delete(session.clientId);
     this.usage.sessions = this.#stored.size;
-    if (this.#sessions.delete(session)) session.queue.leave();
-    this.usage.unreleased -= session.received.size;
-    session.received.clear();
+    if (this.#sessions.delete(session)) session.queue.stopCounting();
+    this.usage.unreleased -= session.inboundQos2.size;
+    session.inboundQos2.clear();
     for (const topicFilter of session.subscriptions.keys()) this.#unsubscribe(session, topicFilter);
   }
 
@@ -190,11 +190,11 @@ export class MemoryStore implements Store {
   }
 
   released(session: Session, packetId: number): boolean {
-    return session.queue.received(packetId);
+    return session.queue.markReleased(packetId);
   }
 
   acknowledged(session: Session, packetId: number): QueuedMessage | null {
-    return session.queue.acknowledged(packetId);
+    return session.queue.acknowledge(packetId);
   }
 
   dropOldest(session: Session, sentToo = false): QueuedMessage | null {
@@ -205,13 +205,13 @@ export class MemoryStore implements Store {
     this.#arrived({ session, packetId });
   }
 
-  #arrived({ session: { received }, packetId }: Arrival): void {
-    if (!received.has(packetId)) this.usage.unreleased += 1;
-    received.add(packetId);
+  #arrived({ session: { inboundQos2 }, packetId }: Arrival): void {
+    if (!inboundQos2.has(packetId)) this.usage.unreleased += 1;
+    inboundQos2.add(packetId);
   }
 
   releaseInboundQos2({ session, packetId }: Arrival): boolean {
-    const isKnown = session.received.delete(packetId);
+    const isKnown = session.inboundQos2.delete(packetId);
     if (isKnown) this.usage.unreleased -= 1;
     return isKnown;
   }

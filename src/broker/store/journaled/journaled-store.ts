@@ -213,7 +213,7 @@ export class JournaledStore extends MemoryStore {
 
   #abandon({ message, origin, targets }: PlannedMessage): void {
     this.#hasArrived(message);
-    for (const { session, owed } of targets) if (owed) session.queue.abandon(owed);
+    for (const { session, owed } of targets) if (owed) session.queue.releasePacketId(owed);
     if (origin && "packetId" in origin) this.releaseInboundQos2(origin);
   }
 

@@ -77,7 +77,7 @@ function retainedHolds(topic: string, identity: number, present: Present): boole
 }
 
 function arrivalHolds({ session, packetId }: Arrived, present: Present, once: Once): boolean {
-  const isKnown = present.session(session)?.received.has(packetId) === true;
+  const isKnown = present.session(session)?.inboundQos2.has(packetId) === true;
   return isKnown && once(`arrived ${session} ${packetId}`);
 }
 

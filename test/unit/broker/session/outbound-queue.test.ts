@@ -16,13 +16,13 @@ test("what is given up is the oldest that was never sent: the client may know th
     queue.assignPacketIds().map(({ packetId }) => packetId),
     [1, 2, 3],
   );
-  assert.equal(queue.next()?.owed.identity, 1);
+  assert.equal(queue.next()?.queued.identity, 1);
   assert.equal(queue.dropOldest()?.identity, 2);
-  assert.equal(queue.next()?.owed.identity, 3);
+  assert.equal(queue.next()?.queued.identity, 3);
   assert.equal(queue.dropOldest(), null);
   queue.connect();
   assert.deepEqual(
-    [queue.next(), queue.next()].map(each => [each?.owed.identity, each?.again]),
+    [queue.next(), queue.next()].map(each => [each?.queued.identity, each?.dup]),
     [
       [1, true],
       [3, true],
@@ -53,7 +53,7 @@ test("of what is given up nothing is kept, while a client takes nothing; the new
   assert.ok((await kept(given)) < 2_000);
   const left = Array.from({ length: 10 }, () => queue.next() ?? (queue.assignPacketIds() && queue.next()));
   assert.deepEqual(
-    left.map(each => each?.owed.identity),
+    left.map(each => each?.queued.identity),
     Array.from({ length: 10 }, (_, i) => 9_991 + i),
   );
 });
@@ -85,7 +85,7 @@ test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]",
     const packetId = queue.next()?.packetId ?? 0;
     assert.notEqual(packetId, held);
     assert.ok(packetId >= 1 && packetId <= 65_535);
-    queue.acknowledged(packetId);
+    queue.acknowledge(packetId);
   }
   assert.equal(queue.inFlight, 1);
 });
@@ -98,7 +98,7 @@ test("what is acknowledged before a new connection has sent it again is not in f
   assert.equal(queue.inFlight, 2);
   queue.disconnect();
   queue.connect();
-  queue.acknowledged(first?.packetId ?? 0);
+  queue.acknowledge(first?.packetId ?? 0);
   assert.deepEqual([queue.inFlight, queue.length], [0, 1]);
   assert.equal(queue.next()?.packetId, second?.packetId);
   assert.equal(queue.inFlight, 1);

@@ -47,11 +47,11 @@ async function wear(store: Store, bytes: number): Promise<void> {
 
 /** All that a store holds, as one value. */
 const contents = (store: Store) => ({
-  sessions: [...store.storedSessions()].map(({ clientId, user, subscriptions, received, queue }) => ({
+  sessions: [...store.storedSessions()].map(({ clientId, user, subscriptions, inboundQos2, queue }) => ({
     clientId,
     user,
     subscriptions: [...subscriptions.values()].map(({ topic, qos }) => ({ topic, qos })),
-    received: [...received],
+    received: [...inboundQos2],
     queue: Array.from(queue.values(), ({ message, qos, packetId, released, retain }) => ({
       payload: String(message.payload),
       qos,
