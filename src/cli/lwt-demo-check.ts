@@ -42,16 +42,23 @@ function connectivityOf({ broker }: Given, variables: Variables): Start {
 async function lessonsOf(given: Given, variables: Variables): Promise<Start> {
   const { builtInLesson, checkBroker, KnownBrokers, lessonNames } = await import("../lessons/lessons.js");
   const outside = given.broker === null ? null : outsideBroker(given.broker, variables);
-  const knownBrokers = await KnownBrokers.in(LESSONS_DIR);
+  const knownBrokers = await KnownBrokers.load(LESSONS_DIR);
   const product =
     given.as !== null
-      ? knownBrokers.named(given.as)
+      ? knownBrokers.productNamed(given.as)
       : outside
         ? null
         : { name: "lwt-broker", version: packageJson.version };
   const names = await lessonNames(LESSONS_DIR);
   const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS_DIR, name)));
-  const common = { binDir: BIN_DIR, lessons, outside, onDisk: given["on-disk"], product, knownBrokers };
+  const common = {
+    binDir: BIN_DIR,
+    lessons,
+    external: outside,
+    onDisk: given["on-disk"],
+    product,
+    knownBrokers,
+  };
   const check: Start = async (sink, signal) => {
     const { passed, interrupted } = await checkBroker({ ...common, signal }, sink);
     return interrupted ? ExitCode.leftEarly : passed ? ExitCode.done : ExitCode.failed;

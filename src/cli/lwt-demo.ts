@@ -49,8 +49,8 @@ void runCommand({
     }
     const outside = broker === null ? null : outsideBroker(broker, variables);
     const { KnownBrokers } = await import("../lessons/lessons.js");
-    const knownBrokers = await KnownBrokers.in(LESSONS_DIR);
-    const product = values.as === null ? null : knownBrokers.named(values.as);
+    const knownBrokers = await KnownBrokers.load(LESSONS_DIR);
+    const product = values.as === null ? null : knownBrokers.productNamed(values.as);
     const { lesson, next } = await lessonOf(word);
     return {
       ...common,
@@ -62,9 +62,9 @@ void runCommand({
         const signal = AbortSignal.any([control.stop, leaving.signal]);
         const told = quiet ? essentialsOnly(sink) : sink;
         const { transcript, "on-disk": onDisk } = values;
-        const place = { binDir: BIN_DIR, outside, onDisk, product, knownBrokers, met: null };
+        const place = { binDir: BIN_DIR, external: outside, onDisk, product, knownBrokers, brokerInfo: null };
         const play = (sink: Sink<LessonEvent | ProcessEvent>) =>
-          playLesson(lesson, { ...place, next, audience, signal }, sink);
+          playLesson(lesson, { ...place, next, prompts: audience, signal }, sink);
         return transcript === null ? play(told) : writing(transcript, told, play);
       },
     };

@@ -8,11 +8,12 @@ export interface Payload {
   seq?: number;
 }
 
-/** Returns the next payload; null after the last. */
+/** Gives one payload after the other; null when there are no more. */
 export type Payloads = () => Payload | Promise<Payload | null>;
 
 const CARRIAGE_RETURN = 0x0d;
 
+/** What a run publishes, from the first to the last. */
 export function payloadsOf(source: PubSettings["source"], input: () => AsyncIterable<Buffer>): Payloads {
   if (source.kind === "stdin") return linesFrom(input());
   return source.kind === "readings" ? readings() : () => ({ payload: source.payload });
@@ -28,24 +29,24 @@ function readings(): Payloads {
 }
 
 function linesFrom(input: AsyncIterable<Buffer>): Payloads {
-  const batches = splitLineBatches(input);
+  const pieces = splitLineBatches(input);
   let lines: Buffer[] = [];
-  let index = 0;
-  const next = (): ReturnType<Payloads> => {
-    const line = lines[index];
-    index += 1;
-    return line === undefined ? readBatch() : { payload: withoutCarriageReturn(line) };
+  let taken = 0;
+  const take = (): ReturnType<Payloads> => {
+    const line = lines[taken];
+    taken += 1;
+    return line === undefined ? takeFromNext() : { payload: withoutCarriageReturn(line) };
   };
-  const readBatch = async () => {
-    const batch = await batches.next();
-    if (batch.done) return null;
-    lines = batch.value;
-    index = 0;
-    return next();
+  const takeFromNext = async () => {
+    const piece = await pieces.next();
+    if (piece.done) return null;
+    lines = piece.value;
+    taken = 0;
+    return take();
   };
-  return next;
+  return take;
 }
 
-/** Windows ends lines with CR and LF. */
+/** Windows ends lines with both. */
 const withoutCarriageReturn = (line: Buffer) =>
   line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;

@@ -17,7 +17,6 @@ export type {
   FailCause,
   Granted,
   MachineState,
-  ParsedPayload,
   ReceivedSummary,
   SentSummary,
   Will,

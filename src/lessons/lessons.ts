@@ -4,10 +4,10 @@ export { KnownBrokers } from "./known-deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export { loadLesson } from "./language/load-lesson.js";
 export { type LessonPrompts, NO_PROMPTS } from "./run/quiz.js";
+export { lessonEvent } from "./lesson-event.js";
 export {
   type LessonResult,
   type LessonSink,
-  lessonEvent,
   type RunSettings,
   runLesson,
 } from "./run/run-lesson.js";

@@ -1,38 +1,47 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
-import { type BrokerAddress, urlOf } from "../connection/broker-url.js";
 import { resetSocket } from "../util/reset-socket.js";
+
+/** Where one end of a link is reached. */
+export interface Endpoint {
+  host: string;
+  port: number;
+}
 
 const LOOPBACK = "127.0.0.1";
 
 /**
- * What lies between one process and the broker: a relay on this machine. While it is cut nothing passes, and neither side
- * is told: no socket is closed, new connections get no answer, and what is sent is read no further than a few kilobytes.
+ * Relays the connections of one client to its broker. While the link is cut, no data passes, no socket closes, and new
+ * connections get no answer. The proxy then reads only a few kilobytes of the data that either side sends.
  */
 export class LinkProxy {
-  readonly #server = createServer({ noDelay: true }, client => this.#carry(client));
-  readonly #connections = new Set<Carried>();
+  readonly #server = createServer({ noDelay: true }, client => this.#accept(client));
+  readonly #connections = new Set<ProxiedConnection>();
   #port = 0;
   #isCut = false;
-  private constructor(private readonly broker: () => BrokerAddress) {}
+  private constructor(private readonly broker: () => Endpoint) {}
 
-  /** @param broker where it leads to, asked for each connection */
-  static async to(broker: () => BrokerAddress): Promise<LinkProxy> {
-    const cable = new LinkProxy(broker);
-    cable.#server.listen(0, LOOPBACK);
-    await once(cable.#server, "listening");
-    cable.#port = (cable.#server.address() as AddressInfo).port;
-    return cable;
+  /** @param broker called for each connection */
+  static async to(broker: () => Endpoint): Promise<LinkProxy> {
+    const link = new LinkProxy(broker);
+    link.#server.listen(0, LOOPBACK);
+    await once(link.#server, "listening");
+    link.#port = (link.#server.address() as AddressInfo).port;
+    return link;
   }
 
-  /** Its near end, as the process names the broker. */
-  get url(): string {
-    return urlOf({ ...this.broker(), host: LOOPBACK, port: this.#port });
+  /** The client's end. */
+  get endpoint(): Endpoint {
+    return { host: LOOPBACK, port: this.#port };
   }
 
   get isCut(): boolean {
     return this.#isCut;
+  }
+
+  get isUsed(): boolean {
+    return this.#connections.size > 0;
   }
 
   cut(): void {
@@ -40,106 +49,95 @@ export class LinkProxy {
     for (const connection of this.#connections) connection.cut();
   }
 
-  /** Whether the process is connected by it. */
-  get isUsed(): boolean {
-    return this.#connections.size > 0;
-  }
-
-  /** As where the broker has died: connections are reset, and new ones refused, for good. */
-  fail(): void {
-    this.#server.close();
-    for (const connection of this.#connections) connection.reset();
-  }
-
   mend(): void {
     this.#isCut = false;
     for (const connection of this.#connections) connection.mend();
   }
 
-  /** What had not got through a cut cable is gone with the process, as with a machine that has lost its power. */
-  processEnded(): void {
-    if (this.#isCut) for (const connection of this.#connections) connection.clientEnded();
+  /** Drops the data that a cut link holds back, as when the client's machine loses its power. */
+  clientEnded(): void {
+    if (this.#isCut) for (const connection of this.#connections) connection.dropClient();
   }
 
+  /** Resets all connections and refuses new ones, as when the broker fails. */
   close(): void {
     this.#server.close();
     for (const connection of this.#connections) connection.reset();
   }
 
-  #carry(client: Socket): void {
-    const connection = new Carried(client, this.broker, () => this.#connections.delete(connection));
+  #accept(client: Socket): void {
+    const connection = new ProxiedConnection(client, this.broker, () => this.#connections.delete(connection));
     this.#connections.add(connection);
     if (this.#isCut) connection.cut();
     else connection.mend();
   }
 }
 
-/** One connection, in two halves. */
-class Carried {
-  /** Null: the cable is cut, and the broker has not heard of it. */
+class ProxiedConnection {
+  /** Null if the link is cut and the broker has not seen this connection yet. */
   #broker: Socket | null = null;
   #isCut = false;
-  readonly #out = new Gate();
-  readonly #back = new Gate();
+  readonly #toBroker = new Valve();
+  readonly #toClient = new Valve();
 
   constructor(
     private readonly client: Socket,
-    private readonly address: () => BrokerAddress,
-    private readonly over: () => void,
+    private readonly endpoint: () => Endpoint,
+    private readonly onClose: () => void,
   ) {
     this.#watch(client);
-    client.pipe(this.#out);
-    this.#back.pipe(client);
+    client.pipe(this.#toBroker);
+    this.#toClient.pipe(client);
   }
 
   cut(): void {
     this.#isCut = true;
-    this.#out.shut();
-    this.#back.shut();
+    this.#toBroker.shut();
+    this.#toClient.shut();
   }
 
   mend(): void {
     this.#isCut = false;
     if (this.client.destroyed || this.#broker?.errored) return this.reset();
     this.#broker ??= this.#connect();
-    this.#out.open();
-    this.#back.open();
+    this.#toBroker.open();
+    this.#toClient.open();
   }
 
-  clientEnded(): void {
+  dropClient(): void {
     this.client.destroy();
   }
 
   reset(): void {
     resetSocket(this.client);
     if (this.#broker) resetSocket(this.#broker);
-    this.over();
+    this.onClose();
   }
 
   #connect(): Socket {
-    const { host, port } = this.address();
+    const { host, port } = this.endpoint();
     const broker = connect({ host, port, noDelay: true });
     this.#watch(broker);
-    this.#out.pipe(broker).pipe(this.#back);
+    this.#toBroker.pipe(broker).pipe(this.#toClient);
     return broker;
   }
 
-  /** An end passes through the gates as bytes do; a reset has to be carried over. */
+  /** Passes a reset on to the other side. The valves pass data and the end of a stream only. */
   #watch(socket: Socket): void {
     socket.on("error", () => this.#isCut || this.reset());
-    socket.on("close", () => this.client.destroyed && this.#broker?.destroyed && this.over());
+    socket.on("close", () => this.client.destroyed && this.#broker?.destroyed && this.onClose());
   }
 }
 
-/** Lets bytes and the end pass, or keeps them waiting, and with them whoever sends more. */
-class Gate extends Transform {
+/** Passes data and the end of the stream. While it is shut, it holds both back, and backpressure stops the sender. */
+class Valve extends Transform {
   #isOpen = true;
-  #waiting: (() => void) | null = null;
+  #pending: (() => void) | null = null;
 
   open(): void {
     this.#isOpen = true;
-    const pass = this.#waiting;
-    this.#waiting = null;
+    const pass = this.#pending;
+    this.#pending = null;
     pass?.();
   }
 
@@ -157,6 +155,6 @@ class Gate extends Transform {
 
   #whenOpen(pass: () => void): void {
     if (this.#isOpen) pass();
-    else this.#waiting = pass;
+    else this.#pending = pass;
   }
 }

@@ -71,10 +71,10 @@ test("what no list knows of is broken all the same; what one knows of and did no
     {
       binDir,
       lessons,
-      outside: { broker: url, environment: {} },
+      external: { broker: url, environment: {} },
       onDisk: false,
       product: { name: "mosquitto", version: "2.0.1" },
-      knownBrokers: await KnownBrokers.in(lessonsDir),
+      knownBrokers: await KnownBrokers.load(lessonsDir),
       signal: new AbortController().signal,
     },
     event => {
@@ -102,9 +102,9 @@ test("with --quiet there is no progress, only what did not hold, and the verdict
 });
 
 test("each deviation that is listed names a claim of its lesson, and the clause that this cites", async () => {
-  const brokers = await KnownBrokers.in(lessonsDir);
+  const brokers = await KnownBrokers.load(lessonsDir);
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"])
-    for (const { lesson, claim, clause } of brokers.deviationsOf(brokers.named(name))) {
+    for (const { lesson, claim, clause } of brokers.deviationsOf(brokers.productNamed(name))) {
       const { steps } = await builtInLesson(lessonsDir, lesson);
       const step = steps.find(each => each.kind === "expect" && each.what === claim);
       assert.ok(step?.kind === "expect", `${lesson}: ${claim}`);

@@ -45,7 +45,7 @@ test("the schema beside the lessons is the one that they are read with", () => {
 
 test("docs/brokers.md has every lesson, and all that is known of brokers", async () => {
   const text = readFileSync(path.join(root, "docs", "brokers.md"), "utf8");
-  const brokers = await KnownBrokers.in(lessonsDir);
+  const brokers = await KnownBrokers.load(lessonsDir);
   const anew = "npm run docs:brokers writes it anew";
   for (const name of names)
     assert.match(text, new RegExp(`^\\| \`${name}\` \\| ((held|skipped) \\| ){2}`, "m"), anew);
@@ -53,7 +53,7 @@ test("docs/brokers.md has every lesson, and all that is known of brokers", async
   assert.match(text, /^## rabbitmq [\d.]+, three nodes$/m, anew);
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"]) {
     const section = text.split(/^## /m).find(each => each.startsWith(name.replace("-", " "))) ?? "";
-    for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.named(name))) {
+    for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.productNamed(name))) {
       const row = section.split("\n").find(line => line.startsWith(`| \`${lesson}\` | ${escaped(claim)} |`));
       assert.ok(row?.endsWith(` | ${escaped(reason)} |`), `${name}: ${claim}: ${anew}`);
     }

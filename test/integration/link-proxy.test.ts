@@ -7,31 +7,23 @@ import { LinkProxy } from "../../src/link/link-proxy.js";
 import { Seen } from "../support/raw-client.js";
 import { tcpServer } from "../support/servers.js";
 
-/** A broker's side that shows each connection, and a cable that leads there. */
-async function laid(t: TestContext) {
-  const accepted = new Seen<Far>();
-  const port = await tcpServer(t, socket => accepted.push(new Far(socket)));
-  const cable = await LinkProxy.to(() => ({
-    ...NOBODY,
-    scheme: "ws",
-    host: "127.0.0.1",
-    port,
-    path: "/mqtt",
-  }));
-  t.after(() => cable.close());
-  const plug = () => {
-    const near = new Far(connect(Number(new URL(cable.url).port), "127.0.0.1"));
-    t.after(() => near.socket.destroy());
-    return near;
+/** Opens a link to a server that records each connection. */
+async function openLink(t: TestContext) {
+  const accepted = new Seen<Recorder>();
+  const port = await tcpServer(t, socket => accepted.push(new Recorder(socket)));
+  const link = await LinkProxy.to(() => ({ host: "127.0.0.1", port }));
+  t.after(() => link.close());
+  const connectClient = () => {
+    const client = new Recorder(connect(link.endpoint.port, link.endpoint.host));
+    t.after(() => client.socket.destroy());
+    return client;
   };
   const broker = (number = 1) => accepted.until(`connection ${number}`, () => accepted.items[number - 1]);
-  return { cable, plug, broker, accepted };
+  return { link, connectClient, broker, accepted };
 }
 
-const NOBODY = { username: null, password: null };
-
-/** One end, and what has come to it. */
-class Far {
+/** Records what one end receives. */
+class Recorder {
   readonly events = new Seen<string>();
   text = "";
   bytes = 0;
@@ -46,17 +38,17 @@ class Far {
     socket.on("close", () => this.events.push("close"));
   }
 
-  has(text: string): Promise<true> {
+  hasText(text: string): Promise<true> {
     return this.events.until(text, () => this.text === text || undefined);
   }
 
-  is(event: string): Promise<true> {
+  hasEvent(event: string): Promise<true> {
     return this.events.until(event, () => this.events.items.includes(event) || undefined);
   }
 }
 
-/** Both directions of another connection by the same event loop: by then a byte would have come. */
-async function aWhile(t: TestContext): Promise<void> {
+/** Sends bytes both ways on another connection of this event loop. Bytes on the link would arrive in that time. */
+async function roundTrips(t: TestContext): Promise<void> {
   const port = await tcpServer(t, socket => socket.pipe(socket));
   const echo = connect(port, "127.0.0.1");
   for (let i = 0; i < 20; i++) {
@@ -66,142 +58,141 @@ async function aWhile(t: TestContext): Promise<void> {
   echo.destroy();
 }
 
-test("a cable has the broker's scheme and path, and carries both ways", async t => {
-  const { cable, plug, broker } = await laid(t);
-  assert.match(cable.url, /^ws:\/\/127\.0\.0\.1:\d+\/mqtt$/);
-  const near = plug();
-  near.socket.write("there");
-  const far = await broker();
-  await far.has("there");
-  far.socket.write("and back");
-  await near.has("and back");
-  near.socket.end("bye");
-  await far.has("therebye");
-  await near.is("close");
+test("a link relays both ways", async t => {
+  const { connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  client.socket.write("there");
+  const server = await broker();
+  await server.hasText("there");
+  server.socket.write("and back");
+  await client.hasText("and back");
+  client.socket.end("bye");
+  await server.hasText("therebye");
+  await client.hasEvent("close");
 });
 
-test("cut, nothing passes either way and nobody is told; mended, it passes in order", async t => {
-  const { cable, plug, broker } = await laid(t);
-  const near = plug();
-  near.socket.write("1");
-  const far = await broker();
-  await far.has("1");
-  cable.cut();
-  near.socket.write("2");
-  far.socket.write("3");
-  await aWhile(t);
-  near.socket.write("4");
-  await aWhile(t);
-  assert.deepEqual([near.text, far.text], ["", "1"]);
-  assert.deepEqual([near.events.items, far.events.items], [[], ["data"]]);
-  cable.mend();
-  await far.has("124");
-  await near.has("3");
+test("while the link is cut, no data passes and no socket closes; when it is mended, data passes in order", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  client.socket.write("1");
+  const server = await broker();
+  await server.hasText("1");
+  link.cut();
+  client.socket.write("2");
+  server.socket.write("3");
+  await roundTrips(t);
+  client.socket.write("4");
+  await roundTrips(t);
+  assert.deepEqual([client.text, server.text], ["", "1"]);
+  assert.deepEqual([client.events.items, server.events.items], [[], ["data"]]);
+  link.mend();
+  await server.hasText("124");
+  await client.hasText("3");
 });
 
-test("where the broker fails, both ends are reset, and new connections are refused", async t => {
-  const { cable, plug, broker } = await laid(t);
-  assert.equal(cable.isUsed, false);
-  const near = plug();
-  near.socket.write("1");
-  const far = await broker();
-  await far.has("1");
-  assert.equal(cable.isUsed, true);
-  cable.fail();
-  await Promise.all([near.is("ECONNRESET"), far.is("ECONNRESET")]);
-  await plug().is("ECONNREFUSED");
-  assert.equal(cable.isUsed, false);
+test("a closed link resets both ends and refuses new connections", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  assert.equal(link.isUsed, false);
+  const client = connectClient();
+  client.socket.write("1");
+  const server = await broker();
+  await server.hasText("1");
+  assert.equal(link.isUsed, true);
+  link.close();
+  await Promise.all([client.hasEvent("ECONNRESET"), server.hasEvent("ECONNRESET")]);
+  await connectClient().hasEvent("ECONNREFUSED");
+  assert.equal(link.isUsed, false);
 });
 
-test("a new connection gets no answer from a cut cable, and the broker does not hear of it before it is mended", async t => {
-  const { cable, plug, broker, accepted } = await laid(t);
-  cable.cut();
-  const gaveUp = plug();
-  gaveUp.socket.write("old");
-  await aWhile(t);
-  gaveUp.socket.destroy();
-  const near = plug();
-  near.socket.write("new");
-  await aWhile(t);
-  assert.deepEqual([accepted.items.length, near.events.items], [0, []]);
-  cable.mend();
-  const far = await broker();
-  await far.has("new");
-  await aWhile(t);
+test("a new connection gets no answer from a cut link, and reaches the broker when the link is mended", async t => {
+  const { link, connectClient, broker, accepted } = await openLink(t);
+  link.cut();
+  const abandoned = connectClient();
+  abandoned.socket.write("old");
+  await roundTrips(t);
+  abandoned.socket.destroy();
+  const client = connectClient();
+  client.socket.write("new");
+  await roundTrips(t);
+  assert.deepEqual([accepted.items.length, client.events.items], [0, []]);
+  link.mend();
+  const server = await broker();
+  await server.hasText("new");
+  await roundTrips(t);
   assert.equal(accepted.items.length, 1);
 });
 
-test("a process that ends while its cable is cut takes along what it has sent; the broker sees that when it is mended", async t => {
-  const { cable, plug, broker } = await laid(t);
-  const near = plug();
-  near.socket.write("1");
-  const far = await broker();
-  await far.has("1");
-  cable.cut();
-  near.socket.write(Buffer.alloc(8 * 1024 * 1024)); // more than is read, so that its end can't be seen
-  await aWhile(t);
-  cable.processEnded();
-  await aWhile(t);
-  assert.deepEqual(far.events.items, ["data"]);
-  cable.mend();
-  await far.is("close");
-  assert.equal(far.text, "1");
-  assert.ok(far.events.items.includes("ECONNRESET"));
+test("a client that ends while its link is cut loses the data it sent; the broker sees the end when the link is mended", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  client.socket.write("1");
+  const server = await broker();
+  await server.hasText("1");
+  link.cut();
+  client.socket.write(Buffer.alloc(8 * 1024 * 1024)); // more than the link reads, so that it does not see the end
+  await roundTrips(t);
+  link.clientEnded();
+  await roundTrips(t);
+  assert.deepEqual(server.events.items, ["data"]);
+  link.mend();
+  await server.hasEvent("close");
+  assert.equal(server.text, "1");
+  assert.ok(server.events.items.includes("ECONNRESET"));
 });
 
-test("a reset is carried over, at once or when the cable is mended", async t => {
-  const { cable, plug, broker } = await laid(t);
-  const near = plug();
-  near.socket.write("1");
-  const far = await broker();
-  await far.has("1");
-  near.socket.resetAndDestroy();
-  await far.is("ECONNRESET");
-  const second = plug();
-  const itsFar = await broker(2);
-  cable.cut();
-  itsFar.socket.resetAndDestroy();
-  await aWhile(t);
+test("a reset is passed on, at once or when the link is mended", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  client.socket.write("1");
+  const server = await broker();
+  await server.hasText("1");
+  client.socket.resetAndDestroy();
+  await server.hasEvent("ECONNRESET");
+  const second = connectClient();
+  const secondServer = await broker(2);
+  link.cut();
+  secondServer.socket.resetAndDestroy();
+  await roundTrips(t);
   assert.deepEqual(second.events.items, []);
-  cable.mend();
-  await second.is("ECONNRESET");
+  link.mend();
+  await second.hasEvent("ECONNRESET");
 });
 
-test("what a cut cable is sent without end is read no further than a few kilobytes", async t => {
-  const { cable, plug, broker } = await laid(t);
-  const near = plug();
-  const far = await broker();
-  cable.cut();
+test("a cut link reads only a few kilobytes of endless data", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  const server = await broker();
+  link.cut();
   const chunk = Buffer.alloc(64 * 1024);
-  const CHUNKS = 512; // 32 MiB: more than the system takes
-  for (let i = 0; i < CHUNKS; i++) near.socket.write(chunk);
-  await aWhile(t);
-  const before = near.socket.bytesWritten - near.socket.writableLength;
-  await aWhile(t);
-  assert.equal(near.socket.bytesWritten - near.socket.writableLength, before);
-  assert.ok(near.socket.writableLength > 0, "the system's own buffers took all of it");
-  assert.equal(far.bytes, 0);
-  cable.mend();
-  await far.events.until("all of it", () => far.bytes === CHUNKS * chunk.length || undefined);
+  const CHUNKS = 512; // 32 MiB: more than the system's buffers
+  for (let i = 0; i < CHUNKS; i++) client.socket.write(chunk);
+  await roundTrips(t);
+  const before = client.socket.bytesWritten - client.socket.writableLength;
+  await roundTrips(t);
+  assert.equal(client.socket.bytesWritten - client.socket.writableLength, before);
+  assert.ok(client.socket.writableLength > 0, "the system's own buffers took all of it");
+  assert.equal(server.bytes, 0);
+  link.mend();
+  await server.events.until("all of it", () => server.bytes === CHUNKS * chunk.length || undefined);
 });
 
-test("at the end of a lesson no connection is left, cut or not", async t => {
-  const { cable, plug, broker } = await laid(t);
-  const near = plug();
-  const far = await broker();
-  cable.cut();
-  const waiting = plug();
+test("close ends all connections of a cut link", async t => {
+  const { link, connectClient, broker } = await openLink(t);
+  const client = connectClient();
+  const server = await broker();
+  link.cut();
+  const waiting = connectClient();
   await once(waiting.socket, "connect");
-  await aWhile(t);
-  cable.close();
-  await Promise.all([near.is("close"), far.is("close"), waiting.is("close")]);
+  await roundTrips(t);
+  link.close();
+  await Promise.all([client.hasEvent("close"), server.hasEvent("close"), waiting.hasEvent("close")]);
 });
 
-test("a connection that is just ending can be reset: Node would keep it (EINVAL), and never exit", async t => {
+test("a connection that is just ending can be reset: Node would keep it (EINVAL) and never exit", async t => {
   await new Promise<void>((resolve, reject) => {
     void tcpServer(t, socket => {
       socket.on("error", reject).on("close", resolve).end();
-      process.nextTick(() => process.nextTick(() => resetSocket(socket))); // by now its shutdown is on its way
+      process.nextTick(() => process.nextTick(() => resetSocket(socket))); // the shutdown is under way
     }).then(port => connect(port, "127.0.0.1").resume());
   });
 });

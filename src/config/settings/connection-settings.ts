@@ -10,21 +10,21 @@ import type { pubOptions } from "../options/pub-options.js";
 import type { subOptions } from "../options/sub-options.js";
 import type { BrokerSelection } from "./broker-address.js";
 import { checkMqtt5 } from "./mqtt5-settings.js";
-import { BROKER_GROUP, nameAsGiven, type MergedOptions } from "./merge-sources.js";
+import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
 
 export type ClientTable = typeof pubOptions | typeof subOptions;
 
-/** What settings need to read from this computer, so that they stay pure. */
+/** What settings need to know of this computer; they look at nothing themselves. */
 export interface Host {
   /** The text of a file that an option names. @throws UserError when it can't be read */
   readFile(option: string, path: string): string;
-  /** Returns `x` and six hex digits, which distinguish this computer's clients at every run. */
+  /** `x` and six hex digits, the same at every run: what tells this computer's clients from others'. */
   ownSuffix(): { suffix: string; kept: boolean };
 }
 
 export type Warning = Omit<Extract<ClientEvent, { event: "warning" }>, "event">;
 
-/** Settings of both clients. */
+/** What is alike in the settings of both clients. */
 export interface ClientSettings {
   connection: Required<ConnectionSettings>;
   qos: QoS;
@@ -32,29 +32,30 @@ export interface ClientSettings {
   count: number | null;
   /** Seconds after which to stop; null: none. */
   timeout: number | null;
+  /** To be said before anything else. */
   warnings: Warning[];
-  /** The command that ends the stored session; null unless the broker is public. */
+  /** What to type to have the broker forget it all; null where the broker is one's own. */
   cleanUp: string | null;
 }
 
 const DEFAULT_KEEP_ALIVE = 60;
-/** Seconds: a day, after which the sessions of a class end by themselves. */
+/** Seconds: a day, so that what a class leaves behind goes by itself. */
 const DEFAULT_SESSION_EXPIRY = 86_400;
-/** Seconds. A local broker may be about to be started. */
+/** Seconds. A broker of one's own is about to be started; one elsewhere is there, or it isn't. */
 const CONNECT_TIMEOUT = { local: 60, elsewhere: 15 };
 
-/** @throws UserError exit code 2 */
+/** The part of a client's settings that is about its connection. @throws UserError exit code 2 */
 export function connectionSettings(
-  options: MergedOptions<ClientTable>,
+  given: Given<ClientTable>,
   address: BrokerSelection,
   clientId: string,
-  host: Host,
+  computer: Host,
 ): Required<ConnectionSettings> {
-  const { values } = options;
-  checkPassword(options, address);
-  checkMqtt5(options, ["session-expiry"]);
+  const { values } = given;
+  checkPassword(given, address);
+  checkMqtt5(given, ["session-expiry"]);
   return {
-    broker: address.brokers.map(({ urlWithCredentials: url }) => url),
+    broker: address.brokers.map(({ given: url }) => url),
     clientId,
     cleanSession: values["clean-session"],
     protocolVersion: values["protocol-version"],
@@ -64,8 +65,8 @@ export function connectionSettings(
     will: null,
     username: values.username,
     password: values.password,
-    tls: address.usesTls ? tlsSettings(options, host) : null,
-    connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.isLocal ? "local" : "elsewhere"],
+    tls: address.tls ? tlsSettings(given, computer) : null,
+    connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.local ? "local" : "elsewhere"],
     reconnectTimeout: values["reconnect-timeout"],
     maxPacket: values["max-packet"],
     namespace: values.namespace,
@@ -73,20 +74,21 @@ export function connectionSettings(
   };
 }
 
-function tlsSettings(options: MergedOptions<ClientTable>, host: Host): TlsSettings {
-  const { cafile, cert, key, insecure } = options.values;
+function tlsSettings(given: Given<ClientTable>, computer: Host): TlsSettings {
+  const { cafile, cert, key, insecure } = given.values;
   if ((cert === null) !== (key === null))
     throw conflictError(
       "--cert and --key belong together",
       "The one is the certificate, the other its private key: give both.",
     );
   const read = (option: "cafile" | "cert" | "key", path: string | null) =>
-    path === null ? null : host.readFile(nameAsGiven(options, option), path);
+    path === null ? null : computer.readFile(calledAs(given, option), path);
   return { ca: read("cafile", cafile), cert: read("cert", cert), key: read("key", key), insecure };
 }
 
-/** Refuses to send a password from the environment to a broker that only a file in the working directory names. */
-function checkPassword({ values, from }: MergedOptions<ClientTable>, address: BrokerSelection): void {
+/** A password in the environment is meant for the broker named there or in the command, not for one that a file in
+ * the working directory names. */
+function checkPassword({ values, from }: Given<ClientTable>, address: BrokerSelection): void {
   const brokerFrom = BROKER_GROUP.map(name => from[name]).find(Boolean)?.kind;
   if (brokerFrom === "file" && from.password?.kind === "environment")
     throw conflictError(
@@ -96,7 +98,7 @@ function checkPassword({ values, from }: MergedOptions<ClientTable>, address: Br
   if (
     from.insecure?.kind === "file" &&
     from.password?.kind === "environment" &&
-    address.usesTls &&
+    address.tls &&
     values.insecure
   )
     throw conflictError(
@@ -113,16 +115,17 @@ function checkPassword({ values, from }: MergedOptions<ClientTable>, address: Br
 type Suffix = ReturnType<Host["ownSuffix"]>;
 export const NO_SUFFIX: Suffix = { suffix: "", kept: true };
 
-/** Returns the suffix for names on a shared broker, if the user has chosen none of these names. */
+/** What names need on a broker that others use too, where the user has chosen none of these; else nothing. */
 export const suffixFor = (
-  { from }: MergedOptions<ClientTable>,
+  { from }: Given<ClientTable>,
   names: ("client-id" | "machine")[],
-  { isLocal }: BrokerSelection,
-  host: Host,
-): Suffix => (isLocal || names.some(name => from[name]) ? NO_SUFFIX : host.ownSuffix());
+  { local }: BrokerSelection,
+  computer: Host,
+): Suffix => (local || names.some(name => from[name]) ? NO_SUFFIX : computer.ownSuffix());
 
+/** What is said of the connection before anything else. */
 export function connectionWarnings(
-  { values }: MergedOptions<ClientTable>,
+  { values }: Given<ClientTable>,
   address: BrokerSelection,
   clientId: string,
   { suffix, kept }: Suffix,
@@ -136,10 +139,10 @@ export function connectionWarnings(
         ? "It is the same at every run on this computer; choose another with --client-id NAME."
         : "It is new at each run, for the folder that would keep it can't be written: --client-id NAME.",
     });
-  if (address.unusedTlsOption !== null)
+  if (address.tlsUnused !== null)
     warnings.push({
       code: "tls-unused",
-      message: `${address.unusedTlsOption} is for TLS, and ${address.url} has none: all goes in the clear.`,
+      message: `${address.tlsUnused} is for TLS, and ${address.url} has none: all goes in the clear.`,
       hint: "For TLS, name the broker with mqtts:// or wss://.",
     });
   if (address.downgrade !== null)
@@ -148,7 +151,7 @@ export function connectionWarnings(
       message: `${address.downgrade.from} is over TLS, ${address.downgrade.to} is not: who blocks the one can read what goes to the other, passwords too.`,
       hint: "Name all brokers with mqtts:// or wss://, or by their hosts alone and with --cafile.",
     });
-  if (values.insecure && address.usesTls)
+  if (values.insecure && address.tls)
     warnings.push({
       code: "insecure",
       message: "with --insecure any broker's certificate is accepted, also an impostor's.",
@@ -157,10 +160,10 @@ export function connectionWarnings(
   return warnings;
 }
 
-/** Quotes a word for any shell. */
+/** As any shell takes it for one word. */
 const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word));
 
-/** Returns the command that ends the stored session, with the names that were used; null unless the broker is public. */
+/** The command that ends the stored session again, with the names that were used. */
 export function cleanUpCommand(
   command: string,
   { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
@@ -175,7 +178,7 @@ export function cleanUpCommand(
   return `npx ${command} --broker ${broker} --forget${more}`;
 }
 
-/** Returns the values that depend on other settings, by option name. */
+/** The settings of a connection that depend on others, by the option that they belong to. */
 export const effectiveConnection = (connection: Required<ConnectionSettings>) => ({
   broker: urlsOf(connection.broker),
   "client-id": connection.clientId,
@@ -185,7 +188,7 @@ export const effectiveConnection = (connection: Required<ConnectionSettings>) =>
   ...credentialsOfOne(connection),
 });
 
-/** Returns the credentials for a single broker, which may be in its URL; several brokers may each have their own. */
+/** What is sent to the broker, where there is one only: each of several may have its own. */
 function credentialsOfOne({ broker, username, password }: Required<ConnectionSettings>) {
   const [only, another] = parseAddresses(broker, { username, password }) ?? [];
   return only && !another ? { username: only.username, password: only.password } : { username, password };

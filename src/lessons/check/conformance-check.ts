@@ -3,26 +3,26 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { CheckEvent, Deviation, LessonEvent, ProcessEvent, Product, Sink } from "../../events/events.js";
 import type { KnownBrokers, KnownDeviation } from "../known-deviations.js";
-import { NO_PROMPTS } from "../run/quiz.js";
-import { identifyBroker, type BrokerInfo, type OutsideBroker, reachBroker } from "../run/probe-broker.js";
-import { type LessonResult, runLesson } from "../run/run-lesson.js";
 import type { Lesson } from "../language/lesson-schema.js";
+import { type BrokerInfo, type ExternalBroker, identifyBroker, requireBroker } from "../run/probe-broker.js";
+import { NO_PROMPTS } from "../run/quiz.js";
+import { type LessonResult, runLesson } from "../run/run-lesson.js";
+import { SKIP_WARNINGS } from "../run/skip-reason.js";
 
-/** Lessons wait more than they work: so many at a time. On one broker each has names of its own. */
-const SIDE_BY_SIDE = 4;
+/** Lessons wait more than they work. On one broker each lesson has names of its own. */
+const MAX_CONCURRENT_LESSONS = 4;
 
 export interface CheckSettings {
   binDir: string;
-  /** In the order in which they are told of. */
   lessons: Lesson[];
   /** Null: a bundled broker for each lesson. */
-  outside: OutsideBroker | null;
-  /** The bundled ones keep their data on disk. */
+  external: ExternalBroker | null;
+  /** The bundled brokers store their data on disk. */
   onDisk: boolean;
-  /** What the broker is, as far as that is known before it is asked. */
+  /** The product, as far as it is known before the broker is asked. */
   product: Product | null;
   knownBrokers: KnownBrokers;
-  /** Ends the check early; what was started is cleared away first. */
+  /** Ends the check early, after the lessons have removed their sessions. */
   signal: AbortSignal;
 }
 
@@ -30,30 +30,30 @@ type Checked = Extract<CheckEvent, { event: "checked" }>;
 export type CheckResult = Extract<CheckEvent, { event: "check" }>;
 
 /**
- * Runs every lesson on a broker, several at a time, and tells what held. The verdict comes last, and is returned.
- * @throws UserError when the broker can't be used, at the start or any more
+ * Runs all lessons on a broker, several at a time. The verdict is the last event and the return value.
+ * @throws UserError if the broker can't be used, at the start or later
  */
 export async function checkBroker(settings: CheckSettings, sink: Sink<CheckEvent>): Promise<CheckResult> {
   const folder = await mkdtemp(path.join(tmpdir(), "lwt-check-"));
   try {
-    return await new Check(settings, folder, sink).run();
+    return await new ConformanceCheck(settings, folder, sink).run();
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-class Check {
+class ConformanceCheck {
   readonly #settings: CheckSettings;
   readonly #folder: string;
   readonly #sink: Sink<CheckEvent>;
   readonly #checked: Checked[] = [];
-  /** Claims that held, as `lesson: claim`. */
+  /** The claims that held, as `lesson: claim`. */
   readonly #held = new Set<string>();
-  /** The broker can't be reached any more, or this computer can't go on. */
-  readonly #lost = new AbortController();
-  readonly #started = performance.now();
-  #met: BrokerInfo | null = null;
-  #known: readonly KnownDeviation[] = [];
+  /** Aborted when the broker no longer answers, or when a lesson can't run on this computer. */
+  readonly #abort = new AbortController();
+  readonly #startTime = performance.now();
+  #brokerInfo: BrokerInfo | null = null;
+  #knownDeviations: readonly KnownDeviation[] = [];
 
   constructor(settings: CheckSettings, folder: string, sink: Sink<CheckEvent>) {
     this.#settings = settings;
@@ -62,50 +62,48 @@ class Check {
   }
 
   async run(): Promise<CheckResult> {
-    const { lessons, outside, knownBrokers } = this.#settings;
-    const broker = outside?.broker ?? (this.#settings.onDisk ? "lwt-broker --data" : "lwt-broker");
-    const product = await this.#meetBroker();
-    this.#known = knownBrokers.deviationsOf(product);
-    const names = lessons.map(({ name }) => name);
+    const { lessons, external, knownBrokers, onDisk } = this.#settings;
+    const broker = external?.broker ?? (onDisk ? "lwt-broker --data" : "lwt-broker");
+    if (external)
+      this.#brokerInfo = await identifyBroker(external, this.#settings.product, this.#probeContext);
+    const { product } = this.#brokerInfo ?? this.#settings;
+    this.#knownDeviations = knownBrokers.deviationsOf(product);
     await this.#sink({
       event: "checking",
       broker,
       product,
-      lessons: names,
-      knownDeviations: this.#known.length,
+      lessons: lessons.map(({ name }) => name),
+      knownDeviations: this.#knownDeviations.length,
     });
-    const left = lessons.values();
-    const giveUp = (error: unknown) => this.#lost.abort(error);
-    const oneByOne = async () => {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other, beside others who do the same
-      for (const lesson of left) await this.#check(lesson).catch(giveUp);
+    const remaining = lessons.values();
+    const checkRemaining = async () => {
+      // oxlint-disable-next-line no-await-in-loop -- other calls take lessons from the same iterator
+      for (const lesson of remaining)
+        await this.#check(lesson).catch((error: unknown) => this.#abort.abort(error));
     };
-    await Promise.all(Array.from({ length: SIDE_BY_SIDE }, oneByOne));
-    this.#lost.signal.throwIfAborted();
+    await Promise.all(Array.from({ length: MAX_CONCURRENT_LESSONS }, checkRemaining));
+    this.#abort.signal.throwIfAborted();
     const verdict = this.#verdict(broker, product);
     await this.#sink(verdict);
     return verdict;
   }
 
-  /** What it is. */
-  async #meetBroker(): Promise<Product | null> {
-    const { outside, binDir, product, signal } = this.#settings;
-    if (!outside) return product;
-    this.#met = await identifyBroker(outside, product, { binDir, folder: this.#folder, signal });
-    return this.#met.product;
+  get #probeContext() {
+    const { binDir, signal } = this.#settings;
+    return { binDir, folder: this.#folder, signal };
   }
 
   async #check(lesson: Lesson): Promise<void> {
-    const { outside, signal, ...settings } = this.#settings;
-    if (this.#lost.signal.aborted) return;
-    if (signal.aborted) return this.#tell(checkedOf(lesson, NOT_BEGUN, [], [], 0));
+    const { external, signal, ...settings } = this.#settings;
+    if (this.#abort.signal.aborted) return;
+    if (signal.aborted) return this.#report(checkedEvent(lesson, NOT_STARTED, [], [], 0));
     const deviations: Deviation[] = [];
     const clauses = new Set<string>();
-    const began = performance.now();
-    const take = async (event: LessonEvent | ProcessEvent) => {
+    const startTime = performance.now();
+    const onEvent = async (event: LessonEvent | ProcessEvent) => {
       if ("process" in event) return;
       if (event.event === "lesson") await this.#sink(event);
-      if (event.event === "warning" && !TOLD_AS_SKIPPED.has(event.code)) await this.#sink(event);
+      if (event.event === "warning" && !SKIP_WARNING_CODES.has(event.code)) await this.#sink(event);
       if (event.event !== "expected") return;
       const { what, held, clause, mandatory, instead, reason } = event;
       if (!held) deviations.push({ what, clause, mandatory, instead, reason });
@@ -116,30 +114,28 @@ class Check {
       lesson,
       {
         ...settings,
-        outside,
-        met: this.#met,
-        audience: NO_PROMPTS,
+        external,
+        brokerInfo: this.#brokerInfo,
+        prompts: NO_PROMPTS,
         next: null,
-        signal: AbortSignal.any([signal, this.#lost.signal]),
+        signal: AbortSignal.any([signal, this.#abort.signal]),
       },
-      take,
+      onEvent,
     );
-    if (outside && result.failed > 0) await this.#findOut(outside);
-    if (this.#lost.signal.aborted) return;
-    await this.#tell(checkedOf(lesson, result, deviations, [...clauses], secondsSince(began)));
+    if (external && result.failed > 0) await this.#abortIfUnreachable(external);
+    if (this.#abort.signal.aborted) return;
+    await this.#report(checkedEvent(lesson, result, deviations, [...clauses], secondsSince(startTime)));
   }
 
-  async #tell(checked: Checked): Promise<void> {
+  async #report(checked: Checked): Promise<void> {
     this.#checked.push(checked);
     await this.#sink(checked);
   }
 
-  /** A broker that is gone, and not one that breaks its promises? */
-  async #findOut(outside: OutsideBroker): Promise<void> {
-    const { binDir, signal } = this.#settings;
-    if (signal.aborted || this.#lost.signal.aborted) return;
-    const place = { binDir, folder: this.#folder, signal };
-    await reachBroker(outside, place).catch((error: unknown) => this.#lost.abort(error));
+  /** Distinguishes a broker that no longer answers from a broker that breaks a claim. */
+  async #abortIfUnreachable(external: ExternalBroker): Promise<void> {
+    if (this.#settings.signal.aborted || this.#abort.signal.aborted) return;
+    await requireBroker(external, this.#probeContext).catch((error: unknown) => this.#abort.abort(error));
   }
 
   #verdict(broker: string, product: Product | null): CheckResult {
@@ -147,7 +143,9 @@ class Check {
       this.#checked.filter(each => each.outcome === outcome).length;
     const broken = this.#checked.flatMap(({ deviations }) => deviations.filter(({ mandatory }) => mandatory));
     const interrupted = this.#settings.signal.aborted;
-    const kept = this.#known.filter(({ lesson, claim }) => this.#held.has(claimId(lesson, claim)));
+    const heldDeviations = this.#knownDeviations.filter(({ lesson, claim }) =>
+      this.#held.has(claimId(lesson, claim)),
+    );
     return {
       event: "check",
       broker,
@@ -158,21 +156,22 @@ class Check {
       skipped: count("skipped"),
       broken: broken.length,
       knownBroken: broken.filter(({ reason }) => reason !== null).length,
-      unexpectedlyHeld: kept.map(({ lesson, claim }) => ({ lesson, what: claim })),
+      unexpectedlyHeld: heldDeviations.map(({ lesson, claim }) => ({ lesson, what: claim })),
       interrupted,
-      seconds: secondsSince(this.#started),
+      seconds: secondsSince(this.#startTime),
     };
   }
 }
 
-const NOT_BEGUN = { held: 0, notObserved: 0, skipped: "interrupted" } as const;
-const TOLD_AS_SKIPPED = new Set(["not-our-broker", "no-cable", "no-other-broker", "no-mqtt-5"]);
+const NOT_STARTED = { held: 0, notObserved: 0, skipped: "interrupted" } as const;
+/** Warnings that `checked` reports as `skipped`. */
+const SKIP_WARNING_CODES = new Set(Object.values(SKIP_WARNINGS).map(({ code }) => code));
 
 const claimId = (lesson: string, claim: string) => `${lesson}: ${claim}`;
 
-const secondsSince = (start: number) => Math.round((performance.now() - start) / 100) / 10;
+const secondsSince = (startTime: number) => Math.round((performance.now() - startTime) / 100) / 10;
 
-function checkedOf(
+function checkedEvent(
   { name, claims }: Lesson,
   { held, notObserved, skipped }: Pick<LessonResult, "held" | "notObserved" | "skipped">,
   deviations: Deviation[],

@@ -1,13 +1,14 @@
-import type { CheckEvent, Sink } from "../../events/events.js";
 import { type BrokerAddress, parseAddress, urlOf } from "../../connection/broker-url.js";
-import { type OutsideBroker, type Place, probeBroker } from "../run/probe-broker.js";
+import type { CheckEvent, Sink } from "../../events/events.js";
+import { type ExternalBroker, type ProbeContext, probeBroker } from "../run/probe-broker.js";
 
-/** Seconds that each way has; with the start of a process all are over in ten. */
-const PATIENCE = 8;
+/** With the start of a process, each address has an answer or an error within ten seconds. */
+const CONNECT_TIMEOUT_SECONDS = 8;
 
-/** The ways that public brokers have, the plainest first; the ports are IANA's, and HiveMQ's for WebSocket over TLS. */
-const WAYS = { mqtt: 1883, mqtts: 8883, wss: 8884 };
+/** Ports of public brokers, the plainest scheme first: IANA's, and HiveMQ's for WebSocket over TLS. */
+const PORTS = { mqtt: 1883, mqtts: 8883, wss: 8884 };
 
+/** A name that the clients' --broker accepts, and the addresses that the clients then try. */
 export interface NamedBroker {
   name: string;
   addresses: string[];
@@ -17,58 +18,60 @@ type Reachable = Extract<CheckEvent, { event: "reachable" }>;
 type Connectivity = Extract<CheckEvent, { event: "connectivity" }>;
 
 /**
- * Tries every way to a broker at once, from this computer, with a client that leaves nothing there. An address that says
- * scheme and port is tried as it stands, in the place of the usual port of its scheme.
- * @param outside the broker, by its URL
- * @param named how the clients' --broker may call it, and the addresses that they then try; null: it has no name
+ * Tries all ways to a broker at once, with clients that leave no session. A scheme and port that the broker's URL gives
+ * replace the usual port of that scheme.
+ * @param external a broker by its URL
+ * @param named null: the broker has no name
  */
 export async function checkConnectivity(
-  outside: OutsideBroker,
+  external: ExternalBroker,
   named: NamedBroker | null,
-  place: Place,
+  context: ProbeContext,
   sink: Sink<CheckEvent>,
 ): Promise<Connectivity> {
-  const given = parseAddress(outside.broker) as BrokerAddress;
-  const tried = waysTo(given).map(async broker => {
-    const way = await tryOut({ ...outside, broker }, place);
-    await sink(way);
-    return way;
+  const given = parseAddress(external.broker) as BrokerAddress;
+  const tried = urlsToTry(given).map(async broker => {
+    const result = await tryUrl({ ...external, broker }, context);
+    await sink(result);
+    return result;
   });
-  const ways = await Promise.all(tried);
-  const open = ways.filter(({ reachable }) => reachable).map(({ broker }) => broker);
-  const best = named?.addresses.some(address => open.includes(address)) ? named.name : open[0];
+  const results = await Promise.all(tried);
+  const reached = results.filter(({ reachable }) => reachable).map(({ broker }) => broker);
+  const best = named?.addresses.some(address => reached.includes(address)) ? named.name : reached[0];
   const verdict: Connectivity = {
     event: "connectivity",
     host: given.host,
-    reachable: open.length,
-    unreachable: ways.length - open.length,
+    reachable: reached.length,
+    unreachable: results.length - reached.length,
     options: best === undefined ? null : `--broker ${best}`,
   };
   await sink(verdict);
   return verdict;
 }
 
-function waysTo(given: BrokerAddress): string[] {
-  const usual = Object.entries(WAYS).map(([scheme, port]) => ({ ...given, scheme, port }) as BrokerAddress);
+function urlsToTry(given: BrokerAddress): string[] {
+  const usual = Object.entries(PORTS).map(([scheme, port]) => ({ ...given, scheme, port }) as BrokerAddress);
   const path = (scheme: string) => (scheme.startsWith("ws") ? given.path || "/mqtt" : "");
-  const ways = usual.map(way => (way.scheme === given.scheme ? given : { ...way, path: path(way.scheme) }));
-  return (given.scheme in WAYS ? ways : [...ways, given]).map(urlOf);
+  const addresses = usual.map(each =>
+    each.scheme === given.scheme ? given : { ...each, path: path(each.scheme) },
+  );
+  return (given.scheme in PORTS ? addresses : [...addresses, given]).map(urlOf);
 }
 
-/** User name and password stay here: a refusal is an answer too, and one of the ways is not encrypted. */
-async function tryOut({ broker, environment }: OutsideBroker, place: Place): Promise<Reachable> {
+/** Connects without user name and password, since one of the ways is not encrypted. A refusal is an answer too. */
+async function tryUrl({ broker, environment }: ExternalBroker, context: ProbeContext): Promise<Reachable> {
   const certificates = Object.entries(environment).filter(([name]) => !/USERNAME|PASSWORD/.test(name));
-  const known = { broker, environment: Object.fromEntries(certificates) };
-  const said = await probeBroker(known, place, ["--forget"], PATIENCE);
-  const answer = said.findIndex(({ event }) => event === "connected" || event === "refused");
-  const attempt = said.slice(0, answer + 1).findLast(({ event }) => event === "connecting");
-  const refused = said.find(event => event.event === "refused");
-  const trouble = said.find(event => event.event === "error");
+  const target = { broker, environment: Object.fromEntries(certificates) };
+  const events = await probeBroker(target, context, ["--forget"], CONNECT_TIMEOUT_SECONDS);
+  const answer = events.findIndex(({ event }) => event === "connected" || event === "refused");
+  const attempt = events.slice(0, answer + 1).findLast(({ event }) => event === "connecting");
+  const refused = events.find(event => event.event === "refused");
+  const error = events.find(event => event.event === "error");
   return {
     event: "reachable",
     broker,
     reachable: answer >= 0,
-    milliseconds: attempt ? Date.parse(said[answer]?.time ?? "") - Date.parse(attempt.time) : null,
-    reason: refused?.reason ?? (answer < 0 ? (trouble?.message ?? null) : null),
+    milliseconds: attempt ? Date.parse(events[answer]?.time ?? "") - Date.parse(attempt.time) : null,
+    reason: refused?.reason ?? (answer < 0 ? (error?.message ?? null) : null),
   };
 }

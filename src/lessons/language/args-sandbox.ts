@@ -5,16 +5,16 @@ import { pubOptions } from "../../config/options/pub-options.js";
 import { subOptions } from "../../config/options/sub-options.js";
 
 const tables: OptionTable[] = [pubOptions, subOptions, brokerOptions];
-/** Options whose value names a file or a folder. */
-const OF_FILES = new Set(
+/** Options whose value is a file or a folder. */
+const PATH_OPTIONS = new Set(
   tables.flatMap(table => Object.keys(table).filter(name => /^(FILE|DIR)$/.test(table[name]?.value ?? ""))),
 );
 
-const LONG = /^--([^=]+)(?:=(.*))?$/s;
+const LONG_OPTION = /^--([^=]+)(?:=(.*))?$/s;
 /** `-P` alone, behind flags, or with its value. */
-const PASSWORD = /^-([a-zA-OQ-Z]*)P=?(.*)$/s;
+const PASSWORD_FLAG = /^-([a-zA-OQ-Z]*)P=?(.*)$/s;
 
-/** Within a folder, whatever the system: no root, drive or network, and no step up. */
+/** Whether a path stays in the working directory on every system: no root, drive, network share or `..`. */
 const staysInside = (file: string): boolean =>
   !path.posix.isAbsolute(file) &&
   !path.win32.isAbsolute(file) &&
@@ -22,33 +22,33 @@ const staysInside = (file: string): boolean =>
   !file.split(/[\\/]/).includes("..");
 
 /**
- * The option of a command line whose file is not in the run's own folder; null where there is none. That folder is new
- * for each run, so that no link in it leads elsewhere. Each word that looks like an option is taken for one.
+ * Returns the first option with a file outside the run's folder, or null. That folder is new for each run, so that no
+ * symbolic link in it leads elsewhere. Each word that looks like an option counts as one.
  */
 export function pathOutsideRun(args: string[]): string | null {
   for (const [i, arg] of args.entries()) {
-    const [, name = "", value = args[i + 1] ?? ""] = LONG.exec(arg) ?? [];
-    if (OF_FILES.has(name) && !staysInside(value)) return `--${name}`;
+    const [, name = "", value = args[i + 1] ?? ""] = LONG_OPTION.exec(arg) ?? [];
+    if (PATH_OPTIONS.has(name) && !staysInside(value)) return `--${name}`;
   }
   return null;
 }
 
-/** A command line without its password, which is in `environment`: others can read command lines, and they are shown. */
-export function withoutPassword(args: string[]): { args: string[]; environment: Record<string, string> } {
-  const kept: string[] = [];
+/** Moves a password from the command line, which is shown and which other users can read, to the environment. */
+export function withoutPassword(given: string[]): { args: string[]; environment: Record<string, string> } {
+  const args: string[] = [];
   let password: string | undefined;
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] ?? "";
-    const [, name, value] = LONG.exec(arg) ?? [];
-    const [, flags, rest] = PASSWORD.exec(arg) ?? [];
+  for (let i = 0; i < given.length; i++) {
+    const arg = given[i] ?? "";
+    const [, name, value] = LONG_OPTION.exec(arg) ?? [];
+    const [, flags, rest] = PASSWORD_FLAG.exec(arg) ?? [];
     if (name !== "password" && flags === undefined) {
-      kept.push(arg);
+      args.push(arg);
       continue;
     }
-    if (flags) kept.push(`-${flags}`);
-    password = name === undefined ? rest || args[++i] : (value ?? args[++i]);
+    if (flags) args.push(`-${flags}`);
+    password = name === undefined ? rest || given[++i] : (value ?? given[++i]);
   }
   const environment =
     password === undefined ? {} : { [environmentName(SHARED_PREFIX, "password")]: password };
-  return { args: kept, environment };
+  return { args, environment };
 }

@@ -1,10 +1,10 @@
-/** The lesson's own broker: started before the first step on a free port, and every client is pointed at it. */
+/** The lesson's own broker. It starts before the first step, and every client connects to it. */
 export const BROKER = "broker";
 
-/** The slide's lines in Python: no other script, for lesson files get passed around. */
+/** The slide's code. No lesson runs another script, because lesson files are shared. */
 export const SLIDE_CODE = "slide-code.py" as const;
 
-/** What `start` may run, and whether it is a client, which is then given the lesson's broker. */
+/** The commands that `start` may run. A client gets the lesson's broker. */
 export const COMMANDS = {
   "pub-lwt": "client",
   "sub-lwt": "client",
@@ -12,3 +12,7 @@ export const COMMANDS = {
   "lwt-broker": "broker",
 } as const;
 export type Command = keyof typeof COMMANDS;
+
+export function isCommand(name: string): name is Command {
+  return Object.hasOwn(COMMANDS, name);
+}

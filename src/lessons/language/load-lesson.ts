@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { usageError } from "../../util/errors.js";
 import { type Lesson, lessonSchema } from "./lesson-schema.js";
 
-/** A lesson from its YAML. Throws a usage error that names file, line and column. */
+/** Parses a lesson. @throws UserError exit code 2, with file, line and column */
 export function loadLesson(text: string, fileName: string): Lesson {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -27,17 +27,17 @@ export function loadLesson(text: string, fileName: string): Lesson {
       at(gap, `${GAP} is for you to fill in (1 of ${more.length + 1}).`),
       "What is asked stands in the comment above it. Then run it again.",
     );
-  const parsed = lessonSchema.safeParse(plainData(document, fail), { error: wording });
+  const parsed = lessonSchema.safeParse(plainData(document, fail), { error: messageFor });
   if (parsed.success) return parsed.data;
-  const { path, message } = firstOf(parsed.error);
+  const { path, message } = firstProblem(parsed.error);
   const key = path.at(-1);
   throw fail(offsetOf(document, path), typeof key === "string" ? `${key}: ${message}` : message);
 }
 
-/** In an exercise, where an answer is to stand. */
+/** Marks the place of an answer in an exercise. */
 const GAP = "___";
 
-/** Where they are. */
+/** Returns the offset of each gap. */
 function gapsIn(document: Document.Parsed): number[] {
   const found: number[] = [];
   visit(document, {
@@ -49,7 +49,7 @@ function gapsIn(document: Document.Parsed): number[] {
   return found;
 }
 
-/** Aliases that multiply without end are refused by the parser here: lesson files get passed around. */
+/** Converts YAML to plain data. The parser refuses aliases that multiply without end, since lesson files are shared. */
 function plainData(document: Document.Parsed, fail: (offset: number, what: string) => Error): unknown {
   try {
     return document.toJS();
@@ -58,33 +58,33 @@ function plainData(document: Document.Parsed, fail: (offset: number, what: strin
   }
 }
 
-/** As YAML calls them. */
-const KINDS: Record<string, string> = {
+/** YAML's words for zod's types. */
+const TYPE_NAMES: Record<string, string> = {
   array: "a list, as in [S3]",
   object: "a mapping, key: value",
   string: "text",
   number: "a number",
 };
 
-/** Where the schema doesn't word a problem itself. */
-const wording: z.core.$ZodErrorMap = issue => {
+/** Returns the message for a problem that has none in the schema. */
+const messageFor: z.core.$ZodErrorMap = issue => {
   if (issue.code === "unrecognized_keys") return `there is no key ${issue.keys.join(", ")} here`;
   if (issue.input === undefined) return "this is missing";
   return issue.code === "invalid_type"
-    ? `this must be ${KINDS[issue.expected] ?? issue.expected}`
+    ? `this must be ${TYPE_NAMES[issue.expected] ?? issue.expected}`
     : undefined;
 };
 
-/** The first problem, as a path that exists for the reader: `kind` is ours, and an unknown key is named. */
-function firstOf(error: z.ZodError): { path: PropertyKey[]; message: string } {
-  // A misspelt key is missing too, where it should be.
+/** Returns the first problem. Its path leaves out `kind`, which is not in the file, and ends with an unknown key. */
+function firstProblem(error: z.ZodError): { path: PropertyKey[]; message: string } {
+  // A misspelt key causes two problems, and the second is that the right key is missing.
   const issue = error.issues.find(({ code }) => code === "unrecognized_keys") ?? error.issues[0];
   if (!issue) throw error;
   const unknown = issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : [];
   return { path: [...issue.path.filter(key => key !== "kind"), ...unknown], message: issue.message };
 }
 
-/** Where the thing at that path begins; for a missing one, where what should hold it begins. */
+/** Returns the offset of the value at that path, or of the innermost value around it that exists. */
 function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
   for (let depth = path.length; depth >= 0; depth--) {
     const node = document.getIn(path.slice(0, depth), true);

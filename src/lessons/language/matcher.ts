@@ -3,7 +3,7 @@ import type { ProcessEvent } from "../../events/events.js";
 
 type Scalar = string | number | boolean | null;
 
-/** What a field is compared with; all that is said has to hold. */
+/** All comparisons must hold. */
 export interface Comparison {
   above?: number | undefined;
   below?: number | undefined;
@@ -12,101 +12,105 @@ export interface Comparison {
   not?: Scalar | undefined;
   oneOf?: Scalar[] | undefined;
   contains?: string | undefined;
-  /** `NAME.field` of a remembered event. */
+  /** `NAME.field` of a captured event. */
   same?: string | undefined;
 }
 
-/** By field, or by a path into one: `will.topic`. */
+/** Conditions by field, or by a path such as `will.topic`. */
 export type Where = Record<string, Scalar | Comparison>;
 
-/** An event by its name, and what its fields must be like. */
+/** An event's name, and the conditions on its fields. */
 export interface Pattern {
   event: string;
   where: Where;
 }
 
-type Held<Name extends keyof Comparison> = (is: unknown, than: NonNullable<Comparison[Name]>) => boolean;
+type Predicate<Name extends keyof Comparison> = (
+  value: unknown,
+  operand: NonNullable<Comparison[Name]>,
+) => boolean;
 
-const COMPARISONS: { [Name in Exclude<keyof Comparison, "same">]-?: Held<Name> } = {
-  above: (is, than) => typeof is === "number" && is > than,
-  below: (is, than) => typeof is === "number" && is < than,
-  atLeast: (is, than) => typeof is === "number" && is >= than,
-  atMost: (is, than) => typeof is === "number" && is <= than,
-  not: (is, than) => is !== than,
-  contains: (is, text) => typeof is === "string" && is.includes(text),
-  oneOf: (is, these) => these.some(one => one === is),
+const PREDICATES: { [Name in Exclude<keyof Comparison, "same">]-?: Predicate<Name> } = {
+  above: (value, bound) => typeof value === "number" && value > bound,
+  below: (value, bound) => typeof value === "number" && value < bound,
+  atLeast: (value, bound) => typeof value === "number" && value >= bound,
+  atMost: (value, bound) => typeof value === "number" && value <= bound,
+  not: (value, other) => value !== other,
+  contains: (value, text) => typeof value === "string" && value.includes(text),
+  oneOf: (value, choices) => choices.some(choice => choice === value),
 };
 
 export function matches(event: ProcessEvent, { event: name, where }: Pattern): boolean {
   return (
-    event.event === name && Object.entries(where).every(([path, wanted]) => fits(at(event, path), wanted))
+    event.event === name &&
+    Object.entries(where).every(([path, condition]) => fulfils(valueAt(event, path), condition))
   );
 }
 
-function fits(is: unknown, wanted: Scalar | Comparison): boolean {
-  if (!isComparison(wanted)) return isDeepStrictEqual(is, wanted);
-  return Object.entries(wanted).every(([name, than]) => {
-    const holds = COMPARISONS[name as keyof typeof COMPARISONS] as Held<keyof Comparison> | undefined;
-    return holds?.(is, than as never) ?? false;
+function fulfils(value: unknown, condition: Scalar | Comparison): boolean {
+  if (!isComparison(condition)) return isDeepStrictEqual(value, condition);
+  return Object.entries(condition).every(([name, operand]) => {
+    const predicate = PREDICATES[name as keyof typeof PREDICATES] as Predicate<keyof Comparison> | undefined;
+    return predicate?.(value, operand as never) ?? false;
   });
 }
 
-const isComparison = (wanted: Scalar | Comparison): wanted is Comparison =>
-  typeof wanted === "object" && wanted !== null;
+const isComparison = (condition: Scalar | Comparison): condition is Comparison =>
+  typeof condition === "object" && condition !== null;
 
-/** The value at a path like `will.topic` or `machines.0.missing`. */
-export const at = (event: object, path: string): unknown =>
+/** Returns the value at a path such as `will.topic` or `machines.0.missing`. */
+export const valueAt = (event: object, path: string): unknown =>
   path.split(".").reduce<unknown>((value, key) => {
-    const holds = typeof value === "object" && value !== null && Object.hasOwn(value, key);
-    return holds ? Reflect.get(value, key) : undefined;
+    const hasKey = typeof value === "object" && value !== null && Object.hasOwn(value, key);
+    return hasKey ? Reflect.get(value, key) : undefined;
   }, event);
 
-/** As it is said: `seq 3`, `seq above 2`. */
+/** `seq 3`, `seq above 2` */
 export const whereText = (where: Where): string =>
   Object.entries(where)
     .map(
-      ([path, wanted]) => `${path} ${isComparison(wanted) ? comparisonText(wanted) : JSON.stringify(wanted)}`,
+      ([path, condition]) =>
+        `${path} ${isComparison(condition) ? comparisonText(condition) : JSON.stringify(condition)}`,
     )
     .join(", ");
 
 const comparisonText = (comparison: Comparison): string =>
   Object.entries(comparison)
-    .map(([name, than]) => `${WORDS[name] ?? name} ${JSON.stringify(than)}`)
+    .map(([name, operand]) => `${WORDS[name] ?? name} ${JSON.stringify(operand)}`)
     .join(" and ");
 
 const WORDS: Record<string, string> = { atLeast: "at least", atMost: "at most", oneOf: "one of" };
 
-/** The events that a lesson has given names to with `as`. */
+/** The events that a lesson names with `as`. */
 export class Captures {
   readonly #events = new Map<string, readonly ProcessEvent[]>();
 
-  remember(name: string, events: readonly ProcessEvent[]): void {
+  add(name: string, events: readonly ProcessEvent[]): void {
     this.#events.set(name, events);
   }
 
-  /** The last one of that name. */
   last(name: string): ProcessEvent | undefined {
     return this.#events.get(name)?.at(-1);
   }
 
-  /** The pattern for the i-th event that is looked for: each `same` stands for the i-th remembered one's value. */
-  resolved({ event, where }: Pattern, i: number): Pattern {
-    const fields = Object.entries(where).map(([path, wanted]) => [
+  /** Replaces each `same` with the value of the i-th captured event, or of the last if there are fewer. */
+  resolve({ event, where }: Pattern, i: number): Pattern {
+    const fields = Object.entries(where).map(([path, condition]) => [
       path,
-      isComparison(wanted) && wanted.same !== undefined ? this.#value(wanted.same, i) : wanted,
+      isComparison(condition) && condition.same !== undefined ? this.#value(condition.same, i) : condition,
     ]);
     return { event, where: Object.fromEntries(fields) as Where };
   }
 
   #value(reference: string, i: number): unknown {
-    const { name, path } = referenceOf(reference);
+    const { name, path } = parseReference(reference);
     const events = this.#events.get(name) ?? [];
-    return at(events[Math.min(i, events.length - 1)] ?? {}, path);
+    return valueAt(events[Math.min(i, events.length - 1)] ?? {}, path);
   }
 }
 
-/** `first.packetId`: of the event that was remembered as `first`. */
-export function referenceOf(reference: string): { name: string; path: string } {
+/** Splits `first.packetId` into the captured event's name and the path. */
+export function parseReference(reference: string): { name: string; path: string } {
   const [name = "", ...path] = reference.split(".");
   return { name, path: path.join(".") };
 }

@@ -1,19 +1,20 @@
 import { SLIDE_WILL_TOPIC } from "../../protocol/topics.js";
 
-/** What `{ns}` and so on stand for in a lesson's texts. */
+/** Values for the placeholders `{ns}`, `{x}` and `{lastwill}` of a lesson's texts. */
 export interface LessonNames {
-  /** The namespace. */
+  /** Namespace. */
   ns: string;
-  /** The end of client identifiers. */
+  /** Suffix of client identifiers. */
   x: string;
   /** The slide's topic for wills. */
   lastwill: string;
 }
 
-export const NAMES_ALONE: LessonNames = { ns: "Binil", x: "", lastwill: SLIDE_WILL_TOPIC };
+/** The slides' names, for a broker that serves one lesson. */
+export const SLIDE_NAMES: LessonNames = { ns: "Binil", x: "", lastwill: SLIDE_WILL_TOPIC };
 
-/** Nobody else's, on a broker that others use too. */
-export function namesAmongOthers(): LessonNames {
+/** Returns random names, for a broker that serves other users too. */
+export function uniqueNames(): LessonNames {
   const random = Math.floor(Math.random() * 0x1_00_00_00)
     .toString(16)
     .padStart(6, "0");
@@ -21,7 +22,7 @@ export function namesAmongOthers(): LessonNames {
   return { ns, x: `x${random}`, lastwill: `${ns}/lastwill` };
 }
 
-/** The same with the names in all of its texts. */
+/** Replaces the placeholders in all texts of `data`. */
 export const substituteNames = <Data>(data: Data, names: LessonNames): Data =>
   JSON.parse(
     Object.entries<string>({ ...names }).reduce(
@@ -30,8 +31,8 @@ export const substituteNames = <Data>(data: Data, names: LessonNames): Data =>
     ),
   ) as Data;
 
-/** The options that keep a client apart from others', as far as the lesson doesn't give them. */
-export function ownNames(args: string[], { ns, x }: LessonNames, name: string | null): string[] {
+/** Returns the options that separate a client from other users' clients, except those that `args` gives. */
+export function nameOptions(args: string[], { ns, x }: LessonNames, name: string | null): string[] {
   const gives = (pattern: RegExp) => args.some(word => pattern.test(word));
   return [
     ...(gives(/^--namespace(=|$)/) ? [] : ["--namespace", ns]),

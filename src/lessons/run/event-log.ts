@@ -4,92 +4,92 @@ import { matches, type Pattern } from "../language/matcher.js";
 export interface AwaitedEvent {
   from: string;
   pattern: Pattern;
-  /** None of these may come before what is wanted. */
+  /** No such event may come before the awaited one. */
   never: Pattern | undefined;
-  /** One of these may come in its place. */
+  /** Such an event may come in place of the awaited one. */
   instead: Pattern | undefined;
 }
 
-/** What became of waiting for an event; `heard` is what that process said meanwhile, what decided last. */
-export type Outcome = {
-  is: "found" | "forbidden" | "instead" | "ended" | "late";
-  heard: readonly ProcessEvent[];
+/** The end of a search. `events` are those of the process since its last match, the deciding one last. */
+export type SearchResult = {
+  outcome: "found" | "forbidden" | "instead" | "ended" | "late";
+  events: readonly ProcessEvent[];
 };
 
 /**
- * What the processes of a lesson said, in order. Each process has a place up to which it has been read: what was
- * found is not found again, and what came earlier than it is not found any more, so that order can be expected.
+ * Stores the events of each process until a search reads them. A search begins after the event that the last one
+ * found, so that a lesson can expect an order.
  */
 export class EventLog {
-  readonly #said = new Map<string, ProcessEvent[]>();
+  readonly #unread = new Map<string, ProcessEvent[]>();
   readonly #ended = new Set<string>();
   readonly #watchers = new Set<() => void>();
 
-  /** What an earlier process of that name said is not to be found any more. */
-  started(name: string): void {
-    this.#said.delete(name);
+  /** Forgets an earlier process of that name. */
+  reset(name: string): void {
+    this.#unread.delete(name);
     this.#ended.delete(name);
   }
 
   record(event: ProcessEvent): void {
-    const said = this.#said.get(event.process);
-    if (said) said.push(event);
-    else this.#said.set(event.process, [event]);
-    this.#wake();
+    const unread = this.#unread.get(event.process);
+    if (unread) unread.push(event);
+    else this.#unread.set(event.process, [event]);
+    this.#notify();
   }
 
-  /** Nothing more will come from it. */
-  ended(name: string): void {
+  /** Ends the searches in a process that emits no more events. */
+  markEnded(name: string): void {
     this.#ended.add(name);
-    this.#wake();
+    this.#notify();
   }
 
-  /** Waits so many milliseconds at most. Rejects with the signal's reason when that is aborted first. */
-  find(wanted: AwaitedEvent, milliseconds: number, signal: AbortSignal): Promise<Outcome> {
+  /** Rejects with the signal's reason if the signal is aborted first. */
+  find(awaited: AwaitedEvent, timeoutMs: number, signal: AbortSignal): Promise<SearchResult> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer);
-        signal.removeEventListener("abort", giveUp);
-        this.#watchers.delete(look);
+        signal.removeEventListener("abort", onAbort);
+        this.#watchers.delete(search);
         settle();
       };
-      const look = () => {
-        const outcome = this.#read(wanted);
-        if (outcome) finish(() => resolve(outcome));
+      const search = () => {
+        const result = this.#search(awaited);
+        if (result) finish(() => resolve(result));
       };
-      const giveUp = () => finish(() => reject(signal.reason as Error));
-      const late = () => finish(() => resolve({ is: "late", heard: this.#unread(wanted.from) }));
-      const timer = setTimeout(late, milliseconds);
-      signal.addEventListener("abort", giveUp);
-      this.#watchers.add(look);
-      look();
-      if (signal.aborted) giveUp();
+      const onAbort = () => finish(() => reject(signal.reason as Error));
+      const onTimeout = () =>
+        finish(() => resolve({ outcome: "late", events: this.#unreadOf(awaited.from) }));
+      const timer = setTimeout(onTimeout, timeoutMs);
+      signal.addEventListener("abort", onAbort);
+      this.#watchers.add(search);
+      search();
+      if (signal.aborted) onAbort();
     });
   }
 
-  #read({ from, pattern, never, instead }: AwaitedEvent): Outcome | null {
-    const unread = this.#unread(from);
-    const verdicts = { found: pattern, forbidden: never, instead };
-    const verdictOf = (event: ProcessEvent) =>
-      (["found", "forbidden", "instead"] as const).find(is => {
-        const one = verdicts[is];
-        return one && matches(event, one);
+  #search({ from, pattern, never, instead }: AwaitedEvent): SearchResult | null {
+    const unread = this.#unreadOf(from);
+    const patterns = { found: pattern, forbidden: never, instead };
+    const outcomeOf = (event: ProcessEvent) =>
+      (["found", "forbidden", "instead"] as const).find(outcome => {
+        const each = patterns[outcome];
+        return each && matches(event, each);
       });
     for (const [i, event] of unread.entries()) {
-      const is = verdictOf(event);
-      if (is === undefined) continue;
-      // What was read is dropped: the next look begins behind it.
-      this.#said.set(from, unread.slice(i + 1));
-      return { is, heard: unread.slice(0, i + 1) };
+      const outcome = outcomeOf(event);
+      if (outcome === undefined) continue;
+      this.#unread.set(from, unread.slice(i + 1));
+      return { outcome, events: unread.slice(0, i + 1) };
     }
-    return this.#ended.has(from) ? { is: "ended", heard: unread } : null;
+    return this.#ended.has(from) ? { outcome: "ended", events: unread } : null;
   }
 
-  #unread(name: string): ProcessEvent[] {
-    return this.#said.get(name) ?? [];
+  #unreadOf(name: string): ProcessEvent[] {
+    return this.#unread.get(name) ?? [];
   }
 
-  #wake(): void {
-    for (const look of this.#watchers) look();
+  #notify(): void {
+    for (const search of this.#watchers) search();
   }
 }

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProcessEvent } from "../../events/events.js";
 
-/** Milliseconds that an event is held back for earlier ones; seen between two pipes: 1 to 5. */
-const HOLD = 20;
-/** Past so many, the processes are read no further until the reader of the lesson has caught up. */
-const MOST_HELD = 1_000;
+/** Milliseconds that an event waits for earlier ones. The pipes of two processes were seen to differ by 1 to 5. */
+const HOLD_MS = 20;
+/** If more events wait, the processes' output is not read until the sink has caught up. */
+const MAX_HELD = 1_000;
 
 /**
- * Puts what several processes said into the order of their own times, which one clock gave: the pipes that it comes
- * through are read in turns, so that a message can come out of one before its cause comes out of another.
+ * Puts the events of several processes into the order of their times. All times come from one clock, but the pipes are
+ * read in turns, so that an effect can arrive before its cause.
  */
 export class EventOrderer {
   readonly #pass: (event: ProcessEvent) => void | Promise<void>;
@@ -19,18 +19,18 @@ export class EventOrderer {
     this.#pass = pass;
   }
 
-  async take(event: ProcessEvent): Promise<void> {
+  async add(event: ProcessEvent): Promise<void> {
     this.#held.push({ event, arrived: performance.now() });
-    if (!this.#round) void this.#rounds();
-    while (this.#held.length > MOST_HELD) await this.#round;
+    if (!this.#round) void this.#passAll();
+    while (this.#held.length > MAX_HELD) await this.#round;
   }
 
-  /** Kept when all such events that there are have been passed on. */
+  /** Resolves when no such event waits. */
   async passed(isOne: (event: ProcessEvent) => boolean): Promise<void> {
     while (this.#held.some(({ event }) => isOne(event))) await this.#round;
   }
 
-  async #rounds(): Promise<void> {
+  async #passAll(): Promise<void> {
     while (this.#held.length > 0) {
       this.#round = this.#passDue();
       await this.#round;
@@ -39,9 +39,9 @@ export class EventOrderer {
   }
 
   async #passDue(): Promise<void> {
-    await delay(HOLD);
-    const due = performance.now() - HOLD;
-    // Stable: what has the same time stays in the order in which it came.
+    await delay(HOLD_MS);
+    const due = performance.now() - HOLD_MS;
+    // The sort is stable: events with the same time stay in the order of their arrival.
     this.#held.sort((a, b) => Date.parse(a.event.time) - Date.parse(b.event.time));
     const last = this.#held.findLastIndex(({ arrived }) => arrived <= due);
     for (const { event } of this.#held.slice(0, last + 1)) {

@@ -1,24 +1,24 @@
 import type { ProcessEvent } from "../../events/events.js";
 import { Captures, type Pattern } from "../language/matcher.js";
-import type { EventLog, AwaitedEvent } from "./event-log.js";
-import type { Steps } from "../language/lesson-schema.js";
-import { insteadOf, outOfTimeMessage } from "./failure-messages.js";
+import type { Steps } from "../language/step-schema.js";
+import type { AwaitedEvent, EventLog } from "./event-log.js";
+import { mismatchMessage, timingMessage } from "./failure-messages.js";
 
-/** What was expected did not come; the message says what came instead. */
+/** An expectation that did not hold. The message describes the events that came instead. */
 export class ExpectationError extends Error {}
 
-/** Waits for what a lesson expects, and remembers what it found. */
+/** Waits for the events that a lesson expects, and captures those that later steps refer to. */
 export class Expectations {
-  readonly #memory = new Captures();
+  readonly #captures = new Captures();
 
-  constructor(private readonly journal: EventLog) {}
+  constructor(private readonly eventLog: EventLog) {}
 
   /**
-   * Throws `ExpectationError` if it doesn't come.
-   * @param instead what this broker is known to do in its place: with that the waiting is over
-   * @returns the seconds that were measured, if any
+   * @param instead the event of a known deviation, which ends the wait
+   * @returns the seconds since the event of `after`; null: nothing was measured
+   * @throws ExpectationError
    */
-  async meet(
+  async waitFor(
     step: Steps["expect"],
     instead: Pattern | undefined,
     signal: AbortSignal,
@@ -26,39 +26,38 @@ export class Expectations {
     const found: ProcessEvent[] = [];
     const deadline = performance.now() + step.within * 1_000;
     while (found.length < step.times) {
-      const wanted = this.#wanted(step, instead, found.length);
-      // oxlint-disable-next-line no-await-in-loop -- each begins where the one before was found
-      const outcome = await this.journal.find(wanted, deadline - performance.now(), signal);
-      const last = outcome.heard.at(-1);
-      if (outcome.is !== "found" || !last)
-        throw new ExpectationError(insteadOf(step, wanted, found.length, outcome));
+      const awaited = this.#awaitedEvent(step, instead, found.length);
+      // oxlint-disable-next-line no-await-in-loop -- each search begins after the event before
+      const result = await this.eventLog.find(awaited, deadline - performance.now(), signal);
+      const last = result.events.at(-1);
+      if (result.outcome !== "found" || !last)
+        throw new ExpectationError(mismatchMessage(step, awaited, found.length, result));
       found.push(last);
     }
-    if (step.as !== undefined) this.#memory.remember(step.as, found);
+    if (step.as !== undefined) this.#captures.add(step.as, found);
     return this.#measure(step, found);
   }
 
-  #wanted(
+  #awaitedEvent(
     { from, expect, where, never }: Steps["expect"],
     instead: Pattern | undefined,
     i: number,
   ): AwaitedEvent {
     return {
       from,
-      pattern: this.#memory.resolved({ event: expect, where }, i),
-      never: never && this.#memory.resolved(never, i),
-      instead: instead && this.#memory.resolved(instead, i),
+      pattern: this.#captures.resolve({ event: expect, where }, i),
+      never: never && this.#captures.resolve(never, i),
+      instead: instead && this.#captures.resolve(instead, i),
     };
   }
 
-  /** Seconds since the remembered event. */
   #measure(step: Steps["expect"], found: readonly ProcessEvent[]): number | null {
     if (!step.after) return null;
     const { event, atLeast = 0, atMost = Number.POSITIVE_INFINITY } = step.after;
-    const [since, until] = [this.#memory.last(event), found.at(-1)];
+    const [since, until] = [this.#captures.last(event), found.at(-1)];
     if (!since || !until) throw new Error(`there was no ${event} to measure from`);
     const seconds = (Date.parse(until.time) - Date.parse(since.time)) / 1_000;
-    if (seconds < atLeast || seconds > atMost) throw new ExpectationError(outOfTimeMessage(step, seconds));
+    if (seconds < atLeast || seconds > atMost) throw new ExpectationError(timingMessage(step, seconds));
     return seconds;
   }
 }

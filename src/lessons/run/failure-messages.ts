@@ -1,14 +1,14 @@
 import type { ProcessEvent } from "../../events/events.js";
-import { at, type Pattern, type Where, whereText } from "../language/matcher.js";
-import type { Outcome, AwaitedEvent } from "./event-log.js";
-import type { Step, Steps } from "../language/lesson-schema.js";
+import { type Pattern, valueAt, type Where, whereText } from "../language/matcher.js";
+import type { Step, Steps } from "../language/step-schema.js";
+import type { AwaitedEvent, SearchResult } from "./event-log.js";
 
-/** How many of the latest events a failure shows. */
-const SHOWN = 4;
+/** A failure shows this many of the latest events. */
+const MAX_EVENTS_SHOWN = 4;
 
-/** What a step is there for, in words; for an expectation that claims nothing, what it waits for. */
-export function purposeOf(step: Step): string {
-  const words: { [Kind in Step["kind"]]: (step: Steps[Kind]) => string } = {
+/** Returns the claim of a step, or a sentence on its action. */
+export function describeStep(step: Step): string {
+  const describe: { [Kind in Step["kind"]]: (step: Steps[Kind]) => string } = {
     say: ({ say }) => say,
     start: ({ start, run }) => `${start} starts as ${run.command}`,
     stop: ({ stop }) => `${stop} stops`,
@@ -19,32 +19,32 @@ export function purposeOf(step: Step): string {
     predict: ({ predict }) => predict,
     expect: ({ what, from, expect, where }) => what ?? `${from}: ${patternText({ event: expect, where })}`,
   };
-  const word = <Kind extends Step["kind"]>(kind: Kind, one: Steps[Kind]) => words[kind](one);
-  return word(step.kind, step);
+  const dispatch = <Kind extends Step["kind"]>(kind: Kind, each: Steps[Kind]) => describe[kind](each);
+  return dispatch(step.kind, step);
 }
 
-/** What came instead of what was expected, where `found` of the events that were looked for had come. */
-export function insteadOf(
+/** @param foundCount events that matched before the search ended */
+export function mismatchMessage(
   step: Steps["expect"],
   { pattern, never }: AwaitedEvent,
-  found: number,
-  outcome: Outcome,
+  foundCount: number,
+  { outcome, events }: SearchResult,
 ): string {
   const { from, within, times } = step;
-  const which = times > 1 ? `no. ${found + 1} of ${times}: ` : "";
-  const wanted = which + patternText(pattern);
-  const came = heardText(from, { ...pattern.where, ...never?.where }, outcome.heard);
+  const which = times > 1 ? `no. ${foundCount + 1} of ${times}: ` : "";
+  const awaited = which + patternText(pattern);
+  const came = eventsText(from, { ...pattern.where, ...never?.where }, events);
   return {
-    found: `${from} said ${wanted}`,
-    instead: `${from} said something else than ${wanted}: ${came}`,
-    forbidden: `${from} said ${never && patternText(never)} before ${wanted}: ${came}`,
-    ended: `${from} ended before it said ${wanted}; ${came}`,
-    late: `${from} did not say ${wanted} within ${within} s; ${came}`,
-  }[outcome.is];
+    found: `${from} said ${awaited}`,
+    instead: `${from} said something else than ${awaited}: ${came}`,
+    forbidden: `${from} said ${never && patternText(never)} before ${awaited}: ${came}`,
+    ended: `${from} ended before it said ${awaited}; ${came}`,
+    late: `${from} did not say ${awaited} within ${within} s; ${came}`,
+  }[outcome];
 }
 
-/** That it came too early or too late. */
-export function outOfTimeMessage({ from, expect, after }: Steps["expect"], seconds: number): string {
+/** Describes an event that came too early or too late. */
+export function timingMessage({ from, expect, after }: Steps["expect"], seconds: number): string {
   const least = after?.atLeast === undefined ? "" : ` at least ${after.atLeast}`;
   const most = after?.atMost === undefined ? "" : ` at most ${after.atMost}`;
   return `${from} said ${expect} ${seconds} s after "${after?.event}": expected were${least}${least && most && ","}${most} s`;
@@ -56,13 +56,13 @@ function patternText({ event, where }: Pattern): string {
   return fields ? `${event} (${fields})` : event;
 }
 
-/** The latest events, each with its value for what was asked, where it has one. */
-function heardText(from: string, asked: Where, heard: readonly ProcessEvent[]): string {
-  if (heard.length === 0) return `nothing more came from ${from}`;
-  const lines = heard.slice(-SHOWN).map(event => {
-    const fields = Object.keys(asked).map(path => [path, at(event, path)] as const);
-    const known = fields.filter(([, value]) => value !== undefined);
-    return patternText({ event: event.event, where: Object.fromEntries(known) as Where });
+/** Lists the latest events, each with the fields that were compared. */
+function eventsText(from: string, compared: Where, events: readonly ProcessEvent[]): string {
+  if (events.length === 0) return `nothing more came from ${from}`;
+  const texts = events.slice(-MAX_EVENTS_SHOWN).map(event => {
+    const fields = Object.keys(compared).map(path => [path, valueAt(event, path)] as const);
+    const present = fields.filter(([, value]) => value !== undefined);
+    return patternText({ event: event.event, where: Object.fromEntries(present) as Where });
   });
-  return `what came last was ${lines.join(", ")}`;
+  return `what came last was ${texts.join(", ")}`;
 }

@@ -4,26 +4,31 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { env, platform } from "node:process";
 
-const MOST_TRIED = 8;
-/** Exits with 0 where the slide's lines can be run: version 2 refuses the first of them. */
+const MAX_CANDIDATES = 8;
+/** Exits with 0 if the slide's code can run. Version 2 of paho-mqtt refuses its first line. */
 const PROBE = "import sys, paho.mqtt as paho; sys.exit(not paho.__version__.startswith('1.'))";
-/** Milliseconds that a Python may take to say so. */
-const PATIENCE = 10_000;
+const PROBE_TIMEOUT_MS = 10_000;
 
-/** A Python that has paho-mqtt 1.x; null where there is none. Not always is it the first on the path. */
+export const NO_PAHO = {
+  code: "no-paho",
+  message: "there is no Python with paho-mqtt 1.x here: what it would do is left out.",
+  hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
+};
+
+/** Finds the first Python on the path that has paho-mqtt 1.x. Resolves to null if there is none. */
 export async function pythonWithPaho(): Promise<string | null> {
   const folders = (env["PATH"] ?? "").split(path.delimiter).filter(folder => folder !== "");
   const names = platform === "win32" ? ["python.exe"] : ["python3", "python"];
   const candidates = folders.flatMap(folder => names.map(name => path.join(folder, name)));
-  for (const candidate of candidates.filter(file => existsSync(file)).slice(0, MOST_TRIED)) {
-    // oxlint-disable-next-line no-await-in-loop -- the first that has it
+  for (const candidate of candidates.filter(file => existsSync(file)).slice(0, MAX_CANDIDATES)) {
+    // oxlint-disable-next-line no-await-in-loop -- the first one with paho-mqtt is enough
     if (await succeeds(candidate, ["-c", PROBE])) return candidate;
   }
   return null;
 }
 
 async function succeeds(program: string, args: string[]): Promise<boolean> {
-  const child = spawn(program, args, { stdio: "ignore", timeout: PATIENCE, windowsHide: true });
+  const child = spawn(program, args, { stdio: "ignore", timeout: PROBE_TIMEOUT_MS, windowsHide: true });
   const [code] = await once(child, "exit").catch(() => [null]);
   return code === 0;
 }

@@ -7,60 +7,59 @@ import type { ProcessEvent } from "../../events/events.js";
 import { splitLines } from "../../util/split-lines.js";
 import { type Command, SLIDE_CODE } from "../language/constants.js";
 
-/** What is typed to start a process. */
 export interface Invocation {
   command: Command;
   args: string[];
 }
 
 export interface ProcessSettings extends Invocation {
-  /** As the lesson calls it. */
+  /** The lesson's name for the process. */
   name: string;
-  /** Where the committed bin/*.cjs are. */
+  /** The folder of the committed bin/*.cjs. */
   binDir: string;
-  /** For the slide's lines: a Python that has paho-mqtt 1.x. */
+  /** A Python with paho-mqtt 1.x for the slide's code. */
   python: string | null;
-  /** Its working directory: the run's own, so that no .env of the reader's has a say. */
+  /** The working directory: the run's own, so that no .env of the user applies. */
   folder: string;
-  /** Beside the system's: what reaches the clients by no command line. */
+  /** Added to the system's environment. */
   environment: Record<string, string>;
-  /** Comes before any of its output. */
-  onStart: (pid: number) => void | Promise<void>;
-  /** Its output, in order; while a promise is kept waiting, nothing more is read. */
-  onEvent: (event: ProcessEvent) => void | Promise<void>;
-  /** After all of its output; it hasn't ended before this is done. */
-  onSilence: () => Promise<void>;
+  /** Called before any of the output is read. */
+  onStart?: (pid: number) => void | Promise<void>;
+  /** Called for each event, in order. No output is read until its promise resolves. */
+  onEvent?: (event: ProcessEvent) => void | Promise<void>;
+  /** Called after all of the output. `ended` waits for its promise. */
+  onOutputEnd?: () => Promise<void>;
 }
 
-/** How a process ended, after all of its output was taken. */
 export interface ProcessExit {
   code: number | null;
   signal: NodeJS.Signals | null;
-  /** What it complained of last on stderr, or null. */
-  complaint: string | null;
+  /** The last error on stderr, or null. */
+  error: string | null;
 }
 
-/** One of our commands as a real process: its events out, `stop` and death in. */
+/** A running command of this package, or the slide's code. */
 export interface LessonProcess {
   readonly name: string;
   readonly command: Command;
   readonly pid: number;
+  /** Resolves when the process has ended and all of its output has been read. */
   readonly ended: Promise<ProcessExit>;
-  /** The first Ctrl-C, over IPC: the one way that works on every system. */
+  /** Stops the process like the first Ctrl-C, over IPC, which works on every system. */
   stop(): void;
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): void;
 }
 
-/** Starts it, without a shell. Rejects if the system can't. */
+/** Starts a command, without a shell. Rejects if the system can't start it. */
 export async function startProcess(settings: ProcessSettings): Promise<LessonProcess> {
   const { name, command, folder, environment } = settings;
-  const { program, words } = programOf(settings);
-  const child = spawn(program, words, {
+  const { file, args } = programOf(settings);
+  const child = spawn(file, args, {
     cwd: folder,
-    env: { ...withoutOurs(process.env), ...environment },
+    env: { ...withoutLwtSettings(process.env), ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
-    // A Ctrl-C in the terminal is for lwt-demo, which then stops its clients before their broker.
+    // A Ctrl-C in the terminal goes to lwt-demo only, which then stops the clients before their broker.
     detached: process.platform !== "win32",
     windowsHide: true,
   });
@@ -71,55 +70,54 @@ export async function startProcess(settings: ProcessSettings): Promise<LessonPro
     name,
     command,
     pid,
-    ended: endOf(child, takeEvents(stdout, pid, settings), lastComplaint(stderr)),
-    // A process that is just ending has no channel any more; `ended` tells of that.
+    ended: endOf(child, readEvents(stdout, pid, settings), lastError(stderr)),
+    // A process that is just ending has no channel, and needs no message.
     stop: () =>
       void (child.connected ? child.send("stop", () => {}) : command === SLIDE_CODE && child.kill()),
     kill: () => void child.kill("SIGKILL"),
   };
 }
 
-function programOf({ command, args, binDir, python }: ProcessSettings): { program: string; words: string[] } {
+function programOf({ command, args, binDir, python }: ProcessSettings): { file: string; args: string[] } {
   if (command !== SLIDE_CODE)
-    return { program: process.execPath, words: [path.join(binDir, `${command}.cjs`), ...args, "--json"] };
-  return { program: python ?? "python3", words: [path.join(binDir, "..", "examples", command), ...args] };
+    return { file: process.execPath, args: [path.join(binDir, `${command}.cjs`), ...args, "--json"] };
+  return { file: python ?? "python3", args: [path.join(binDir, "..", "examples", command), ...args] };
 }
 
-/** Asks it to stop, and kills it if it hasn't after so many milliseconds. True if it stopped by itself. */
-export async function stopOrKill(running: LessonProcess, patience: number): Promise<boolean> {
+/** Stops a process, and kills it after the timeout. Resolves to true if the process stopped in time. */
+export async function stopOrKill(running: LessonProcess, timeoutMs: number): Promise<boolean> {
   running.stop();
-  const stopped = await exitsWithin(running, patience);
-  if (!stopped) running.kill();
+  const hasStopped = await exitsWithin(running, timeoutMs);
+  if (!hasStopped) running.kill();
   await running.ended;
-  return stopped;
+  return hasStopped;
 }
 
-/** Whether it has ended after so many milliseconds at the most. */
-export async function exitsWithin(running: LessonProcess, patience: number): Promise<boolean> {
-  const enough = new AbortController();
-  const late = delay(patience, false, { signal: enough.signal }).catch(() => false);
-  const ended = await Promise.race([running.ended.then(() => true), late]);
-  enough.abort();
-  return ended;
+export async function exitsWithin(running: LessonProcess, timeoutMs: number): Promise<boolean> {
+  const timer = new AbortController();
+  const timeout = delay(timeoutMs, false, { signal: timer.signal }).catch(() => false);
+  const hasEnded = await Promise.race([running.ended.then(() => true), timeout]);
+  timer.abort();
+  return hasEnded;
 }
 
-/** The reader's own LWT_ settings would change what a lesson shows. */
-const withoutOurs = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+/** Removes the user's own LWT_ settings, which would change the lesson. */
+const withoutLwtSettings = (environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(environment).filter(([key]) => !/^((PUB|SUB)_)?LWT_/i.test(key)));
 
-async function takeEvents(output: Readable, pid: number, settings: ProcessSettings): Promise<void> {
-  const { name, onStart, onEvent, onSilence } = settings;
-  await onStart(pid);
-  // Our own commands keep to the vocabulary (contract.md), so that a line is taken for what it says it is.
-  for await (const line of splitLines(output))
-    await onEvent({ ...(JSON.parse(line.toString()) as ProcessEvent), process: name });
-  await onSilence();
+async function readEvents(stdout: Readable, pid: number, settings: ProcessSettings): Promise<void> {
+  const { name, onStart, onEvent, onOutputEnd } = settings;
+  await onStart?.(pid);
+  // Only commands of this package run here, so that each line is an event of events.ts.
+  for await (const line of splitLines(stdout))
+    await onEvent?.({ ...(JSON.parse(line.toString()) as ProcessEvent), process: name });
+  await onOutputEnd?.();
 }
 
-/** Errors are a line on what is wrong, then an indented one on what to do; Node signs a crash with its version. */
-async function lastComplaint(output: Readable): Promise<string | null> {
+/** Resolves to the last line that is neither an indented hint nor the version with which Node.js signs a crash. */
+async function lastError(stderr: Readable): Promise<string | null> {
   let last: string | null = null;
-  for await (const line of splitLines(output)) {
+  for await (const line of splitLines(stderr)) {
     const text = line.toString();
     if (/^(?!Node\.js v)\S/.test(text)) last = text;
   }
@@ -128,14 +126,14 @@ async function lastComplaint(output: Readable): Promise<string | null> {
 
 async function endOf(
   child: ChildProcess,
-  events: Promise<void>,
-  complaint: Promise<string | null>,
+  eventsRead: Promise<void>,
+  error: Promise<string | null>,
 ): Promise<ProcessExit> {
   const exited = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  await events.catch((error: unknown) => {
+  await eventsRead.catch((cause: unknown) => {
     child.kill("SIGKILL");
-    throw error;
+    throw cause;
   });
   const [code, signal] = await exited;
-  return { code, signal, complaint: await complaint };
+  return { code, signal, error: await error };
 }

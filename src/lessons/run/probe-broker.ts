@@ -1,104 +1,102 @@
+import type { ProcessEvent, Product } from "../../events/events.js";
 import { UserError } from "../../util/errors.js";
-import type { Product, ProcessEvent } from "../../events/events.js";
-import { namesAmongOthers } from "../language/namespacing.js";
+import { uniqueNames } from "../language/namespacing.js";
 import { startProcess } from "./lesson-process.js";
 
-/** A broker that goes on after the lesson, and may serve others too. */
-export interface OutsideBroker {
-  /** As the clients' --broker takes it, without user name or password: one, or several that are tried in turn. */
+/** A broker that outlives the lesson, and may serve other users. */
+export interface ExternalBroker {
+  /** The clients' --broker, without user name or password. A list has brokers that the clients try in turn. */
   broker: string;
-  /** What the clients find in their environment: user name, password, certificates. */
+  /** The clients' user name, password and certificates. */
   environment: Record<string, string>;
 }
 
-/** Each by itself; of none, none. */
-export const brokersOf = (outside: OutsideBroker | null): string[] => outside?.broker.split(",") ?? [];
+export const brokersOf = (external: ExternalBroker | null): string[] => external?.broker.split(",") ?? [];
 
-/** What is found out of such a broker before a lesson begins. */
 export interface BrokerInfo {
-  /** The URL by which it was reached. */
+  /** The URL of the broker that answered. */
   url: string;
-  /** Null: nobody knows. */
+  /** Null: unknown. */
   product: Product | null;
 }
 
-/** Where probes run. */
-export interface Place {
+export interface ProbeContext {
   /** The folder of the committed bin/*.cjs. */
   binDir: string;
-  /** Their working directory. */
+  /** The working directory of the probes. */
   folder: string;
-  /** Ends them early. */
+  /** Stops a probe early. */
   signal: AbortSignal;
 }
 
-/** Seconds that a broker has to answer. */
-const CONNECT_TIMEOUT = 5;
+const CONNECT_TIMEOUT_SECONDS = 5;
 
 /**
- * Connects once before a lesson begins, so that a broker that can't be used is no claim that did not hold.
- * @param more options of that client
- * @returns the URL by which it was reached
- * @throws UserError with what that client says
+ * Connects once, so that no claim of a lesson fails because its broker can't be used.
+ * @param options further options of that client
+ * @returns the URL of the broker that answered
+ * @throws UserError with that client's error
  */
-export async function reachBroker(
-  outside: OutsideBroker,
-  place: Place,
-  more: string[] = [],
+export async function requireBroker(
+  external: ExternalBroker,
+  context: ProbeContext,
+  options: string[] = [],
 ): Promise<string> {
-  const events = await probeBroker(outside, place, ["--forget", ...more]);
+  const events = await probeBroker(external, context, ["--forget", ...options]);
   const connected = events.find(event => event.event === "connected");
-  const trouble = events.find(event => event.event === "error");
-  // Of several brokers one is enough.
-  if (trouble && !connected && !place.signal.aborted)
-    throw new UserError(trouble.code, trouble.message, trouble.hint);
+  const error = events.find(event => event.event === "error");
+  // One broker of a list is enough.
+  if (error && !connected && !context.signal.aborted)
+    throw new UserError(error.code, error.message, error.hint);
   return connected?.broker ?? "";
 }
 
-/** @param product what it is, if somebody has said so; undefined: it doesn't matter @throws UserError when it can't be used */
+/**
+ * Connects once, and asks for the product if it is needed and not yet known.
+ * @param product null: not yet known; undefined: not needed
+ * @throws UserError if the broker can't be used
+ */
 export async function identifyBroker(
-  outside: OutsideBroker,
+  external: ExternalBroker,
   product: Product | null | undefined,
-  place: Place,
+  context: ProbeContext,
 ): Promise<BrokerInfo> {
-  const url = await reachBroker(outside, place);
-  return { url, product: product === null ? await identify(outside, place) : (product ?? null) };
+  const url = await requireBroker(external, context);
+  return { url, product: product === null ? await productOf(external, context) : (product ?? null) };
 }
 
-/** What a broker says that it is; null: it doesn't. Of those that are known here, Mosquitto does. */
-async function identify(outside: OutsideBroker, place: Place): Promise<Product | null> {
-  const events = await probeBroker(outside, place, ["--retained", "-t", "$SYS/broker/version"]);
-  const said = events.find(event => event.event === "message")?.payload ?? "";
-  const version = /^mosquitto version (\d+(\.\d+)+)/.exec(said)?.[1];
+/** Resolves to the product that the broker publishes, as Mosquitto does, or to null. */
+async function productOf(external: ExternalBroker, context: ProbeContext): Promise<Product | null> {
+  const events = await probeBroker(external, context, ["--retained", "-t", "$SYS/broker/version"]);
+  const text = events.find(event => event.event === "message")?.payload ?? "";
+  const version = /^mosquitto version (\d+(\.\d+)+)/.exec(text)?.[1];
   return version === undefined ? null : { name: "mosquitto", version };
 }
 
-/** Runs a subscriber that leaves nothing on the broker, and returns what it said. */
+/** Runs a subscriber that leaves no session on the broker. Resolves to its events. */
 export async function probeBroker(
-  { broker, environment }: OutsideBroker,
-  { binDir, folder, signal }: Place,
-  what: string[],
-  connectTimeout = CONNECT_TIMEOUT,
+  { broker, environment }: ExternalBroker,
+  { binDir, folder, signal }: ProbeContext,
+  options: string[],
+  connectTimeoutSeconds = CONNECT_TIMEOUT_SECONDS,
 ): Promise<ProcessEvent[]> {
-  const said: ProcessEvent[] = [];
-  const id = ["--client-id", `Probe${namesAmongOthers().x}`];
-  const connecting = ["--broker", broker, "--connect-timeout", String(connectTimeout)];
+  const events: ProcessEvent[] = [];
+  const clientId = ["--client-id", `Probe${uniqueNames().x}`];
+  const connection = ["--broker", broker, "--connect-timeout", String(connectTimeoutSeconds)];
   const running = await startProcess({
     name: "probe",
     command: "sub-lwt",
-    args: [...what, ...id, ...connecting],
+    args: [...options, ...clientId, ...connection],
     binDir,
     folder,
     python: null,
     environment,
-    onStart: () => {},
-    onEvent: event => void said.push(event),
-    onSilence: async () => {},
+    onEvent: event => void events.push(event),
   });
-  const leave = () => running.stop();
-  if (signal.aborted) leave();
-  signal.addEventListener("abort", leave);
+  const stop = () => running.stop();
+  if (signal.aborted) stop();
+  signal.addEventListener("abort", stop);
   await running.ended;
-  signal.removeEventListener("abort", leave);
-  return said;
+  signal.removeEventListener("abort", stop);
+  return events;
 }

@@ -1,25 +1,25 @@
 import type { LessonEvent, Sink } from "../../events/events.js";
-import type { Steps } from "../language/lesson-schema.js";
+import type { Steps } from "../language/step-schema.js";
 
-/** Who watches a lesson, and may be waited for. */
+/** Asks the people who watch a lesson. */
 export interface LessonPrompts {
-  /** Kept when the next step may begin. */
+  /** Resolves when the next step may begin. */
   ready(): Promise<void>;
-  /** The number of the choice that they predict, from 1; null: none. */
+  /** Resolves to the number of the predicted choice, from 1, or to null. */
   guess(choices: number): Promise<number | null>;
 }
 
-/** Nobody is waited for. */
+/** Never waits. */
 export const NO_PROMPTS: LessonPrompts = { ready: async () => {}, guess: async () => null };
 
-/** Questions to the audience: each is answered when its step is over. */
+/** Asks a lesson's questions, and reveals each answer at the end of its step. */
 export class Quiz {
   #open: { step: Steps["predict"]; guess: number | null } | null = null;
   #guessed = 0;
   #right = 0;
 
   constructor(
-    private readonly audience: LessonPrompts,
+    private readonly prompts: LessonPrompts,
     private readonly sink: Sink<LessonEvent>,
   ) {}
 
@@ -30,10 +30,10 @@ export class Quiz {
   async ask(step: Steps["predict"]): Promise<void> {
     await this.reveal();
     await this.sink({ event: "prediction", question: step.predict, choices: step.choices });
-    this.#open = { step, guess: await this.audience.guess(step.choices.length) };
+    this.#open = { step, guess: await this.prompts.guess(step.choices.length) };
   }
 
-  /** The answer to the last question, if it is still to be told. */
+  /** Reveals the answer to the last question, once. */
   async reveal(): Promise<void> {
     if (!this.#open) return;
     const { step, guess } = this.#open;
