@@ -1,4 +1,5 @@
-import { type RunContext, pause } from "../clients/run-context.js";
+import type { RunContext } from "../clients/run-context.js";
+import { pause } from "../util/abort.js";
 import type { LessonEvent, Sink } from "../events/events.js";
 import type { LessonPrompts } from "../lessons/lessons.js";
 

@@ -1,4 +1,4 @@
-import { aborted } from "../clients/run-context.js";
+import { whenAborted } from "../util/abort.js";
 import { parseAddress, urlOf } from "../connection/broker-url.js";
 import { conflictError, ExitCode, usageError } from "../util/errors.js";
 import { brokerOptions } from "../config/options/broker-options.js";
@@ -79,7 +79,7 @@ const serve =
       "queued-messages": values["max-queued"],
     };
     const broker = await startBroker({ ...listen, debug, limits, data, users }, sink);
-    await aborted(stop);
+    await whenAborted(stop);
     await broker.close();
     return ExitCode.done;
   };

@@ -11,7 +11,7 @@ import type { Screen } from "../render/screen.js";
 import { formatDiagnostic } from "../render/diagnostic-text.js";
 import type { Warning } from "../config/settings/connection-settings.js";
 import {
-  type Given,
+  type MergedOptions,
   merge,
   optionSource,
   type Source,
@@ -48,7 +48,7 @@ interface Circumstances {
 
 export interface CommandDefinition<Table extends OptionTable> extends Usage {
   options: Table;
-  prepare(given: Given<Table>, circumstances: Circumstances): Job | Promise<Job>;
+  prepare(given: MergedOptions<Table>, circumstances: Circumstances): Job | Promise<Job>;
 }
 
 const streams = { out: process.stdout, err: process.stderr };

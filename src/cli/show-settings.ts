@@ -2,11 +2,11 @@ import { ExitCode } from "../util/errors.js";
 import type { OptionTable } from "../config/options/option.js";
 import type { Sink } from "../events/events.js";
 import { describeSettings } from "../config/settings/describe-settings.js";
-import type { Given } from "../config/settings/merge-sources.js";
+import type { MergedOptions } from "../config/settings/merge-sources.js";
 
 /** With --show-settings: tells them in place of the work. */
 export const showSettings =
-  (table: OptionTable, given: Given<OptionTable>, effective: Record<string, unknown>) =>
+  (table: OptionTable, given: MergedOptions<OptionTable>, effective: Record<string, unknown>) =>
   (sink: Sink): Promise<ExitCode> => {
     sink({ event: "settings", settings: describeSettings(table, given, effective) });
     return Promise.resolve(ExitCode.done);

@@ -1,4 +1,4 @@
-/** What the commands load once their options are read, where they talk to a broker: with it comes mqtt. */
+/** The clients; the commands load them, and mqtt with them, after their options are read. */
 export { runSubscriber } from "./subscriber.js";
 export { runFleet } from "./fleet.js";
 export { runPublisher } from "./publisher.js";

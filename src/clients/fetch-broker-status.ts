@@ -2,10 +2,11 @@ import { connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../util/errors.js";
 import type { BrokerEvent, BrokerStatus, ClientEvent, Sink } from "../events/events.js";
 import { BROKER_STATUS_TOPIC } from "../protocol/topics.js";
-import { aborted, type RunContext, pause } from "./run-context.js";
+import { pause, whenAborted } from "../util/abort.js";
+import type { RunContext } from "./run-context.js";
 
-/** Milliseconds that an answer may take; another broker never answers. */
-const PATIENCE = 2000;
+/** Milliseconds for the answer; other brokers never answer. */
+const ANSWER_TIMEOUT_MS = 2000;
 
 interface BrokerLogin {
   /** Its URL. */
@@ -14,14 +15,14 @@ interface BrokerLogin {
   password?: string;
 }
 
-/** Asks a running lwt-broker what it holds, and tells that. */
+/** Asks a running lwt-broker for its status, and emits it. */
 export async function fetchBrokerStatus(
   settings: BrokerLogin,
   sink: Sink<BrokerEvent>,
-  control: RunContext,
+  context: RunContext,
 ): Promise<ExitCode> {
   try {
-    const status = await askFor(settings, control);
+    const status = await request(settings, context);
     if (!status) return ExitCode.failed;
     await sink({ event: "broker-status", ...status });
     return ExitCode.done;
@@ -31,28 +32,28 @@ export async function fetchBrokerStatus(
   }
 }
 
-async function askFor(login: BrokerLogin, { stop }: RunContext): Promise<BrokerStatus | null> {
+async function request(login: BrokerLogin, { stop }: RunContext): Promise<BrokerStatus | null> {
   const answered = new AbortController();
   let status: BrokerStatus | null = null;
-  const hear = (event: ClientEvent) => {
+  const onEvent = (event: ClientEvent) => {
     if (event.event !== "message" || event.topic !== BROKER_STATUS_TOPIC || event.payload === null) return;
     status = JSON.parse(event.payload) as BrokerStatus;
     answered.abort();
   };
   const clientId = `status-${crypto.randomUUID().slice(0, 8)}`;
   const settings = { ...login, clientId, cleanSession: true, connectTimeout: 1 };
-  const connection = await connect(settings, hear, { signal: stop });
+  const connection = await connect(settings, onEvent, { signal: stop });
   try {
     await connection.subscribe([BROKER_STATUS_TOPIC], 1);
-    await Promise.race([aborted(stop), pause(PATIENCE, answered.signal)]);
+    await Promise.race([whenAborted(stop), pause(ANSWER_TIMEOUT_MS, answered.signal)]);
   } finally {
     await connection.end();
   }
-  if (!status && !stop.aborted) throw notOurs(login.broker);
+  if (!status && !stop.aborted) throw noStatus(login.broker);
   return status;
 }
 
-const notOurs = (broker: string) =>
+const noStatus = (broker: string) =>
   new UserError(
     "no-status",
     `the broker at ${broker} does not tell what it holds.`,

@@ -3,45 +3,45 @@ import { ExitCode } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { machineTopics } from "../protocol/topics.js";
-import { aborted, type RunContext } from "./run-context.js";
-import { type FailureBarrier, keepAliveDeadline } from "./simulate-failure.js";
+import type { RunContext } from "./run-context.js";
+import { type FailureBarrier, keepAliveDeadline, unlessLeft } from "./simulate-failure.js";
 import { startWillMonitor, type WillVerdict, type WillMonitor } from "./will-monitor.js";
 
-/** A connected machine: the URL of its broker, and where its will goes. */
+/** A connected machine: the URL of its broker, and its will's topic. */
 export interface FailingMachine {
   broker: string;
   willTopic: string;
 }
 
-/** A fleet that fails on purpose: when each machine is ready to, all vanish at once, and a witness counts their wills. */
+/** Fails a fleet on purpose: when each machine is ready, all fail at once, and a monitor counts their wills. */
 export class FleetFailure implements FailureBarrier {
   readonly seen: Promise<void>;
-  /** Null: it has not come to that. */
+  /** Null: the machines have not failed. */
   exitCode: ExitCode | null = null;
   #ready = 0;
   #failAll = () => {};
-  #tellSeen = () => {};
-  #whenAllGone = () => {};
+  #setSeen = () => {};
+  #onAllClosed = () => {};
   readonly #failing: Promise<void>;
-  #witness: WillMonitor | null = null;
+  #monitor: WillMonitor | null = null;
 
   constructor(
     private readonly settings: PubSettings,
     private readonly cause: FailCause,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: RunContext,
+    private readonly context: RunContext,
   ) {
     this.#failing = new Promise(resolve => (this.#failAll = resolve));
-    this.seen = new Promise(resolve => (this.#tellSeen = resolve));
+    this.seen = new Promise(resolve => (this.#setSeen = resolve));
   }
 
-  /** @throws UserError when the witness has no connection */
+  /** @throws UserError when the monitor has no connection */
   async start(): Promise<void> {
     if (this.cause === "crash") return;
     const { namespace, machine, willTopic } = this.settings;
     const isOwn = willTopic === machineTopics(namespace, machine).status;
     const filter = isOwn ? machineTopics(namespace, "+").status : willTopic;
-    this.#witness = await startWillMonitor(this.settings, this.sink, this.control.stop, filter);
+    this.#monitor = await startWillMonitor(this.settings, this.sink, this.context.stop, filter);
   }
 
   allReady(): Promise<void> {
@@ -56,55 +56,52 @@ export class FleetFailure implements FailureBarrier {
     void this.#fail([...connected]);
   }
 
-  allAreGone(): void {
-    this.#whenAllGone();
+  allClosed(): void {
+    this.#onAllClosed();
   }
 
   async end(): Promise<void> {
-    await this.#witness?.end();
+    await this.#monitor?.end();
   }
 
   async #fail(connected: FailingMachine[]): Promise<void> {
-    const { cause, sink, control } = this;
-    const { stop } = control;
+    const { cause, sink, context } = this;
     const { keepAlive } = this.settings.connection;
     sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, keepAlive) });
-    if (cause === "crash") return control.crash();
-    const gone = new Promise<void>(resolve => (this.#whenAllGone = resolve));
+    if (cause === "crash") return context.crash();
+    const closed = new Promise<void>(resolve => (this.#onAllClosed = resolve));
     const willTopics = connected.map(({ willTopic }) => willTopic);
-    const watching = this.#witness?.watch(cause, gone, willTopics, keepAlive);
+    const watched = this.#monitor?.watch(cause, closed, willTopics, keepAlive);
     this.#failAll();
-    // A Ctrl-C may have been what made them fail; a further one ends the waiting.
-    const leaving = stop.aborted ? [] : [aborted(stop).then(() => null)];
-    const verdict = await Promise.race([watching ?? null, ...leaving]);
-    if (verdict) this.exitCode = this.#tell(verdict, connected);
-    this.#tellSeen();
+    const verdict = await unlessLeft(watched, context.stop);
+    if (verdict) this.exitCode = this.#report(verdict, connected);
+    this.#setSeen();
   }
 
-  #tell({ came, will, marker, interrupted }: WillVerdict, connected: FailingMachine[]): ExitCode {
+  #report({ came, will, marker, interrupted }: WillVerdict, connected: FailingMachine[]): ExitCode {
     const { cause, sink } = this;
     const machines = connected.length;
-    const watched = this.#witness?.broker ?? "";
-    const unseen = came.length < machines && connected.some(({ broker }) => !isSameBroker(broker, watched));
+    const watched = this.#monitor?.broker ?? "";
+    const isUnseen = came.length < machines && connected.some(({ broker }) => !isSameBroker(broker, watched));
     const within = (share: number) => came[Math.ceil(share * came.length) - 1] ?? null;
     const times = { p50: within(0.5), p99: within(0.99), last: within(1) };
-    if (interrupted) sink(WITNESS_INTERRUPTED);
+    if (interrupted) sink(MONITOR_INTERRUPTED);
     sink({ event: "wills-witnessed", cause, machines, wills: came.length, ...times });
-    const asItShould = cause === "graceful" ? marker && came.length === 0 : will;
-    if (unseen) sink(witnessElsewhere(watched));
-    return asItShould && !unseen ? ExitCode.done : ExitCode.failed;
+    if (isUnseen) sink(monitorElsewhere(watched));
+    const isExpected = cause === "graceful" ? marker && came.length === 0 : will;
+    return isExpected && !isUnseen ? ExitCode.done : ExitCode.failed;
   }
 }
 
-/** Brokers that share what is published would have shown it all wills. */
-const witnessElsewhere = (watched: string): ClientEvent => ({
+/** Brokers that share publications would have shown it all wills. */
+const monitorElsewhere = (watched: string): ClientEvent => ({
   event: "warning",
   code: "witness-elsewhere",
   message: `the witness watched ${watched}, and some machines were on other brokers: wills that did not come can't be told from wills that went to those alone.`,
   hint: `Name one broker only: --broker ${watched}`,
 });
 
-const WITNESS_INTERRUPTED: ClientEvent = {
+const MONITOR_INTERRUPTED: ClientEvent = {
   event: "warning",
   code: "witness-interrupted",
   message: "the witness lost its own connection meanwhile: wills that came then are not counted.",

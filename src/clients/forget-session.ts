@@ -3,22 +3,26 @@ import { connect } from "../connection/connect.js";
 import type { ConnectionSettings } from "../connection/connection-options.js";
 import { ExitCode, isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { type RunContext, pause } from "./run-context.js";
+import { pause } from "../util/abort.js";
+import type { RunContext } from "./run-context.js";
 
-/** At each of the brokers: those that do not share their sessions have one each. @throws UserError of the first that failed */
+/**
+ * Ends the stored session at each of the brokers, because not all of them share sessions.
+ * @throws UserError of the first that failed
+ */
 export async function forgetSession(
   connection: Required<ConnectionSettings>,
   retained: string[],
   sink: Sink<ClientEvent>,
-  control: RunContext,
+  context: RunContext,
 ): Promise<ExitCode> {
   let exitCode: ExitCode = ExitCode.done;
   let failure: UserError | null = null;
   for (const broker of alternativesOf(connection.broker)) {
-    if (control.stop.aborted) return ExitCode.failed;
+    if (context.stop.aborted) return ExitCode.failed;
     try {
-      const one = await forget({ ...connection, broker }, retained, sink, control);
-      if (one !== ExitCode.done) exitCode = one;
+      const oneCode = await forget({ ...connection, broker }, retained, sink, context);
+      if (oneCode !== ExitCode.done) exitCode = oneCode;
     } catch (error) {
       if (!isUserError(error)) throw error;
       failure ??= error;
@@ -29,9 +33,9 @@ export async function forgetSession(
 }
 
 /**
- * Ends the stored session: a CONNECT with clean session 1 discards it [MQTT-3.1.2-6], and leaves none behind. Then
- * clears what is retained on the topics [MQTT-3.3.1-10].
- * @throws UserError `not-acknowledged` when the broker does not say within the connect timeout that they are
+ * Ends the stored session by a CONNECT with clean session 1 [MQTT-3.1.2-6], and clears the topics' retained messages
+ * [MQTT-3.3.1-10].
+ * @throws UserError `not-acknowledged` when the broker does not acknowledge that within the connect timeout
  */
 async function forget(
   connection: Required<ConnectionSettings>,
@@ -44,20 +48,20 @@ async function forget(
     retained.map(topic => session.publish({ topic, payload: "", qos: 1, retain: true })),
   );
   const answered = new AbortController();
-  const limit = pause(connection.connectTimeout * 1000, AbortSignal.any([stop, answered.signal]));
-  const done = await Promise.race([cleared.then(() => true), limit.then(() => false)]);
+  const timeout = pause(connection.connectTimeout * 1000, AbortSignal.any([stop, answered.signal]));
+  const isDone = await Promise.race([cleared.then(() => true), timeout.then(() => false)]);
   answered.abort();
-  if (!done && !stop.aborted) {
+  if (!isDone && !stop.aborted) {
     cleared.catch(() => {});
     session.destroy();
     throw notCleared(connection.connectTimeout);
   }
   await session.end();
-  if (done) {
+  if (isDone) {
     const broker = urlsOf(connection.broker);
     await sink({ event: "forgotten", broker, clientId: connection.clientId, cleared: retained });
   }
-  return done ? ExitCode.done : ExitCode.failed;
+  return isDone ? ExitCode.done : ExitCode.failed;
 }
 
 const notCleared = (seconds: number) =>

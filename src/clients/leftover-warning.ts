@@ -1,7 +1,7 @@
 import type { ClientEvent, Sink } from "../events/events.js";
 import type { ClientSettings } from "../config/settings/connection-settings.js";
 
-/** On a broker that belongs to everyone, what was stored there is somebody else's memory. */
+/** Warns that a public broker still stores something for this client. */
 export function warnLeftovers({ cleanUp }: ClientSettings, sink: Sink<ClientEvent>): void {
   if (cleanUp === null) return;
   sink({

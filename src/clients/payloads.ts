@@ -8,12 +8,11 @@ export interface Payload {
   seq?: number;
 }
 
-/** Gives one payload after the other; null when there are no more. */
+/** Returns the next payload; null after the last. */
 export type Payloads = () => Payload | Promise<Payload | null>;
 
 const CARRIAGE_RETURN = 0x0d;
 
-/** What a run publishes, from the first to the last. */
 export function payloadsOf(source: PubSettings["source"], input: () => AsyncIterable<Buffer>): Payloads {
   if (source.kind === "stdin") return linesFrom(input());
   return source.kind === "readings" ? readings() : () => ({ payload: source.payload });
@@ -29,24 +28,24 @@ function readings(): Payloads {
 }
 
 function linesFrom(input: AsyncIterable<Buffer>): Payloads {
-  const pieces = splitLineBatches(input);
+  const batches = splitLineBatches(input);
   let lines: Buffer[] = [];
-  let taken = 0;
-  const take = (): ReturnType<Payloads> => {
-    const line = lines[taken];
-    taken += 1;
-    return line === undefined ? takeFromNext() : { payload: withoutCarriageReturn(line) };
+  let index = 0;
+  const next = (): ReturnType<Payloads> => {
+    const line = lines[index];
+    index += 1;
+    return line === undefined ? readBatch() : { payload: withoutCarriageReturn(line) };
   };
-  const takeFromNext = async () => {
-    const piece = await pieces.next();
-    if (piece.done) return null;
-    lines = piece.value;
-    taken = 0;
-    return take();
+  const readBatch = async () => {
+    const batch = await batches.next();
+    if (batch.done) return null;
+    lines = batch.value;
+    index = 0;
+    return next();
   };
-  return take;
+  return next;
 }
 
-/** Windows ends lines with both. */
+/** Windows ends lines with CR and LF. */
 const withoutCarriageReturn = (line: Buffer) =>
   line.at(-1) === CARRIAGE_RETURN ? line.subarray(0, -1) : line;

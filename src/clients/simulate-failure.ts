@@ -4,122 +4,126 @@ import { ExitCode, UserError } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { machineTopics } from "../protocol/topics.js";
-import { aborted, type RunContext, pause } from "./run-context.js";
+import { pause, unlessAborted } from "../util/abort.js";
+import type { RunContext } from "./run-context.js";
 import { warnLeftovers } from "./leftover-warning.js";
 import type { WillMonitor } from "./will-monitor.js";
 
-/** Machines that vanish together. */
+/** Machines that fail at the same moment. */
 export interface FailureBarrier {
-  /** Called when one is ready to; kept when all are. */
+  /** Counts one machine as ready; resolves when all are. */
   allReady(): Promise<void>;
-  /** Kept when what became of their wills has been seen. */
+  /** Resolves when the fate of their wills is known. */
   seen: Promise<void>;
 }
 
-interface Failing {
+interface FailingClient {
+  settings: PubSettings;
+  connection: Connection;
+  /** Null with `crash`, after which this process reports nothing. */
+  monitor: WillMonitor | null;
   sink: Sink<ClientEvent>;
-  control: RunContext;
+  context: RunContext;
   announceStop: () => void;
 }
 
-/** Milliseconds that the broker's closing may come after its will. */
-const CLOSE_LIMIT = 1000;
+/** Milliseconds for the broker to close the connection after it has published the will. */
+const CLOSE_TIMEOUT_MS = 1000;
 
 /**
- * Ends the connection by the cause, and tells what a witness saw of the will. Done when the will came, or, for
- * `graceful`, when it is proved that it did not; failed otherwise. A crash tells nothing more.
+ * Ends the connection by the cause, and reports what the monitor saw of the will.
+ * Resolves with `done` when the will came, or, for `graceful`, when it is proved that it did not; else with `failed`.
  */
 export async function simulateFailure(
   cause: FailCause,
-  settings: PubSettings,
-  connection: Connection,
-  witness: WillMonitor | null,
-  { sink, control, announceStop }: Failing,
+  { settings, connection, monitor, sink, context, announceStop }: FailingClient,
 ): Promise<ExitCode> {
-  if (!connection.isConnected) throw nothingToLose();
-  const { broker } = connection;
+  if (!connection.isConnected) throw notConnected();
+  const { broker, keepAlive } = connection;
   const { will } = settings.connection;
   if (will && will.topic !== machineTopics(settings.namespace, settings.machine).status)
     warnShared(will.topic, sink);
-  sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, connection.keepAlive) });
+  sink({ event: "failing", cause, keepAliveDeadline: keepAliveDeadline(cause, keepAlive) });
   if (cause === "crash") {
     warnLeftovers(settings, sink);
-    return control.crash();
+    return context.crash();
   }
-  const watching = witness?.watch(cause, connection.closed, [settings.willTopic], connection.keepAlive);
-  if (cause === "graceful") {
-    announceStop();
-    await connection.end();
-  } else connection.drop(cause);
-  // A Ctrl-C may have been what made it fail; a further one ends the waiting.
-  const leaving = control.stop.aborted ? [] : [aborted(control.stop).then(() => null)];
-  const verdict = await Promise.race([watching ?? null, ...leaving]);
-  if (!verdict) throw leftTheWitness();
-  const { will: came, marker, milliseconds } = verdict;
-  if (!came && !marker && verdict.interrupted) throw witnessInterrupted();
-  if (!came && witness?.broker && !isSameBroker(witness.broker, broker))
-    throw witnessElsewhere(witness.broker, broker);
-  sink({ event: "witnessed", cause, will: came, milliseconds });
+  const watched = monitor?.watch(cause, connection.closed, [settings.willTopic], keepAlive);
+  await endBy(cause, connection, announceStop);
+  const verdict = await unlessLeft(watched, context.stop);
+  if (!verdict) throw leftEarly();
+  const { will: hasCome, marker, milliseconds } = verdict;
+  if (!hasCome && !marker && verdict.interrupted) throw monitorInterrupted();
+  if (!hasCome && monitor?.broker && !isSameBroker(monitor.broker, broker))
+    throw monitorElsewhere(monitor.broker, broker);
+  sink({ event: "witnessed", cause, will: hasCome, milliseconds });
   await closedByBroker(connection);
   connection.destroy();
-  const asItShould = cause === "graceful" ? marker && !came : came;
-  return asItShould ? ExitCode.done : ExitCode.failed;
+  return (cause === "graceful" ? marker && !hasCome : hasCome) ? ExitCode.done : ExitCode.failed;
 }
 
-/** When 1.5 × keep alive (in seconds) will have passed; null where nothing waits for that. */
-export const keepAliveDeadline = (cause: FailCause, keepAlive: number): string | null =>
-  cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
-
-/** Ends the connection by the cause, together with the others'; what becomes of the wills is seen from elsewhere. */
+/** Ends the connection by the cause, together with the others'; the fleet's monitor sees the wills. */
 export async function simulateFailureTogether(
   cause: FailCause,
   connection: Connection,
-  crowd: FailureBarrier,
+  barrier: FailureBarrier,
   announceStop: () => void,
 ): Promise<ExitCode> {
-  await crowd.allReady();
-  if (cause === "graceful") {
-    announceStop();
-    await connection.end();
-  } else if (cause !== "crash") connection.drop(cause); // that one ends this process
-  await crowd.seen;
+  await barrier.allReady();
+  await endBy(cause, connection, announceStop);
+  await barrier.seen;
   connection.destroy();
   return ExitCode.done;
 }
 
-/** What became of the will is still to be seen, by others. */
+/** A crash ends the process, not one connection. */
+async function endBy(cause: FailCause, connection: Connection, announceStop: () => void): Promise<void> {
+  if (cause === "graceful") {
+    announceStop();
+    await connection.end();
+  } else if (cause !== "crash") connection.drop(cause);
+}
+
+/** Resolves with null on a Ctrl-C; one that came before may have been the signal to fail, and does not count. */
+export const unlessLeft = <T>(watched: Promise<T> | undefined, stop: AbortSignal): Promise<T | null> =>
+  !watched || stop.aborted ? Promise.resolve(watched ?? null) : unlessAborted(watched, stop);
+
+/** The time after 1.5 × keep alive (in seconds); null for causes that the broker notices without it. */
+export const keepAliveDeadline = (cause: FailCause, keepAlive: number): string | null =>
+  cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
+
 const ASK_ANOTHER = "A subscriber sees what became of the will: npx sub-lwt --until offline";
 
-const nothingToLose = () =>
+const notConnected = () =>
   new UserError(
     "not-connected",
     "there is no connection to lose just now: the broker is away.",
     "Start the broker, then try again: npx lwt-broker",
   );
 
-const leftTheWitness = () =>
+const leftEarly = () =>
   new UserError("stopped", "stopped before the witness could tell what became of the will.", ASK_ANOTHER);
 
-const witnessInterrupted = () =>
+const monitorInterrupted = () =>
   new UserError(
     "witness-interrupted",
     "the witness lost its own connection meanwhile: it can't tell what became of the will.",
     ASK_ANOTHER,
   );
 
-/** Only brokers that share what is published would have shown it a will. */
-const witnessElsewhere = (there: string, here: string) =>
+/** Brokers that share publications would have shown it the will. */
+const monitorElsewhere = (there: string, here: string) =>
   new UserError(
     "witness-elsewhere",
     `the witness saw no will at ${there}, but this machine was connected to ${here}: what that broker did can't be told from there.`,
     `Name one broker only: --broker ${here}`,
   );
 
-/** The will may be here before the news that the broker has closed; a broker that doesn't close is not waited for. */
+/** The will may arrive before the broker's FIN; some brokers never close. */
 async function closedByBroker({ closed }: Connection): Promise<void> {
-  const known = new AbortController();
-  void closed.then(() => known.abort());
-  await pause(CLOSE_LIMIT, known.signal);
+  const isClosed = new AbortController();
+  void closed.then(() => isClosed.abort());
+  await pause(CLOSE_TIMEOUT_MS, isClosed.signal);
 }
 
 function warnShared(topic: string, sink: Sink<ClientEvent>): void {

@@ -3,22 +3,23 @@ import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js
 import type { ClientEvent, QoS, Sink } from "../events/events.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
 import { MAX_MACHINES, SequenceTally } from "../domain/sequence-tally.js";
-import { aborted, type RunContext, patienceOf, pause } from "./run-context.js";
+import { pause, whenAborted } from "../util/abort.js";
+import { ackTimeoutMs, type RunContext } from "./run-context.js";
 import { forgetSession } from "./forget-session.js";
 import { warnLeftovers } from "./leftover-warning.js";
 
-/** Milliseconds without a message after which --retained has seen what there is. */
-const QUIET = 500;
+/** Milliseconds without a message after which --retained ends. */
+const QUIET_MS = 500;
 
-/** The work of sub-lwt: subscribes, passes on every message, and stops when it has what was asked for. */
+/** Runs sub-lwt: subscribes, shows every message, and stops when it has received what was asked for. */
 export const runSubscriber = (
   settings: SubSettings,
   sink: Sink<ClientEvent>,
-  control: RunContext,
+  context: RunContext,
 ): Promise<ExitCode> =>
   settings.mode === "forget"
-    ? forgetSession(settings.connection, [], sink, control)
-    : new Subscriber(settings, sink, control).run();
+    ? forgetSession(settings.connection, [], sink, context)
+    : new Subscriber(settings, sink, context).run();
 
 type MessageEvent = Extract<ClientEvent, { event: "message" }>;
 
@@ -33,13 +34,15 @@ class Subscriber {
   #accepted = 0;
   #counted = 0;
   #failure: unknown = null;
+  /** Milliseconds by performance.now(). */
+  #lastMessageAt = 0;
   /** The last message matches a filter of this run; its `status` event comes next. */
   #isAsked = false;
 
   constructor(
     private readonly settings: SubSettings,
     private readonly sink: Sink<ClientEvent>,
-    private readonly control: RunContext,
+    private readonly context: RunContext,
   ) {}
 
   async run(): Promise<ExitCode> {
@@ -53,11 +56,11 @@ class Subscriber {
       exitCode = exitCodeOf(error);
     }
     if (this.#connection) warnLeftovers(this.settings, this.sink);
-    if (this.settings.mode === "follow") this.#sum();
+    if (this.settings.mode === "follow") this.#summarise();
     return exitCode;
   }
 
-  #sum(): void {
+  #summarise(): void {
     const { untrackedMessages } = this.#tally;
     if (untrackedMessages > 0)
       this.sink({
@@ -71,18 +74,18 @@ class Subscriber {
 
   async #follow(): Promise<ExitCode> {
     const { mode, count, until } = this.settings;
-    const { stop } = this.control;
-    const connection = await connect(this.settings.connection, this.#hear, this.#hooks());
+    const { stop } = this.context;
+    const connection = await connect(this.settings.connection, this.#onEvent, this.#hooks());
     this.#connection = connection;
     this.#subscribe(connection);
     const lost = connection.closed;
-    const enough = [lost, aborted(stop), aborted(this.#reached.signal)];
-    await Promise.race([aborted(this.#subscribed.signal), ...enough]);
+    const enough = [lost, whenAborted(stop), whenAborted(this.#reached.signal)];
+    await Promise.race([whenAborted(this.#subscribed.signal), ...enough]);
     if (mode === "follow") await Promise.race(enough);
-    if (mode === "retained") await Promise.race([...enough, this.#quiet()]);
+    if (mode === "retained") await Promise.race([...enough, this.#whenQuiet()]);
     const error = this.#failure ?? (await Promise.race([lost, Promise.resolve(null)]));
     if (error) throw error;
-    await connection.end(patienceOf(this.control));
+    await connection.end(ackTimeoutMs(this.context));
     if (mode !== "follow") return this.#subscribed.signal.aborted ? ExitCode.done : ExitCode.failed;
     const reached = until === null ? count === null || this.#counted >= count : this.#untilReached;
     return reached ? ExitCode.done : ExitCode.failed;
@@ -94,15 +97,15 @@ class Subscriber {
       accept: (_, isAsked) => this.#accept(isAsked),
       onMessage: (message, isAsked) => this.#count(message, isAsked),
       acknowledge: !this.settings.holdAcks,
-      signal: this.control.stop,
+      signal: this.context.stop,
     };
   }
 
-  /** At each connection: a stored session keeps filters, but which ones is not ours to see. */
+  /** Subscribes at each connection: a client cannot read which filters its stored session has. */
   #subscribe(connection: Connection): void {
     const { filters, qos } = this.settings;
     connection.subscribe(filters, qos).then(
-      granted => this.#granted(granted),
+      granted => this.#onGranted(granted),
       (error: unknown) => {
         // The next connection asks again.
         if (isUserError(error) && error.code === "not-acknowledged") return;
@@ -112,7 +115,7 @@ class Subscriber {
     );
   }
 
-  #granted(granted: QoS[]): void {
+  #onGranted(granted: QoS[]): void {
     const { filters, qos } = this.settings;
     for (const [i, grantedQos] of granted.entries())
       if (grantedQos < qos)
@@ -128,7 +131,7 @@ class Subscriber {
     this.#subscribed.abort();
   }
 
-  /** Asked at each PUBLISH, before it is acknowledged: what is beyond --count is left for the next connection. */
+  /** Leaves messages beyond --count unacknowledged, for the next connection. */
   #accept(isAsked: boolean): boolean {
     const { mode, count } = this.settings;
     if (mode === "subscribe-only" || this.#reached.signal.aborted) return false;
@@ -138,7 +141,7 @@ class Subscriber {
     return true;
   }
 
-  readonly #hear: Sink<ClientEvent> = event => {
+  readonly #onEvent: Sink<ClientEvent> = event => {
     if (event.event === "message" && !this.#isShown(event)) return undefined;
     const taken = this.sink(event);
     if (event.event === "status" && this.#isAwaited(event)) {
@@ -146,14 +149,14 @@ class Subscriber {
       this.#reached.abort();
     }
     if (event.event === "connected") {
-      // What was accepted at QoS 2 and not released has gone with the session.
+      // Messages at QoS 2 that were accepted and not released ended with the session.
       if (!event.sessionPresent) this.#accepted = this.#counted;
       if (this.#connection) this.#subscribe(this.#connection);
     }
     return taken;
   };
 
-  /** A status of the kind that --until waits for: new, and of a machine that this run asked for. */
+  /** The status is the one that --until waits for: new, and of a machine that this run asked for. */
   #isAwaited({ state, machine, delivery }: Extract<ClientEvent, { event: "status" }>): boolean {
     const { until, machine: asked } = this.settings;
     const isNew = delivery === "live" || delivery === "queued";
@@ -168,7 +171,7 @@ class Subscriber {
     const { count, holdAcks } = this.settings;
     this.#isAsked = isAsked;
     if (!this.#isShown(message)) return;
-    this.#quietSince = performance.now();
+    this.#lastMessageAt = performance.now();
     if (this.#tally.count(message, holdAcks && message.qos > 0))
       this.sink({
         event: "warning",
@@ -181,11 +184,9 @@ class Subscriber {
     if (this.#counted >= count) this.#reached.abort();
   }
 
-  #quietSince = 0;
-
-  async #quiet(): Promise<void> {
-    this.#quietSince = performance.now();
-    for (let left = QUIET; left > 0; left = QUIET - (performance.now() - this.#quietSince))
-      await pause(left, this.control.stop);
+  async #whenQuiet(): Promise<void> {
+    this.#lastMessageAt = performance.now();
+    for (let left = QUIET_MS; left > 0; left = QUIET_MS - (performance.now() - this.#lastMessageAt))
+      await pause(left, this.context.stop);
   }
 }

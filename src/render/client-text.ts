@@ -1,5 +1,5 @@
 import type { ClientEvent, ProtocolVersion, Timed } from "../events/events.js";
-import { MOST_MQTT_SECONDS } from "../config/options/client-options.js";
+import { MAX_MQTT_SECONDS } from "../config/options/client-options.js";
 import { clock, cut, edges, fold, HANGING } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import type { Rendered, Renderer } from "./renderer.js";
@@ -107,7 +107,7 @@ const UNITS = [
 
 /** Of a session's expiry: "for 2 days", "for 90 s". */
 function duration(seconds: number): string {
-  if (seconds === MOST_MQTT_SECONDS) return "for ever";
+  if (seconds === MAX_MQTT_SECONDS) return "for ever";
   const [length, unit] = UNITS.find(([length]) => seconds % length === 0) ?? [1, "s"];
   const count = seconds / length;
   return `for ${count} ${unit}${unit === "s" || count === 1 ? "" : "s"}`;

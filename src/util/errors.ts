@@ -1,11 +1,8 @@
-/** What a command ends with; contract: 0 done, 1 failed, 2 used wrongly, 27 timed out, 130 left before done. */
+/** 27 is mosquitto_sub's code for a time-out, 130 the shell's for Ctrl-C. */
 export const ExitCode = { done: 0, failed: 1, usage: 2, timedOut: 27, leftEarly: 130 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
-/**
- * A failure that the user can do something about: one line on what is wrong and why, one on what to do next.
- * Commands print both, without a stack trace.
- */
+/** A failure that the user can fix. Commands print its message and its hint, without a stack trace. */
 export class UserError extends Error {
   override readonly name = "UserError";
 
@@ -13,7 +10,6 @@ export class UserError extends Error {
     /** Stable, for scripts: `no-broker`, `bad-value`, … */
     readonly code: string,
     message: string,
-    /** What to type or do next. */
     readonly hint: string,
     readonly exitCode: ExitCode = ExitCode.failed,
   ) {
@@ -25,15 +21,14 @@ export class UserError extends Error {
 export const isUserError = (error: unknown): error is UserError =>
   error instanceof Error && error.name === "UserError";
 
-/** The command was used wrongly: exit code 2, and nothing was started. */
 export const usageError = (code: string, message: string, hint: string) =>
   new UserError(code, message, hint, ExitCode.usage);
 
-/** Options that exclude each other, or that need another. */
+/** Options that exclude or need each other. */
 export const conflictError = (what: string, hint = "Use one of them.") =>
   usageError("contradiction", `${what}.`, hint);
 
-/** The `error` event that tells of a failure; one that nobody foresaw says so. */
+/** Returns the `error` event for a failure; its code is `unexpected` unless it is a UserError. */
 export function errorEvent(error: unknown): { event: "error"; code: string; message: string; hint: string } {
   if (isUserError(error))
     return { event: "error", code: error.code, message: error.message, hint: error.hint };

@@ -1,15 +1,14 @@
 const LINE_FEED = 0x0a;
 
 /**
- * The lines of a stream of bytes, split at line feeds only: readline also splits at U+2028 and U+2029, which would
- * break a JSON line in two, and turns bytes that are not UTF-8 into others. A last line without its line feed counts
- * too.
+ * Splits a stream of bytes at line feeds only. readline also splits at U+2028 and U+2029, inside JSON lines, and
+ * changes bytes that are not UTF-8. The last line may lack its line feed.
  */
 export async function* splitLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const lines of splitLineBatches(stream)) yield* lines;
 }
 
-/** The same, all at once that end in one piece of what comes: to wait for each costs more than to publish it. */
+/** Yields together all lines that end in one chunk: a wait for each would cost more than publishing it. */
 export async function* splitLineBatches(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer[]> {
   let rest: Buffer[] = [];
   for await (const bytes of stream) {

@@ -2,14 +2,13 @@ import type { OptionTable } from "./option.js";
 import { flag, number, protocolVersion, shortBytes, text } from "./parsers.js";
 
 /** A day; longer waits are surely a mistake. */
-export const MOST_SECONDS = 86_400;
-/** What MQTT 5 has four bytes for. As a session expiry it means "for ever" (3.1.2.11.2). */
-export const MOST_MQTT_SECONDS = 0xff_ff_ff_ff;
+export const MAX_SECONDS = 86_400;
+/** MQTT 5 has four bytes for it. As a session expiry it means "for ever" (3.1.2.11.2). */
+export const MAX_MQTT_SECONDS = 0xff_ff_ff_ff;
 
-/** Bytes: of a packet with the largest remaining length (2.2.3) and its header. */
-const MOST_PACKET = 268_435_460;
+/** A packet with the largest remaining length (2.2.3) and its header. */
+const MAX_PACKET_BYTES = 268_435_460;
 
-/** What both clients need to reach a broker, and to know when to stop trying. */
 export const connectionOptions = {
   broker: {
     alias: "b",
@@ -86,40 +85,39 @@ export const connectionOptions = {
     value: "SECONDS",
     derived: "86400 with MQTT 5",
     shared: true,
-    read: number(0, MOST_MQTT_SECONDS, true),
+    read: number(0, MAX_MQTT_SECONDS, true),
     help: "MQTT 5: keep the session so long without a connection; 0: not at all",
   },
   "connect-timeout": {
     value: "SECONDS",
     derived: "60 on this machine, else 15",
     shared: true,
-    read: number(0.1, MOST_SECONDS, false),
+    read: number(0.1, MAX_SECONDS, false),
     help: "go on trying for the first connection so long",
   },
   "reconnect-timeout": {
     value: "SECONDS",
     default: "300",
     shared: true,
-    read: number(0, MOST_SECONDS, false),
+    read: number(0, MAX_SECONDS, false),
     help: "go on trying so long after a connection was lost",
   },
   "max-packet": {
     value: "BYTES",
     default: "4194304",
     shared: true,
-    read: number(1024, MOST_PACKET, true),
+    read: number(1024, MAX_PACKET_BYTES, true),
     help: "a larger message is acknowledged and thrown away, with a warning",
   },
   timeout: {
     alias: "W",
     value: "SECONDS",
     shared: true,
-    read: number(0.1, MOST_SECONDS, false),
+    read: number(0.1, MAX_SECONDS, false),
     help: "stop by itself after so long, with exit code 27",
   },
 } satisfies OptionTable;
 
-/** What every command can be told about its output. */
 export const outputOptions = {
   json: {
     value: null,
@@ -141,7 +139,6 @@ export const debugOptions = {
   },
 } satisfies OptionTable;
 
-/** Where settings come from, and what they are. */
 export const sourceOptions = {
   "env-file": {
     value: "FILE",

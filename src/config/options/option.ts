@@ -1,34 +1,33 @@
-/** One option of a command: everything that parsing, help, the environment and the documents say of it. */
+/** An option of a command, for parsing, help, environment and documents. */
 export interface Option<T = unknown> {
   /** One letter. */
   alias?: string;
-  /** What stands for the value in the help; null for a flag. */
+  /** The placeholder in the help; null for a flag. */
   value: string | null;
   /** One line. */
   help: string;
-  /** What it is where no source says otherwise, as a text that `read` takes. */
+  /** A text for `read`. */
   default?: string;
-  /** In its place, for the reader, where the default depends on other options; config/settings/ derives it. */
+  /** Describes a default that config/settings/ derives from other options. */
   derived?: string;
   /** Shown by --help; the rest by --help all. */
   common?: boolean;
   /** May be given several times; in the environment, separated by commas. */
   list?: boolean;
-  /** An empty value means something. */
   mayBeEmpty?: boolean;
   /** Also read from LWT_… in the environment, which both clients share. */
   shared?: boolean;
-  /** Makes sense on the command line only: no environment variable. */
+  /** Has no environment variable. */
   typedOnly?: boolean;
-  /** Shown in no output. */
+  /** Its value is never shown. */
   secret?: boolean;
-  /** From the value's text; throws an Error that says what it should have been. */
+  /** Parses the value; throws an Error whose message names what is expected. */
   read: (text: string) => T;
 }
 
 export type OptionTable = Record<string, Option>;
 
-/** The values of a table's options: where there is no default, null stands for "not given". */
+/** The values of a table's options; null: not given and without a default. */
 export type Values<Table extends OptionTable> = {
   [Name in keyof Table]: ValueOf<Table[Name]> | (Table[Name] extends { default: string } ? never : null);
 };
@@ -37,9 +36,9 @@ type ValueOf<One extends Option> = One extends { list: true }
   ? ReturnType<One["read"]>[]
   : ReturnType<One["read"]>;
 
-/** How an option is called in the environment: `qos` is `PUB_LWT_QOS`. */
+/** Returns an option's environment variable: `PUB_LWT_QOS` for `qos`. */
 export const environmentName = (prefix: string, option: string): string =>
   `${prefix}_${option.toUpperCase().replaceAll("-", "_")}`;
 
-/** The prefix of the names that both clients share. */
+/** Of the variables that both clients read. */
 export const SHARED_PREFIX = "LWT";

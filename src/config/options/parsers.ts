@@ -1,23 +1,23 @@
 import type { ProtocolVersion, QoS } from "../../events/events.js";
 import { stringProblem, topicFilterProblem, topicNameProblem } from "../../protocol/topics.js";
 
-/** Readers of option values: from a text to the value, or an Error that says what was wanted instead. */
+/** Parsers of option values; each throws an Error whose message names what is expected. */
 
-const wanted = (what: string): never => {
+const reject = (what: string): never => {
   throw new Error(what);
 };
 
 export const text = (value: string) => {
   const problem = stringProblem(value);
-  return problem ? wanted(`another value: ${problem}`) : value;
+  return problem ? reject(`another value: ${problem}`) : value;
 };
 
 export const anything = (value: string) => value;
 
-/** A payload or password in CONNECT, whose length is written in two bytes. */
+/** A payload or password in CONNECT, whose length field has two bytes. */
 export const shortBytes = (value: string) => {
   const bytes = Buffer.byteLength(value);
-  return bytes > 65_535 ? wanted(`65 535 bytes at the most, not ${bytes}`) : value;
+  return bytes > 65_535 ? reject(`65 535 bytes at the most, not ${bytes}`) : value;
 };
 
 export const number = (low: number, high: number, whole: boolean) => (value: string) => {
@@ -26,16 +26,16 @@ export const number = (low: number, high: number, whole: boolean) => (value: str
   const kind = whole ? "a whole number" : "a number";
   return pattern.test(value) && parsed >= low && parsed <= high
     ? parsed
-    : wanted(`${kind} from ${low} to ${high}`);
+    : reject(`${kind} from ${low} to ${high}`);
 };
 
-/** `N` for the machines 1 to N, or `A-B`; at most so many. */
-export const machines = (most: number, highest: number) => (value: string) => {
+/** `N` for the machines 1 to N, or `A-B`. */
+export const machines = (maxCount: number, maxNumber: number) => (value: string) => {
   const [, from, to = ""] = /^(?:(\d+)-)?(\d+)$/.exec(value) ?? [];
   const [first, last] = [Number(from ?? 1), Number(to)];
-  return to && first >= 1 && last >= first && last - first < most && last <= highest
+  return to && first >= 1 && last >= first && last - first < maxCount && last <= maxNumber
     ? { first, last, isRange: from !== undefined }
-    : wanted(`a whole number from 1 to ${most}, or a range of so many, such as 5001-10000`);
+    : reject(`a whole number from 1 to ${maxCount}, or a range of so many, such as 5001-10000`);
 };
 
 export const count = number(1, Number.MAX_SAFE_INTEGER, true);
@@ -43,18 +43,18 @@ export const count = number(1, Number.MAX_SAFE_INTEGER, true);
 export const oneOf =
   <const Choice extends string>(...choices: Choice[]) =>
   (value: string): Choice =>
-    choices.find(choice => choice === value) ?? wanted(`one of ${choices.join(", ")}`);
+    choices.find(choice => choice === value) ?? reject(`one of ${choices.join(", ")}`);
 
 export const qos = (value: string): QoS =>
-  value === "0" ? 0 : value === "1" ? 1 : value === "2" ? 2 : wanted("0, 1 or 2");
+  value === "0" ? 0 : value === "1" ? 1 : value === "2" ? 2 : reject("0, 1 or 2");
 
-const truth = new Map([
+const booleans = new Map([
   ["true", true],
   ["1", true],
   ["false", false],
   ["0", false],
 ]);
-export const flag = (value: string): boolean => truth.get(value) ?? wanted("true or false");
+export const flag = (value: string): boolean => booleans.get(value) ?? reject("true or false");
 
 /** Mosquitto's names beside the standard's. */
 const protocolVersions = new Map<string, ProtocolVersion>([
@@ -66,19 +66,19 @@ const protocolVersions = new Map<string, ProtocolVersion>([
 ]);
 export const protocolVersion = (value: string): ProtocolVersion =>
   protocolVersions.get(value) ??
-  wanted("3.1.1 (also written 311 or mqttv311) or 5 (also mqttv5): no other version is spoken here");
+  reject("3.1.1 (also written 311 or mqttv311) or 5 (also mqttv5): no other version is spoken here");
 
-/** Of a web page, as browsers send it; "null" is that of a file. */
+/** The origin of a web page; browsers send "null" for a file. */
 export const origin = (value: string) =>
   value === "null" || (URL.canParse(value) && new URL(value).origin === value)
     ? value
-    : wanted("an origin, such as https://class.example or http://127.0.0.1:8000, without a path");
+    : reject("an origin, such as https://class.example or http://127.0.0.1:8000, without a path");
 
 const checkedBy = (problemOf: (value: string) => string | null) => (value: string) => {
   const problem = problemOf(value);
-  return problem ? wanted(`another value: ${problem}`) : value;
+  return problem ? reject(`another value: ${problem}`) : value;
 };
 export const topicName = checkedBy(topicNameProblem);
 export const topicFilter = checkedBy(topicFilterProblem);
 export const topicLevel = (value: string) =>
-  value.includes("/") ? wanted("one topic level, without a slash") : topicName(value);
+  value.includes("/") ? reject("one topic level, without a slash") : topicName(value);

@@ -3,8 +3,8 @@ import {
   connectionOptions,
   debugOptions,
   helpOptions,
-  MOST_MQTT_SECONDS,
-  MOST_SECONDS,
+  MAX_MQTT_SECONDS,
+  MAX_SECONDS,
   outputOptions,
   sourceOptions,
 } from "./client-options.js";
@@ -82,7 +82,7 @@ export const pubOptions = {
     value: "SECONDS",
     derived: "3; 0 with --message or --stdin-line",
     common: true,
-    read: number(0, MOST_SECONDS, false),
+    read: number(0, MAX_SECONDS, false),
     help: "between readings; 0 is as fast as it goes",
   },
   message: {
@@ -131,7 +131,7 @@ export const pubOptions = {
   "will-delay": {
     value: "SECONDS",
     derived: "0",
-    read: number(0, MOST_MQTT_SECONDS, true),
+    read: number(0, MAX_MQTT_SECONDS, true),
     help: "MQTT 5: send the will only if this client has not come back by then",
   },
   "no-will": { value: null, default: "false", read: flag, help: "connect without a will" },

@@ -1,49 +1,50 @@
 import { parseAddress, isLocal, urlOf } from "../../connection/broker-url.js";
 import { conflictError, usageError } from "../../util/errors.js";
-import type { ClientTable } from "./connection-settings.js";
-import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
+import type { connectionOptions } from "../options/client-options.js";
+import { BROKER_GROUP, nameAsGiven, type MergedOptions } from "./merge-sources.js";
 
-/** One broker, and what its URL said beside where it is. */
-interface OneBroker {
-  /** As `connect` takes it: with the user name and the password that were given in it, so never to be shown. */
-  given: string;
+type ConnectionOptions = MergedOptions<typeof connectionOptions>;
+
+/** A broker with the parts of its URL. */
+interface SelectedBroker {
+  /** For `connect`, with the user name and password that were given in it: never shown. */
+  urlWithCredentials: string;
   /** `mqtt://host:port` or the like; always with its port, never with user name or password. */
   url: string;
   username: string | null;
   password: string | null;
-  tls: boolean;
-  /** It runs on this machine. */
-  local: boolean;
-  /** Anyone in the world may use it. */
-  publicBroker: boolean;
+  usesTls: boolean;
+  isLocal: boolean;
+  /** Open to everyone. */
+  isPublic: boolean;
 }
 
-/** Where the brokers are that are tried in turn; most often there is one. */
+/** The brokers to try in turn; usually one. */
 export interface BrokerSelection {
-  brokers: OneBroker[];
-  /** What --broker calls them, without passwords. */
+  brokers: SelectedBroker[];
+  /** As in --broker, without passwords. */
   name: string;
-  /** Of the first one that others use too, else of the first. */
+  /** The URL of the first that is not local, or of the first. */
   url: string;
-  /** One of them is over TLS. */
-  tls: boolean;
-  /** All of them run on this machine. */
-  local: boolean;
-  /** How an option for TLS is called that means nothing here; null: none does. */
-  tlsUnused: string | null;
-  /** The first one that anyone in the world may use; null: none is. */
+  /** At least one uses TLS. */
+  usesTls: boolean;
+  /** All of them run on this computer. */
+  isLocal: boolean;
+  /** The name of a TLS option that was given and has no effect; or null. */
+  unusedTlsOption: string | null;
+  /** The URL of the first public broker, or null. */
   publicUrl: string | null;
-  /** One without TLS takes the place of one with it, where that can't be reached; null: none does. */
+  /** A broker without TLS may take the place of one with TLS. */
   downgrade: { from: string; to: string } | null;
 }
 
-/** The brokers that have a name; two URLs are two ways to the same one, where networks block the first. */
+/** Two URLs are two ways to one broker, because some networks block the first. */
 const NAMED_BROKERS = new Map([
   ["local", ["mqtt://127.0.0.1:1883"]],
   ["hivemq", ["mqtt://broker.hivemq.com:1883", "wss://broker.hivemq.com:8884/mqtt"]],
 ]);
 
-/** Brokers that are open to everyone, for tests. */
+/** Public test brokers. */
 const PUBLIC_HOSTS = new Set([
   "broker.hivemq.com",
   "broker.mqttdashboard.com",
@@ -52,24 +53,23 @@ const PUBLIC_HOSTS = new Set([
   "mqtt.eclipseprojects.io",
 ]);
 
-/** Options that mean nothing without TLS. */
 const TLS_OPTIONS = ["cafile", "cert", "key", "insecure"] as const;
 /** IANA's port for MQTT over TLS. */
 const TLS_PORT = 8883;
 
-/** The addresses that a name stands for; null: it is no name. */
-export const selectedAddresses = (name: string): string[] | null => NAMED_BROKERS.get(name) ?? null;
+/** Returns the addresses of a named broker, or null. */
+export const addressesOfName = (name: string): string[] | null => NAMED_BROKERS.get(name) ?? null;
 
-type Named = Pick<OneBroker, "username" | "password"> & { broker: string };
+type NamedBroker = Pick<SelectedBroker, "username" | "password"> & { broker: string };
 
 /**
- * A broker as it is named in an option, or several in a list; credentials that a URL has are told apart.
- * @throws UserError exit code 2; also where those of a list differ
+ * Reads --broker: a broker or a list of them, and the credentials in their URLs.
+ * @throws UserError exit code 2; also when the brokers in a list have different credentials
  */
-export function namedBroker(name: string): Named {
+export function namedBroker(name: string): NamedBroker {
   if (NAMED_BROKERS.has(name)) return { broker: name, username: null, password: null };
-  const all = listed(name).map(one => parse(NAMED_BROKERS.get(one)?.[0] ?? one, false));
-  refuseTwice(all, "--broker");
+  const all = splitList(name).map(one => parseBroker(NAMED_BROKERS.get(one)?.[0] ?? one, false));
+  refuseDuplicates(all, "--broker");
   const { username, password } = all.find(one => one.username !== null) ?? { username: null, password: null };
   if (all.some(one => one.username !== username || one.password !== password))
     throw conflictError(
@@ -79,59 +79,61 @@ export function namedBroker(name: string): Named {
   return { broker: all.map(({ url }) => url).join(","), username, password };
 }
 
-/** @param option as the reader calls it */
-function refuseTwice(brokers: OneBroker[], option: string): void {
+/** @param option its name as the user wrote it */
+function refuseDuplicates(brokers: SelectedBroker[], option: string): void {
   const twice = brokers.find(({ url }, i) => brokers.findIndex(other => other.url === url) < i);
   if (twice) throw conflictError(`${option} names ${twice.url} twice`, "Once is enough.");
 }
 
-/** @throws UserError exit code 2: no such form of address, or options that contradict it */
-export function brokerAddress(given: Given<ClientTable>): BrokerSelection {
-  const { broker, host, port } = given.values;
+/** @throws UserError exit code 2: a malformed address, or options that contradict it */
+export function brokerAddress(options: ConnectionOptions): BrokerSelection {
+  const { broker, host, port } = options.values;
   if (broker !== null && (host !== null || port !== null))
     throw conflictError(
-      `${calledAs(given, "broker")} says host and port already`,
+      `${nameAsGiven(options, "broker")} says host and port already`,
       "Use --broker, or --host and --port.",
     );
-  const asksForTls = tlsOptionsFor(given);
-  const named = (broker === null ? [hostAndPort(host ?? "127.0.0.1", port)] : listed(broker)).map(text => ({
-    text,
-    ways: (NAMED_BROKERS.get(text) ?? [text]).map(way => parse(way, asksForTls.length > 0)),
-  }));
+  const asksForTls = tlsOptionsFor(options);
+  const named = (broker === null ? [hostAndPort(host ?? "127.0.0.1", port)] : splitList(broker)).map(
+    text => ({
+      text,
+      ways: (NAMED_BROKERS.get(text) ?? [text]).map(way => parseBroker(way, asksForTls.length > 0)),
+    }),
+  );
   const brokers = named.flatMap(({ ways }) => ways);
-  refuseTwice(brokers, calledAs(given, "broker"));
+  refuseDuplicates(brokers, nameAsGiven(options, "broker"));
   const name = named.map(({ text, ways }) => (NAMED_BROKERS.has(text) ? text : ways[0]?.url)).join(",");
-  const tls = brokers.some(one => one.tls);
-  const local = brokers.every(one => one.local);
-  const typed = asksForTls.find(option => given.from[option]?.kind === "option");
-  if (typed && !tls)
+  const usesTls = brokers.some(one => one.usesTls);
+  const allLocal = brokers.every(one => one.isLocal);
+  const typed = asksForTls.find(option => options.from[option]?.kind === "option");
+  if (typed && !usesTls)
     throw conflictError(
       `--${typed} is for TLS, and ${name} has none`,
       "Name the broker with mqtts:// or wss://, or by its host alone.",
     );
-  const unused = tls || local ? undefined : TLS_OPTIONS.find(option => given.from[option]);
+  const unused = usesTls || allLocal ? undefined : TLS_OPTIONS.find(option => options.from[option]);
   return {
     brokers,
     name,
-    url: (brokers.find(one => !one.local) ?? brokers[0])?.url ?? name,
-    tls,
-    local,
-    tlsUnused: unused === undefined ? null : calledAs(given, unused),
-    publicUrl: brokers.find(one => one.publicBroker)?.url ?? null,
+    url: (brokers.find(one => !one.isLocal) ?? brokers[0])?.url ?? name,
+    usesTls,
+    isLocal: allLocal,
+    unusedTlsOption: unused === undefined ? null : nameAsGiven(options, unused),
+    publicUrl: brokers.find(one => one.isPublic)?.url ?? null,
     downgrade: downgradeIn(brokers),
   };
 }
 
-/** Options that ask for TLS where the broker's name leaves it open: those of its own source, and typed ones. */
-function tlsOptionsFor({ from }: Given<ClientTable>) {
+/** Returns the given TLS options of the broker's own source and of the command line: they ask for TLS. */
+function tlsOptionsFor({ from }: ConnectionOptions) {
   const source = BROKER_GROUP.map(name => from[name]).find(Boolean);
   return TLS_OPTIONS.filter(
     name => from[name] && (from[name]?.kind === "option" || from[name]?.kind === source?.kind),
   );
 }
 
-/** The names in a list. A password with a comma in it would be cut in two, and half of it be taken for a host. */
-function listed(text: string): string[] {
+/** Splits a list of brokers. A comma in a password would make half of the password a host. */
+function splitList(text: string): string[] {
   const names = text.split(",").map(name => name.trim());
   if (names.length > 1 && names.some(name => name.includes("@") && !name.includes("://")))
     throw usageError(
@@ -142,11 +144,11 @@ function listed(text: string): string[] {
   return names;
 }
 
-/** Of two ways to one host the first may be without TLS: that is how it is named. */
-function downgradeIn(brokers: OneBroker[]): BrokerSelection["downgrade"] {
-  const hostOf = ({ url }: OneBroker) => new URL(url).hostname;
-  const from = brokers.find(({ tls }) => tls);
-  const to = brokers.find(one => !one.tls && !one.local && from && hostOf(one) !== hostOf(from));
+/** A host's own two ways, as with `hivemq`, are no downgrade. */
+function downgradeIn(brokers: SelectedBroker[]): BrokerSelection["downgrade"] {
+  const hostOf = ({ url }: SelectedBroker) => new URL(url).hostname;
+  const from = brokers.find(({ usesTls }) => usesTls);
+  const to = brokers.find(one => !one.usesTls && !one.isLocal && from && hostOf(one) !== hostOf(from));
   return from && to ? { from: from.url, to: to.url } : null;
 }
 
@@ -154,11 +156,11 @@ const bracketed = (host: string) => (host.includes(":") && !host.startsWith("[")
 const hostAndPort = (host: string, port: number | null) =>
   port === null ? bracketed(host) : `${bracketed(host)}:${port}`;
 
-/** From a URL, or from `host[:port]`, which means TLS where an option asks for it or the port is TLS' own. */
-function parse(text: string, asksForTls: boolean): OneBroker {
-  const secure = asksForTls || text.endsWith(`:${TLS_PORT}`);
-  const given = text.includes("://") ? text : `${secure ? "mqtts" : "mqtt"}://${text}`;
-  const address = parseAddress(given);
+/** Parses a URL or `host[:port]`, which uses TLS if an option asks for TLS or the port is 8883. */
+function parseBroker(text: string, asksForTls: boolean): SelectedBroker {
+  const usesTls = asksForTls || text.endsWith(`:${TLS_PORT}`);
+  const urlWithCredentials = text.includes("://") ? text : `${usesTls ? "mqtts" : "mqtt"}://${text}`;
+  const address = parseAddress(urlWithCredentials);
   if (!address)
     throw usageError(
       "bad-broker",
@@ -167,12 +169,12 @@ function parse(text: string, asksForTls: boolean): OneBroker {
     );
   const { scheme, host, username, password } = address;
   return {
-    given,
+    urlWithCredentials,
     url: urlOf(address),
     username,
     password,
-    tls: scheme === "mqtts" || scheme === "wss",
-    local: isLocal(host),
-    publicBroker: PUBLIC_HOSTS.has(host.toLowerCase().replace(/\.$/, "")),
+    usesTls: scheme === "mqtts" || scheme === "wss",
+    isLocal: isLocal(host),
+    isPublic: PUBLIC_HOSTS.has(host.toLowerCase().replace(/\.$/, "")),
   };
 }

@@ -5,11 +5,11 @@ import type { Host } from "./connection-settings.js";
 
 type BrokerValues = Values<typeof brokerOptions>;
 
-/** IANA's port of MQTT over TLS. */
+/** IANA's port for MQTT over TLS. */
 const TLS_PORT = 8883;
 
 /**
- * Where lwt-broker listens.
+ * Returns the listeners of lwt-broker.
  * @throws UserError exit code 2: options that contradict each other, or a file that can't be read
  */
 export function listenSettings(values: BrokerValues, { readFile }: Pick<Host, "readFile">) {

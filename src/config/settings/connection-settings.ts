@@ -10,21 +10,21 @@ import type { pubOptions } from "../options/pub-options.js";
 import type { subOptions } from "../options/sub-options.js";
 import type { BrokerSelection } from "./broker-address.js";
 import { checkMqtt5 } from "./mqtt5-settings.js";
-import { BROKER_GROUP, calledAs, type Given } from "./merge-sources.js";
+import { BROKER_GROUP, nameAsGiven, type MergedOptions } from "./merge-sources.js";
 
 export type ClientTable = typeof pubOptions | typeof subOptions;
 
-/** What settings need to know of this computer; they look at nothing themselves. */
+/** What settings need to read from this computer, so that they stay pure. */
 export interface Host {
   /** The text of a file that an option names. @throws UserError when it can't be read */
   readFile(option: string, path: string): string;
-  /** `x` and six hex digits, the same at every run: what tells this computer's clients from others'. */
+  /** Returns `x` and six hex digits, which distinguish this computer's clients at every run. */
   ownSuffix(): { suffix: string; kept: boolean };
 }
 
 export type Warning = Omit<Extract<ClientEvent, { event: "warning" }>, "event">;
 
-/** What is alike in the settings of both clients. */
+/** Settings of both clients. */
 export interface ClientSettings {
   connection: Required<ConnectionSettings>;
   qos: QoS;
@@ -32,30 +32,29 @@ export interface ClientSettings {
   count: number | null;
   /** Seconds after which to stop; null: none. */
   timeout: number | null;
-  /** To be said before anything else. */
   warnings: Warning[];
-  /** What to type to have the broker forget it all; null where the broker is one's own. */
+  /** The command that ends the stored session; null unless the broker is public. */
   cleanUp: string | null;
 }
 
 const DEFAULT_KEEP_ALIVE = 60;
-/** Seconds: a day, so that what a class leaves behind goes by itself. */
+/** Seconds: a day, after which the sessions of a class end by themselves. */
 const DEFAULT_SESSION_EXPIRY = 86_400;
-/** Seconds. A broker of one's own is about to be started; one elsewhere is there, or it isn't. */
+/** Seconds. A local broker may be about to be started. */
 const CONNECT_TIMEOUT = { local: 60, elsewhere: 15 };
 
-/** The part of a client's settings that is about its connection. @throws UserError exit code 2 */
+/** @throws UserError exit code 2 */
 export function connectionSettings(
-  given: Given<ClientTable>,
+  options: MergedOptions<ClientTable>,
   address: BrokerSelection,
   clientId: string,
-  computer: Host,
+  host: Host,
 ): Required<ConnectionSettings> {
-  const { values } = given;
-  checkPassword(given, address);
-  checkMqtt5(given, ["session-expiry"]);
+  const { values } = options;
+  checkPassword(options, address);
+  checkMqtt5(options, ["session-expiry"]);
   return {
-    broker: address.brokers.map(({ given: url }) => url),
+    broker: address.brokers.map(({ urlWithCredentials: url }) => url),
     clientId,
     cleanSession: values["clean-session"],
     protocolVersion: values["protocol-version"],
@@ -65,8 +64,8 @@ export function connectionSettings(
     will: null,
     username: values.username,
     password: values.password,
-    tls: address.tls ? tlsSettings(given, computer) : null,
-    connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.local ? "local" : "elsewhere"],
+    tls: address.usesTls ? tlsSettings(options, host) : null,
+    connectTimeout: values["connect-timeout"] ?? CONNECT_TIMEOUT[address.isLocal ? "local" : "elsewhere"],
     reconnectTimeout: values["reconnect-timeout"],
     maxPacket: values["max-packet"],
     namespace: values.namespace,
@@ -74,21 +73,20 @@ export function connectionSettings(
   };
 }
 
-function tlsSettings(given: Given<ClientTable>, computer: Host): TlsSettings {
-  const { cafile, cert, key, insecure } = given.values;
+function tlsSettings(options: MergedOptions<ClientTable>, host: Host): TlsSettings {
+  const { cafile, cert, key, insecure } = options.values;
   if ((cert === null) !== (key === null))
     throw conflictError(
       "--cert and --key belong together",
       "The one is the certificate, the other its private key: give both.",
     );
   const read = (option: "cafile" | "cert" | "key", path: string | null) =>
-    path === null ? null : computer.readFile(calledAs(given, option), path);
+    path === null ? null : host.readFile(nameAsGiven(options, option), path);
   return { ca: read("cafile", cafile), cert: read("cert", cert), key: read("key", key), insecure };
 }
 
-/** A password in the environment is meant for the broker named there or in the command, not for one that a file in
- * the working directory names. */
-function checkPassword({ values, from }: Given<ClientTable>, address: BrokerSelection): void {
+/** Refuses to send a password from the environment to a broker that only a file in the working directory names. */
+function checkPassword({ values, from }: MergedOptions<ClientTable>, address: BrokerSelection): void {
   const brokerFrom = BROKER_GROUP.map(name => from[name]).find(Boolean)?.kind;
   if (brokerFrom === "file" && from.password?.kind === "environment")
     throw conflictError(
@@ -98,7 +96,7 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerSele
   if (
     from.insecure?.kind === "file" &&
     from.password?.kind === "environment" &&
-    address.tls &&
+    address.usesTls &&
     values.insecure
   )
     throw conflictError(
@@ -115,17 +113,16 @@ function checkPassword({ values, from }: Given<ClientTable>, address: BrokerSele
 type Suffix = ReturnType<Host["ownSuffix"]>;
 export const NO_SUFFIX: Suffix = { suffix: "", kept: true };
 
-/** What names need on a broker that others use too, where the user has chosen none of these; else nothing. */
+/** Returns the suffix for names on a shared broker, if the user has chosen none of these names. */
 export const suffixFor = (
-  { from }: Given<ClientTable>,
+  { from }: MergedOptions<ClientTable>,
   names: ("client-id" | "machine")[],
-  { local }: BrokerSelection,
-  computer: Host,
-): Suffix => (local || names.some(name => from[name]) ? NO_SUFFIX : computer.ownSuffix());
+  { isLocal }: BrokerSelection,
+  host: Host,
+): Suffix => (isLocal || names.some(name => from[name]) ? NO_SUFFIX : host.ownSuffix());
 
-/** What is said of the connection before anything else. */
 export function connectionWarnings(
-  { values }: Given<ClientTable>,
+  { values }: MergedOptions<ClientTable>,
   address: BrokerSelection,
   clientId: string,
   { suffix, kept }: Suffix,
@@ -139,10 +136,10 @@ export function connectionWarnings(
         ? "It is the same at every run on this computer; choose another with --client-id NAME."
         : "It is new at each run, for the folder that would keep it can't be written: --client-id NAME.",
     });
-  if (address.tlsUnused !== null)
+  if (address.unusedTlsOption !== null)
     warnings.push({
       code: "tls-unused",
-      message: `${address.tlsUnused} is for TLS, and ${address.url} has none: all goes in the clear.`,
+      message: `${address.unusedTlsOption} is for TLS, and ${address.url} has none: all goes in the clear.`,
       hint: "For TLS, name the broker with mqtts:// or wss://.",
     });
   if (address.downgrade !== null)
@@ -151,7 +148,7 @@ export function connectionWarnings(
       message: `${address.downgrade.from} is over TLS, ${address.downgrade.to} is not: who blocks the one can read what goes to the other, passwords too.`,
       hint: "Name all brokers with mqtts:// or wss://, or by their hosts alone and with --cafile.",
     });
-  if (values.insecure && address.tls)
+  if (values.insecure && address.usesTls)
     warnings.push({
       code: "insecure",
       message: "with --insecure any broker's certificate is accepted, also an impostor's.",
@@ -160,10 +157,10 @@ export function connectionWarnings(
   return warnings;
 }
 
-/** As any shell takes it for one word. */
+/** Quotes a word for any shell. */
 const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word));
 
-/** The command that ends the stored session again, with the names that were used. */
+/** Returns the command that ends the stored session, with the names that were used; null unless the broker is public. */
 export function cleanUpCommand(
   command: string,
   { values, from }: { values: Record<string, unknown>; from: Record<string, unknown> },
@@ -178,7 +175,7 @@ export function cleanUpCommand(
   return `npx ${command} --broker ${broker} --forget${more}`;
 }
 
-/** The settings of a connection that depend on others, by the option that they belong to. */
+/** Returns the values that depend on other settings, by option name. */
 export const effectiveConnection = (connection: Required<ConnectionSettings>) => ({
   broker: urlsOf(connection.broker),
   "client-id": connection.clientId,
@@ -188,7 +185,7 @@ export const effectiveConnection = (connection: Required<ConnectionSettings>) =>
   ...credentialsOfOne(connection),
 });
 
-/** What is sent to the broker, where there is one only: each of several may have its own. */
+/** Returns the credentials for a single broker, which may be in its URL; several brokers may each have their own. */
 function credentialsOfOne({ broker, username, password }: Required<ConnectionSettings>) {
   const [only, another] = parseAddresses(broker, { username, password }) ?? [];
   return only && !another ? { username: only.username, password: only.password } : { username, password };

@@ -1,27 +1,27 @@
 import type { DescribedSetting } from "../../events/events.js";
 import type { OptionTable } from "../options/option.js";
-import { BROKER_GROUP, type Given } from "./merge-sources.js";
+import { BROKER_GROUP, type MergedOptions } from "./merge-sources.js";
 
-/** Options whose value another one can bring along: a URL has a user name, for example. */
-const ALSO_FROM: Record<string, readonly string[]> = {
+/** Options that another one can set: a URL may contain a user name. */
+const GROUP_OF_OPTION: Record<string, readonly string[]> = {
   broker: BROKER_GROUP,
   username: BROKER_GROUP,
   password: BROKER_GROUP,
 };
 
 /**
- * Every setting, its value as a text and where it came from; secrets are named, not shown.
- * @param effective the values that depend on others
+ * Lists every setting with its value and its source; values of secrets are hidden.
+ * @param effective values that depend on other settings
  */
 export function describeSettings(
   table: OptionTable,
-  { values, from }: Given<OptionTable>,
+  { values, from }: MergedOptions<OptionTable>,
   effective: Record<string, unknown>,
 ): DescribedSetting[] {
   const settings = Object.entries(table).filter(([, option]) => !option.typedOnly);
   return settings.map(([name, option]) => {
     const value = textOf(effective[name] ?? values[name]);
-    const given = [name, ...(ALSO_FROM[name] ?? [])].find(one => from[one]);
+    const given = [name, ...(GROUP_OF_OPTION[name] ?? [])].find(one => from[one]);
     return {
       name,
       value: value !== null && option.secret ? "(hidden)" : value,

@@ -3,18 +3,18 @@ import type { ConnectionSettings } from "../../connection/connection-options.js"
 import { machineTopics } from "../../protocol/topics.js";
 import type { PubSettings } from "./pub-settings.js";
 
-/** What a machine of that number is called, given the fleet's first one. */
+/** @param first the name of the fleet's first machine */
 export const machineName = (first: string, number: number): string =>
   first.replace(/^Machine\d+/, `Machine${number}`);
 
-/** The same brokers, beginning with another one for each number, so that a fleet is spread over them. */
+/** Rotates the brokers by the machine's number, so that a fleet is spread over them. */
 function spread(broker: ConnectionSettings["broker"], number: number): string[] {
   const brokers = alternativesOf(broker);
   const start = (number - 1) % brokers.length;
   return [...brokers.slice(start), ...brokers.slice(0, start)].flat();
 }
 
-/** The settings of the machine of that number: what would be named after the fleet's first machine is its own. */
+/** Returns the settings of one machine: names made from the fleet's first machine become its own. */
 export function machineOfFleet(fleet: PubSettings, number: number): PubSettings {
   const { namespace, connection } = fleet;
   const machine = machineName(fleet.machine, number);

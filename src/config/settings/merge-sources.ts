@@ -2,21 +2,21 @@ import { withoutCredentials } from "../../connection/broker-url.js";
 import { usageError } from "../../util/errors.js";
 import { environmentName, type OptionTable, SHARED_PREFIX, type Values } from "../options/option.js";
 
-/** One place that settings come from, as texts by option name; earlier sources go before later ones. */
+/** A source of settings: texts by option name. */
 export interface Source {
   kind: "option" | "environment" | "file";
-  /** How this source calls an option, for messages: `--qos`, `LWT_QOS`, … */
+  /** Returns an option's name in this source, for messages: `--qos`, `LWT_QOS`, … */
   nameOf(option: string): string;
   values: Record<string, string | string[] | undefined>;
 }
 
-/** What was given for each option, or its default, and by which source. */
-export interface Given<Table extends OptionTable> {
+/** The value of each option, and the source of those that are not defaults. */
+export interface MergedOptions<Table extends OptionTable> {
   values: Values<Table>;
   from: Partial<Record<keyof Table, Source>>;
 }
 
-/** A source that sets one of these sets them all. */
+/** A source that sets one of these options sets the whole group. */
 export const BROKER_GROUP = ["broker", "host", "port"] as const;
 const groupOf = (name: string): readonly string[] =>
   (BROKER_GROUP as readonly string[]).includes(name) ? BROKER_GROUP : [name];
@@ -27,15 +27,15 @@ export const optionSource = (values: Source["values"]): Source => ({
   values,
 });
 
-/** Characters of a bad value that are repeated. */
-const LONGEST_SHOWN = 40;
+/** Of a bad value, in its message. */
+const MAX_SHOWN_CHARS = 40;
 
 export type Variables = Record<string, string | undefined>;
 
 /**
- * The sources of a client's environment, or of a file like it: names of its own first (`PUB_LWT_QOS`), then the ones
- * that both clients share (`LWT_BROKER`).
- * @param file its name; null for the environment itself
+ * Returns the sources in the environment or a file: a client's own names first (`PUB_LWT_QOS`), then shared names
+ * (`LWT_BROKER`).
+ * @param file its name; null: the environment
  */
 export function environmentSources(
   prefix: string,
@@ -44,30 +44,28 @@ export function environmentSources(
   file: string | null,
 ): Source[] {
   return [prefix, SHARED_PREFIX].map(start => {
-    const given = namesIn(start, table).map(name => {
+    const values = namesIn(start, table).map(name => {
       const value = variables[environmentName(start, name)] || undefined; // empty is unset
       return [name, value && table[name]?.list ? value.split(",") : value] as const;
     });
     return {
       kind: file === null ? "environment" : "file",
       nameOf: option => environmentName(start, option) + (file === null ? "" : ` in ${file}`),
-      values: Object.fromEntries(given),
+      values: Object.fromEntries(values),
     };
   });
 }
 
-/** The options that have a name in the environment which starts so. */
 const namesIn = (start: string, table: OptionTable): string[] =>
   Object.keys(table).filter(
     name => !table[name]?.typedOnly && (start !== SHARED_PREFIX || table[name]?.shared === true),
   );
 
-/** Every variable that a client reads. */
 export const variableNames = (prefix: string, table: OptionTable): string[] =>
   [prefix, SHARED_PREFIX].flatMap(start => namesIn(start, table).map(name => environmentName(start, name)));
 
-/** Takes each option from the first source that has it or one of its group, and reads its value or its default. */
-export function merge<Table extends OptionTable>(table: Table, sources: Source[]): Given<Table> {
+/** Reads each option from the first source that sets it or one of its group, or reads its default. */
+export function merge<Table extends OptionTable>(table: Table, sources: Source[]): MergedOptions<Table> {
   const values: Record<string, unknown> = {};
   const from: Record<string, Source> = {};
   for (const [name, option] of Object.entries(table)) {
@@ -77,12 +75,14 @@ export function merge<Table extends OptionTable>(table: Table, sources: Source[]
     const text = given ?? option.default;
     values[name] = text === undefined ? null : readValue(table, name, text, source);
   }
-  return { values, from } as Given<Table>;
+  return { values, from } as MergedOptions<Table>;
 }
 
-/** How the source that gave an option calls it. */
-export const calledAs = <Table extends OptionTable>({ from }: Given<Table>, name: keyof Table & string) =>
-  from[name]?.nameOf(name) ?? `--${name}`;
+/** Returns an option's name in the source that set it. */
+export const nameAsGiven = <Table extends OptionTable>(
+  { from }: MergedOptions<Table>,
+  name: keyof Table & string,
+) => from[name]?.nameOf(name) ?? `--${name}`;
 
 function readValue(table: OptionTable, name: string, given: string | string[], source?: Source): unknown {
   const option = table[name];
@@ -93,7 +93,7 @@ function readValue(table: OptionTable, name: string, given: string | string[], s
     } catch (error) {
       const called = source?.nameOf(name) ?? name;
       const safe = withoutCredentials(text);
-      const given = safe.length > LONGEST_SHOWN ? `${safe.slice(0, LONGEST_SHOWN)}…` : safe;
+      const given = safe.length > MAX_SHOWN_CHARS ? `${safe.slice(0, MAX_SHOWN_CHARS)}…` : safe;
       const shown = option?.secret || text === "" ? "" : ` (it was given ${JSON.stringify(given)})`;
       throw usageError(
         "bad-value",

@@ -1,30 +1,30 @@
 import { conflictError } from "../../util/errors.js";
 import type { OptionTable, Values } from "../options/option.js";
 import type { connectionOptions } from "../options/client-options.js";
-import { calledAs, type Given } from "./merge-sources.js";
+import { nameAsGiven, type MergedOptions } from "./merge-sources.js";
 
-interface ConnectionGiven {
+interface ConnectionOptions {
   values: Pick<Values<typeof connectionOptions>, "protocol-version" | "clean-session" | "session-expiry">;
-  from: Given<OptionTable>["from"];
+  from: MergedOptions<OptionTable>["from"];
 }
 
-/** @throws UserError exit code 2, where options that MQTT 5 brought are given without it, or against the session's kind */
-export function checkMqtt5(given: ConnectionGiven, names: string[]): void {
-  const { values, from } = given;
+/** @throws UserError exit code 2: MQTT 5 options with MQTT 3.1.1, or options that contradict each other */
+export function checkMqtt5(options: ConnectionOptions, names: string[]): void {
+  const { values, from } = options;
   const name = names.find(one => from[one]);
   if (values["protocol-version"] === "3.1.1" && name)
     throw conflictError(
-      `${calledAs(given, name)} is part of MQTT 5, and this is ${calledAs(given, "protocol-version")} 3.1.1`,
+      `${nameAsGiven(options, name)} is part of MQTT 5, and this is ${nameAsGiven(options, "protocol-version")} 3.1.1`,
       "Add --protocol-version 5, on a broker that speaks it: Mosquitto 2 does, lwt-broker does not.",
     );
   if (values["clean-session"] && values["session-expiry"])
     throw conflictError(
-      `${calledAs(given, "session-expiry")} keeps the session, and ${calledAs(given, "clean-session")} forgets it`,
+      `${nameAsGiven(options, "session-expiry")} keeps the session, and ${nameAsGiven(options, "clean-session")} forgets it`,
     );
 }
 
-/** The option by which nothing is kept of a session when its connection ends; null: it is kept. */
-export function forgetsBy({ values }: ConnectionGiven): "clean-session" | "session-expiry" | null {
+/** Returns the option that ends the session with its connection; null: the broker stores the session. */
+export function forgetsBy({ values }: ConnectionOptions): "clean-session" | "session-expiry" | null {
   if (values["clean-session"]) return "clean-session";
   return values["protocol-version"] === "5" && values["session-expiry"] === 0 ? "session-expiry" : null;
 }

@@ -15,33 +15,33 @@ import {
   suffixFor,
 } from "./connection-settings.js";
 import { checkMqtt5, forgetsBy } from "./mqtt5-settings.js";
-import { calledAs, type Given } from "./merge-sources.js";
+import { nameAsGiven, type MergedOptions } from "./merge-sources.js";
 
 export interface PubSettings extends ClientSettings {
   namespace: string;
   machine: string;
   readingsTopic: string;
-  /** Where the will goes, if there is one, and the status. */
+  /** The topic of the will, if there is one, and of the status. */
   willTopic: string;
-  /** Where "Sensor Online" and "Sensor Stopped" go; null: nowhere. */
+  /** The topic of "Sensor Online" and "Sensor Stopped"; null: they are not published. */
   statusTopic: string | null;
   /** Seconds between messages. */
   interval: number;
-  /** What is published: readings that are made up, one payload again and again, or the lines of standard input. */
+  /** Generated readings, one repeated payload, or the lines of standard input. */
   source: { kind: "readings" } | { kind: "message"; payload: string } | { kind: "stdin" };
   retain: boolean;
   fail: { cause: FailCause; after: number | null } | null;
-  /** The folder where what is not acknowledged outlives the process; null: none. */
+  /** The folder of the outbox, or null. */
   outbox: string | null;
   mode: "publish" | "forget";
-  /** How many; with more than one, the rest says what holds for the first. */
+  /** The size of the fleet; the other settings are those of its first machine. */
   machines: number;
-  /** Its number: it is called Machine1, or Machine5001. */
+  /** Its number: 5001 for Machine5001. */
   firstMachine: number;
 }
 
-/** Options that say where a run leaves something at the broker. */
-const NAMES_LEFT_BEHIND = [
+/** Options that determine what a run leaves at the broker. */
+const CLEAN_UP_OPTIONS = [
   "machine",
   "machines",
   "client-id",
@@ -52,29 +52,29 @@ const NAMES_LEFT_BEHIND = [
   "retain",
 ] as const;
 
-type PubGiven = Given<typeof pubOptions>;
+type PubOptions = MergedOptions<typeof pubOptions>;
 
-/** Short, so that a class does not wait a minute and a half for the will. */
-const KEEP_ALIVE_TO_FAIL = 5;
+/** Seconds. With the default, a class would wait a minute and a half for the will. */
+const FAILING_KEEP_ALIVE = 5;
 /** Seconds between readings, as in the course's script. */
 const DEFAULT_INTERVAL = 3;
-/** Seconds that everyone's broker can expect between one client's messages. */
-const PUBLIC_INTERVAL = 1;
+/** Seconds between one client's messages, on a public broker. */
+const MIN_PUBLIC_INTERVAL = 1;
 
-/** @throws UserError exit code 2, when options contradict each other. */
-export function pubSettings(given: PubGiven, computer: Host): PubSettings {
-  const { values } = given;
-  checkFailing(given);
-  checkSource(given);
-  checkOutbox(given);
-  checkMqtt5(given, ["will-delay"]);
-  const address = brokerAddress(given);
-  checkFleet(given, address);
-  // A range says which machines these are, on whatever computer; where strangers are too, it can't.
+/** @throws UserError exit code 2: options that contradict each other */
+export function pubSettings(options: PubOptions, host: Host): PubSettings {
+  const { values } = options;
+  checkFail(options);
+  checkSource(options);
+  checkOutbox(options);
+  checkMqtt5(options, ["will-delay"]);
+  const address = brokerAddress(options);
+  checkFleet(options, address);
+  // A range names the same machines on every computer; on a public broker, others may use it too.
   const own =
     values.machines.isRange && address.publicUrl === null
       ? NO_SUFFIX
-      : suffixFor(given, ["client-id", "machine"], address, computer);
+      : suffixFor(options, ["client-id", "machine"], address, host);
   const { first, last } = values.machines;
   const machine = values.machine ?? `Machine${first}${own.suffix}`;
   const { namespace } = values;
@@ -87,20 +87,20 @@ export function pubSettings(given: PubGiven, computer: Host): PubSettings {
     qos: values["will-qos"],
     retain: values["will-retain"],
   };
-  const connection = connectionSettings(given, address, clientId, computer);
+  const connection = connectionSettings(options, address, clientId, host);
   const forget = values.forget;
   return {
     connection: {
       ...connection,
       keepAlive:
         values["keep-alive"] === null && values.fail === "keep-alive"
-          ? KEEP_ALIVE_TO_FAIL
+          ? FAILING_KEEP_ALIVE
           : connection.keepAlive,
       will: values["no-will"] ? null : will,
       willDelay: values["will-delay"] ?? 0,
     },
-    warnings: connectionWarnings(given, address, clientId, own),
-    cleanUp: forget ? null : cleanUpCommand("pub-lwt", asTyped(given), address, NAMES_LEFT_BEHIND),
+    warnings: connectionWarnings(options, address, clientId, own),
+    cleanUp: forget ? null : cleanUpCommand("pub-lwt", asTyped(options), address, CLEAN_UP_OPTIONS),
     qos: values.qos,
     count: values.count,
     timeout: values.timeout,
@@ -109,8 +109,8 @@ export function pubSettings(given: PubGiven, computer: Host): PubSettings {
     readingsTopic: values.topic ?? topics.readings,
     willTopic: will.topic,
     statusTopic: values["no-status"] ? null : will.topic,
-    interval: intervalOf(given, address),
-    source: sourceOf(given),
+    interval: intervalOf(options, address),
+    source: sourceOf(options),
     retain: values.retain,
     fail: values.fail && { cause: values.fail, after: values.after },
     outbox: values.outbox,
@@ -122,12 +122,12 @@ export function pubSettings(given: PubGiven, computer: Host): PubSettings {
 
 const machinesText = (first: number, last: number) => (first === 1 ? `${last}` : `${first}-${last}`);
 
-const asTyped = ({ values, from }: PubGiven) => {
+const asTyped = ({ values, from }: PubOptions) => {
   const { first, last } = values.machines;
   return { values: { ...values, machines: machinesText(first, last) }, from };
 };
 
-/** Each part was short enough; put together they may not be. */
+/** Checks the names as a whole: each part was short enough. */
 function checkNames(names: string[]): void {
   const problem = names.map(stringProblem).find(each => each !== null);
   if (problem)
@@ -138,47 +138,47 @@ function checkNames(names: string[]): void {
     );
 }
 
-function sourceOf({ values }: PubGiven): PubSettings["source"] {
+function sourceOf({ values }: PubOptions): PubSettings["source"] {
   if (values["stdin-line"]) return { kind: "stdin" };
   return values.message === null ? { kind: "readings" } : { kind: "message", payload: values.message };
 }
 
-function intervalOf({ values }: PubGiven, { publicUrl }: BrokerSelection): number {
-  const least = publicUrl === null ? 0 : PUBLIC_INTERVAL;
-  const madeUp = values.message === null && !values["stdin-line"];
-  // Until Enter is pressed, a payload is repeated like a reading.
-  const endless = values.fail !== null && values.after === null;
-  const seconds = values.interval ?? (madeUp || endless ? DEFAULT_INTERVAL : least);
-  if (seconds < least)
+function intervalOf({ values }: PubOptions, { publicUrl }: BrokerSelection): number {
+  const minimum = publicUrl === null ? 0 : MIN_PUBLIC_INTERVAL;
+  const isGenerated = values.message === null && !values["stdin-line"];
+  // A payload is repeated like a reading until Enter is pressed.
+  const isEndless = values.fail !== null && values.after === null;
+  const seconds = values.interval ?? (isGenerated || isEndless ? DEFAULT_INTERVAL : minimum);
+  if (seconds < minimum)
     throw conflictError(
       `${publicUrl} is everyone's: --interval ${seconds} is too fast for it`,
-      `Use --interval ${least} or more there, or a broker of your own: npx lwt-broker`,
+      `Use --interval ${minimum} or more there, or a broker of your own: npx lwt-broker`,
     );
   return seconds;
 }
 
-function checkSource(given: PubGiven): void {
-  const { values } = given;
-  const lines = calledAs(given, "stdin-line");
+function checkSource(options: PubOptions): void {
+  const { values } = options;
+  const lines = nameAsGiven(options, "stdin-line");
   if (values.message !== null && values["stdin-line"])
-    throw conflictError(`${calledAs(given, "message")} and ${lines} both say what to publish`);
+    throw conflictError(`${nameAsGiven(options, "message")} and ${lines} both say what to publish`);
   if (values["stdin-line"] && values.fail && values.after === null)
     throw conflictError(
-      `${calledAs(given, "fail")} waits for Enter on standard input, where ${lines} reads`,
+      `${nameAsGiven(options, "fail")} waits for Enter on standard input, where ${lines} reads`,
       "Say after how many messages to fail: --after N.",
     );
 }
 
-function checkOutbox(given: PubGiven): void {
-  const { values } = given;
-  const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
+function checkOutbox(options: PubOptions): void {
+  const { values } = options;
+  const called = (name: keyof PubOptions["values"]) => nameAsGiven(options, name);
   if (values.outbox === null) return;
   if (values.qos === 0)
     throw conflictError(
       `${called("outbox")} keeps what is not acknowledged, and at ${called("qos")} 0 nothing ever is`,
       "Use --qos 1 or 2.",
     );
-  const forgetting = forgetsBy(given);
+  const forgetting = forgetsBy(options);
   if (forgetting)
     throw conflictError(
       `${called("outbox")} is one half of a stored session, and ${called(forgetting)} leaves out the other`,
@@ -191,28 +191,27 @@ function checkOutbox(given: PubGiven): void {
     );
 }
 
-/** What a broker that everyone uses can be expected to bear of one of them. */
-const PUBLIC_MACHINES = 5;
-/** What would be the same for all machines, and must not be. */
-const OF_ONE_MACHINE = ["machine", "client-id", "stdin-line", "outbox"] as const;
+const MAX_PUBLIC_MACHINES = 5;
+/** Options that would be the same for all machines, and must not be. */
+const SINGLE_MACHINE_OPTIONS = ["machine", "client-id", "stdin-line", "outbox"] as const;
 
-function checkFleet(given: PubGiven, { publicUrl }: BrokerSelection): void {
-  const { values } = given;
+function checkFleet(options: PubOptions, { publicUrl }: BrokerSelection): void {
+  const { values } = options;
   const { first, last, isRange } = values.machines;
   if (last === 1 && !isRange) return;
-  const called = calledAs(given, "machines");
-  const one = OF_ONE_MACHINE.find(name => values[name]);
-  if (one) throw conflictError(`${called} is for many machines, and ${calledAs(given, one)} for one`);
-  if (publicUrl !== null && last - first >= PUBLIC_MACHINES)
+  const called = nameAsGiven(options, "machines");
+  const one = SINGLE_MACHINE_OPTIONS.find(name => values[name]);
+  if (one) throw conflictError(`${called} is for many machines, and ${nameAsGiven(options, one)} for one`);
+  if (publicUrl !== null && last - first >= MAX_PUBLIC_MACHINES)
     throw conflictError(
       `${publicUrl} is everyone's: ${called} ${machinesText(first, last)} is too much for it`,
-      `Use ${PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
+      `Use ${MAX_PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
     );
 }
 
-function checkFailing(given: PubGiven): void {
-  const { fail, after, count, forget, ...values } = given.values;
-  const called = (name: keyof PubGiven["values"]) => calledAs(given, name);
+function checkFail(options: PubOptions): void {
+  const { fail, after, count, forget, ...values } = options.values;
+  const called = (name: keyof PubOptions["values"]) => nameAsGiven(options, name);
   if (!fail) {
     if (after !== null)
       throw conflictError(`${called("after")} needs --fail`, "Add --fail network, for example.");
@@ -240,7 +239,7 @@ function checkFailing(given: PubGiven): void {
     );
 }
 
-/** The settings that depend on others, by the option that they belong to. */
+/** Returns the values that depend on other settings, by option name. */
 export const effectivePub = ({
   connection,
   machine,

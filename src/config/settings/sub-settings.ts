@@ -14,46 +14,46 @@ import {
   type Warning,
 } from "./connection-settings.js";
 import { forgetsBy } from "./mqtt5-settings.js";
-import { calledAs, type Given } from "./merge-sources.js";
+import { nameAsGiven, type MergedOptions } from "./merge-sources.js";
 
 export interface SubSettings extends ClientSettings {
   filters: string[];
   until: MachineState | null;
-  /** Whose state `until` is about; null: any machine's. */
+  /** The machine whose state `until` waits for; null: any. */
   machine: string | null;
   mode: "follow" | "subscribe-only" | "retained" | "forget";
   holdAcks: boolean;
 }
 
-const HOLDING: Warning = {
+const HOLDING_ACKS: Warning = {
   code: "holding-acks",
   message: "nothing is acknowledged: all of it comes again on the next connection [MQTT-4.4.0-1].",
   hint: "To take it then: sub-lwt without --hold-acks.",
 };
 
-type SubGiven = Given<typeof subOptions>;
+type SubOptions = MergedOptions<typeof subOptions>;
 
-/** @throws UserError exit code 2, when options contradict each other. */
-export function subSettings(given: SubGiven, computer: Host): SubSettings {
-  const { values } = given;
+/** @throws UserError exit code 2: options that contradict each other */
+export function subSettings(options: SubOptions, host: Host): SubSettings {
+  const { values } = options;
   const holdAcks = values["hold-acks"];
-  const mode = modeOf(given);
-  checkLooks(given, mode);
-  checkHolding(given, mode);
-  const address = brokerAddress(given);
-  const own = suffixFor(given, ["client-id"], address, computer);
+  const mode = modeOf(options);
+  checkOutput(options, mode);
+  checkHoldAcks(options, mode);
+  const address = brokerAddress(options);
+  const own = suffixFor(options, ["client-id"], address, host);
   const clientId = values["client-id"] ?? `Subscriber1${own.suffix}`;
-  const connection = connectionSettings(given, address, clientId, computer);
-  const stores = forgetsBy(given) === null && (mode === "follow" || mode === "subscribe-only");
+  const connection = connectionSettings(options, address, clientId, host);
+  const stores = forgetsBy(options) === null && (mode === "follow" || mode === "subscribe-only");
   const ofMachine = machineTopics(values.namespace, values.machine ?? "+");
   return {
-    // In a session beside the stored one, so that nothing of that is consumed.
+    // In another session, so that no message of the stored one is consumed.
     connection:
       mode === "retained"
         ? { ...connection, clientId: `${clientId}-retained`, cleanSession: true }
         : connection,
-    warnings: [...connectionWarnings(given, address, clientId, own), ...(holdAcks ? [HOLDING] : [])],
-    cleanUp: stores ? cleanUpCommand("sub-lwt", given, address, ["client-id", "username"]) : null,
+    warnings: [...connectionWarnings(options, address, clientId, own), ...(holdAcks ? [HOLDING_ACKS] : [])],
+    cleanUp: stores ? cleanUpCommand("sub-lwt", options, address, ["client-id", "username"]) : null,
     qos: values.qos,
     count: values.count,
     timeout: values.timeout,
@@ -65,29 +65,31 @@ export function subSettings(given: SubGiven, computer: Host): SubSettings {
   };
 }
 
-function modeOf(given: SubGiven): SubSettings["mode"] {
-  const { values } = given;
+function modeOf(options: SubOptions): SubSettings["mode"] {
+  const { values } = options;
   const [mode, another] = (["retained", "subscribe-only", "forget"] as const).filter(name => values[name]);
   if (mode === undefined) return "follow";
   const end = another ?? (["until", "count"] as const).find(name => values[name] !== null);
-  if (end) throw conflictError(`${calledAs(given, mode)} and ${calledAs(given, end)} exclude each other`);
-  const forgetting = forgetsBy(given);
+  if (end)
+    throw conflictError(`${nameAsGiven(options, mode)} and ${nameAsGiven(options, end)} exclude each other`);
+  const forgetting = forgetsBy(options);
   if (mode === "subscribe-only" && forgetting)
     throw conflictError(
-      `${calledAs(given, mode)} makes a stored session, and ${calledAs(given, forgetting)} forgets it`,
+      `${nameAsGiven(options, mode)} makes a stored session, and ${nameAsGiven(options, forgetting)} forgets it`,
     );
   return mode;
 }
 
-function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
-  const { values } = given;
+function checkHoldAcks(options: SubOptions, mode: SubSettings["mode"]): void {
+  const { values } = options;
   if (!values["hold-acks"]) return;
-  const holding = calledAs(given, "hold-acks");
-  if (mode !== "follow") throw conflictError(`${holding} and ${calledAs(given, mode)} exclude each other`);
-  const forgetting = forgetsBy(given);
+  const holding = nameAsGiven(options, "hold-acks");
+  if (mode !== "follow")
+    throw conflictError(`${holding} and ${nameAsGiven(options, mode)} exclude each other`);
+  const forgetting = forgetsBy(options);
   if (forgetting)
     throw conflictError(
-      `with ${calledAs(given, forgetting)} nothing comes again, and ${holding} is there to show that it does`,
+      `with ${nameAsGiven(options, forgetting)} nothing comes again, and ${holding} is there to show that it does`,
     );
   if (values.qos === 0)
     throw conflictError(
@@ -96,20 +98,22 @@ function checkHolding(given: SubGiven, mode: SubSettings["mode"]): void {
     );
 }
 
-/** What messages look like can be asked for in one way only. */
-function checkLooks(given: SubGiven, mode: SubSettings["mode"]): void {
-  const { values } = given;
-  const both = (name: keyof SubGiven["values"], other: keyof SubGiven["values"], hint?: string) =>
-    conflictError(`${calledAs(given, name)} and ${calledAs(given, other)} exclude each other`, hint);
-  const [look, ...others] = (["table", "raw", "json", "quiet"] as const).filter(name => values[name]);
+function checkOutput(options: SubOptions, mode: SubSettings["mode"]): void {
+  const { values } = options;
+  const both = (name: keyof SubOptions["values"], other: keyof SubOptions["values"], hint?: string) =>
+    conflictError(
+      `${nameAsGiven(options, name)} and ${nameAsGiven(options, other)} exclude each other`,
+      hint,
+    );
+  const [form, ...others] = (["table", "raw", "json", "quiet"] as const).filter(name => values[name]);
   const [other] = others;
-  if (look === "table" && other === "json")
-    throw both(look, other, "For a program: --json has every event, and at the end the summary.");
-  if ((look === "table" || look === "raw") && other) throw both(look, other);
-  if (look === "table" && mode !== "follow") throw both(look, mode);
+  if (form === "table" && other === "json")
+    throw both(form, other, "For a program: --json has every event, and at the end the summary.");
+  if ((form === "table" || form === "raw") && other) throw both(form, other);
+  if (form === "table" && mode !== "follow") throw both(form, mode);
 }
 
-/** The settings that depend on others, by the option that they belong to. */
+/** Returns the values that depend on other settings, by option name. */
 export const effectiveSub = ({ connection, filters }: SubSettings) => ({
   ...effectiveConnection(connection),
   topic: filters,
