@@ -38,7 +38,7 @@ export function lessonPrompts(
       if (pace > 0) await pause(pace * 1000, stop);
       if (step) await pressed("step", "");
     },
-    guess: async choices => {
+    predict: async choices => {
       if (!quiz && !step) return null;
       const numbers = Array.from({ length: quiz ? choices : 0 }, (_, i) => i + 1).join("");
       const one = await pressed(quiz ? "prediction" : "step", numbers);

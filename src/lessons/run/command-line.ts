@@ -37,5 +37,5 @@ export function commandLine(
 }
 
 /** Returns the command as a user types it in a shell. */
-export const typedCommand = ({ command, args }: Invocation): string =>
+export const asTyped = ({ command, args }: Invocation): string =>
   [command, ...args].map(word => (/^[^\s"'$`\\]+$/.test(word) ? word : JSON.stringify(word))).join(" ");

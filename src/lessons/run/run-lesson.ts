@@ -10,7 +10,7 @@ import { processIn, type Step, type Steps } from "../language/step-schema.js";
 import { lessonEvent } from "../lesson-event.js";
 import { brokerSteps } from "./broker-steps.js";
 import { cleanUp } from "./cleanup.js";
-import { commandLine, type RunBroker, typedCommand } from "./command-line.js";
+import { commandLine, type RunBroker, asTyped } from "./command-line.js";
 import { EventLog } from "./event-log.js";
 import { EventOrderer } from "./event-orderer.js";
 import { ExpectationError, Expectations } from "./expectations.js";
@@ -263,19 +263,23 @@ class LessonRun {
   // Processes
 
   /** @param name the lesson's name for the process; null: a command that cleans up */
-  #processSettings({ command, args: given }: Invocation, name: string | null): ProcessSettings {
-    const { binDir } = this.#settings;
+  #processSettings(invocation: Invocation, name: string | null): ProcessSettings {
     const linkUrl = this.#links.urlOf(name ?? "");
-    const { args, environment } = commandLine({ command, args: given }, name, linkUrl, this.#broker);
-    const [folder, python] = [this.#folder, this.#python];
-    const settings = { name: name ?? command, command, args, environment, binDir, folder, python };
+    const settings = {
+      ...commandLine(invocation, name, linkUrl, this.#broker),
+      command: invocation.command,
+      name: name ?? invocation.command,
+      binDir: this.#settings.binDir,
+      folder: this.#folder,
+      python: this.#python,
+    };
     return name === null ? settings : { ...settings, ...this.#listeners(settings) };
   }
 
   #listeners({ name, command, args }: ProcessSettings) {
-    const typed = typedCommand({ command, args });
+    const typedCommand = asTyped({ command, args });
     return {
-      onStart: (pid: number) => this.#sink({ event: "process", name, pid, command: typed }),
+      onStart: (pid: number) => this.#sink({ event: "process", name, pid, command: typedCommand }),
       onEvent: (event: ProcessEvent) => this.#orderer.add(event),
       onOutputEnd: () => {
         this.#links.clientEnded(name);
