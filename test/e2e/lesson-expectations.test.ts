@@ -1,0 +1,173 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  assertAllGone,
+  demo,
+  FOREVER,
+  lastResult,
+  READY,
+  STORED,
+  SUBSCRIBER,
+  textOf,
+} from "../support/own-lessons.js";
+
+test("a claim that doesn't hold ends the lesson with exit code 1, and says what came instead", async t => {
+  const wrong =
+    "  - expect: subscribed\n    from: Sub\n    where: { grantedQos: 2 }\n    within: 5\n" +
+    "    what: the broker grants QoS 2\n    clause: MQTT-3.8.4-6\n";
+  const run = demo(t, `${SUBSCRIBER}${wrong}  - say: never said\n`);
+  assert.equal(await run.exit(), 1);
+  const [claim] = run.all("expected");
+  assert.equal(claim?.what, "the broker grants QoS 2");
+  assert.equal(claim?.clause, "[MQTT-3.8.4-6]");
+  assert.match(
+    claim?.instead ?? "",
+    /^Sub did not say subscribed \(grantedQos 2\) within 5 s; .*grantedQos 1/,
+  );
+  assert.deepEqual(run.all("step"), []);
+  assert.equal(lastResult(run).failed, 1);
+  assertAllGone(run);
+});
+
+test("an event that must not come before the marker fails the claim as soon as it comes", async t => {
+  const never =
+    "  - start: M\n    run: pub-lwt --count 1\n  - expect: status\n    from: Sub\n    within: 60\n" +
+    "    where: { state: stopped }\n    never: { event: status, where: { state: online } }\n    what: it only stops\n";
+  const run = demo(t, READY + never);
+  assert.equal(await run.exit(), 1);
+  assert.match(
+    run.all("expected").at(-1)?.instead ?? "",
+    /^Sub said status \(state "online"\) before status/,
+  );
+});
+
+test("an expectation finds nothing twice: the order of events can be expected", async t => {
+  const reading = (seq: number) =>
+    `  - expect: message\n    from: Sub\n    where: { seq: ${seq} }\n    within: 5\n`;
+  const run = demo(
+    t,
+    `${READY}  - start: M\n    run: pub-lwt --count 2 --interval 0.1\n${reading(2)}${reading(1)}`,
+  );
+  assert.equal(await run.exit(), 1);
+  assert.deepEqual(
+    run.all("observed").map(({ what }) => what),
+    ["broker: listening", "Sub: subscribed", "Sub: message (seq 2)"],
+  );
+});
+
+/** Three readings for a subscriber that was away, received without an acknowledgment. */
+const HELD = `${STORED} --subscribe-only
+  - expect: disconnected
+    from: Sub
+  - start: M
+    run: pub-lwt --count 3 --interval 0 --no-status
+  - expect: connected
+    from: M
+    where: { will.topic: "{ns}/Machine1/Status", keepAlive: { above: 59, below: 61, not: 1, oneOf: [60] } }
+  - expect: disconnected
+    from: M
+    as: left
+${STORED} --hold-acks -i Subscriber1
+  - expect: message
+    from: Sub
+    where: { seq: { atLeast: 1, atMost: 3 } }
+    times: 3
+    as: held
+    what: all three came
+    after: { event: left, atMost: 20 }
+  - kill: Sub
+${STORED} --count 3 -i Subscriber1
+`.replaceAll("\n --", " --");
+
+test("what an earlier process of that name said is not found when it has started again", async t => {
+  const again =
+    "  - expect: published\n    from: M\n    where: { payload: x }\n    never: { event: summary }\n    what: only the second\n";
+  const first = "  - start: M\n    run: pub-lwt --count 1\n  - expect: acknowledged\n    from: M\n";
+  const run = demo(t, `${first}  - start: M\n    run: pub-lwt --message x\n${again}`);
+  assert.equal(await run.exit(), 0, run.stdout);
+});
+
+test("events are compared, counted, remembered, and the time between them is told", async t => {
+  const again =
+    "  - expect: message\n    from: Sub\n    where: { dup: true, packetId: { same: held.packetId } }\n    times: 3\n    what: again\n";
+  const run = demo(t, HELD + again);
+  assert.equal(await run.exit(), 0, run.stdout);
+  const [came, same] = run.all("expected");
+  assert.ok(came?.seconds && came.seconds > 0 && came.seconds < 20);
+  assert.deepEqual([same?.held, same?.seconds], [true, null]);
+});
+
+/** The first of three readings is remembered; its packet identifier is 1, as is its QoS. */
+const THREE = `${STORED} --count 3
+  - expect: subscribed
+    from: Sub
+  - start: M
+    run: pub-lwt --count 3 --interval 0.05 --no-status
+  - expect: published
+    from: M
+    as: first
+`.replaceAll("\n --", " --");
+
+const unfulfilled: [what: string, more: string, says: RegExp][] = [
+  [
+    "another value",
+    "where: { packetId: { same: first.qos } }\n    times: 2",
+    /no\. 2 of 2: message \(packetId 1\)/,
+  ],
+  ["one too few", "times: 4", /^Sub ended before it said no\. 4 of 4: message/],
+  [
+    "a time too late",
+    "where: { seq: 3 }\n    after: { event: first, atMost: 0 }",
+    /^Sub said message [\d.]+ s after "first".* at most 0 s/,
+  ],
+  [
+    "a field that isn't there",
+    "where: { will.topic: { not: x }, a.b: 1 }",
+    /message \(will.topic not "x", a.b 1\)/,
+  ],
+];
+test("a claim with another value, one too few, too late or without its field does not hold", {
+  concurrency: 2,
+}, async t => {
+  await Promise.all(
+    unfulfilled.map(([what, more, says]) =>
+      t.test(what, async t => {
+        const run = demo(t, `${THREE}  - expect: message\n    from: Sub\n    ${more}\n    what: again\n`);
+        assert.equal(await run.exit(), 1);
+        const last = run.all("expected").at(-1);
+        assert.equal(last?.held, false);
+        assert.match(last?.instead ?? "", says);
+      }),
+    ),
+  );
+});
+
+test("an optional claim that does not hold is told, and fails nothing; what needs it is left out", async t => {
+  const claim = (qos: number) =>
+    `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 1\n    where: { grantedQos: ${qos} }\n    what: QoS ${qos}\n    optional: true\n    as: granted\n`;
+  const more =
+    "  - expect: status\n    from: Sub\n    needs: granted\n    within: 1\n    what: never\n" +
+    "  - stop: Sub\n  - expect: summary\n    from: Sub\n    what: it ends\n";
+  const open = demo(t, claim(2) + more);
+  assert.equal(await open.exit(), 0);
+  const [told, end] = open.all("expected");
+  assert.deepEqual([told?.held, told?.mandatory, told?.deviation, told?.reason], [false, false, true, null]);
+  assert.match(told?.instead ?? "", /grantedQos 1/);
+  assert.deepEqual([end?.what, end?.held, end?.mandatory], ["it ends", true, true]);
+  const { held, deviations, notObserved, passed } = lastResult(open);
+  assert.deepEqual([held, deviations, notObserved, passed], [1, 1, 1, true]);
+
+  const text = textOf(open);
+  assert.match(text, / {2}differs QoS 2\n( {10}.*\n)+ {10}MQTT leaves that open\.\n/);
+  assert.match(text, /mine passed: 1 claim held, 1 differ/);
+
+  const kept = demo(t, claim(1) + more);
+  assert.equal(await kept.exit(), 1);
+  assert.equal(kept.all("expected").at(-1)?.what, "never");
+});
+
+test("an expectation of a process that has ended is not waited for", async t => {
+  const run = demo(t, `${READY}  - stop: Sub\n${FOREVER}`);
+  assert.equal(await run.exit(), 1);
+  assert.match(run.all("expected").at(-1)?.instead ?? "", /^Sub ended before it said status; .*summary/);
+});
