@@ -4,19 +4,19 @@ import type { ClientConnection } from "./client-connection.js";
 import type { ApplicationMessage } from "./message.js";
 import type { Store } from "./store/store.js";
 
-/** Of each kind, so many are listed: a message that nobody could read would help nobody. */
-const MOST_LISTED = 1000;
+/** Entries listed of each kind: a longer message would be unreadable. */
+const MAX_LISTED = 1000;
 
-/** What the broker holds at this moment. */
+/** Returns what the broker stores at this moment. */
 export function brokerStatusOf(store: Store, connections: ClientConnection[]): BrokerStatus {
-  const clients = connections.flatMap(({ session, connect, address }) =>
-    session && connect && !session.subscriptions.has(BROKER_STATUS_TOPIC) // not who asks
+  const clients = connections.flatMap(({ session, connectPacket, address }) =>
+    session && connectPacket && !session.subscriptions.has(BROKER_STATUS_TOPIC) // not a client that asks for it
       ? [
           {
             clientId: session.clientId,
             address,
-            cleanSession: connect.clean ?? true,
-            keepAlive: connect.keepalive ?? 0,
+            cleanSession: connectPacket.isClean,
+            keepAlive: connectPacket.keepAlive,
           },
         ]
       : [],
@@ -40,10 +40,10 @@ export function brokerStatusOf(store: Store, connections: ClientConnection[]): B
     bytes: Buffer.byteLength(payload),
   }));
   return {
-    clients: clients.slice(0, MOST_LISTED),
-    sessions: sessions.slice(0, MOST_LISTED),
-    wills: wills.slice(0, MOST_LISTED),
-    retained: retained.slice(0, MOST_LISTED),
+    clients: clients.slice(0, MAX_LISTED),
+    sessions: sessions.slice(0, MAX_LISTED),
+    wills: wills.slice(0, MAX_LISTED),
+    retained: retained.slice(0, MAX_LISTED),
     totals: {
       clients: clients.length,
       sessions: sessions.length,

@@ -1,8 +1,9 @@
+import type { Duplex } from "node:stream";
 import type { EndCause, ReachedLimit } from "../events/events.js";
 import { LimitError } from "./limits/limits.js";
-import { type AedesClient, hasDisconnected } from "./aedes/internals.js";
+import type { EngineClient } from "./protocol-engine.js";
 
-/** What became of a will, by the cause of its connection's end: published, except after DISCONNECT. */
+/** The clause that publishes a will, or discards it after DISCONNECT, by the cause of its connection's end. */
 export const willClause: Record<EndCause, string> = {
   graceful: "[MQTT-3.14.4-3]",
   "connection-closed": "[MQTT-3.1.2-8]",
@@ -15,21 +16,21 @@ export const willClause: Record<EndCause, string> = {
   "broker-stopped": "[MQTT-3.1.2-8]",
 };
 
-/** What is to become of a publication that is not authorized. */
+/** The clause for a publication without authorization. */
 export const REFUSED = "[MQTT-3.3.5-2]";
 
-/** The limit that ended a connection, if one did. */
+/** Returns the limit that ended a connection, or null. */
 export const limitOf = (error: Error): ReachedLimit | null =>
   error instanceof LimitError ? error.limit : null;
 
-/** Why a connection failed: the system's own errors name the call that failed, what the broker minds has none. */
+/** Returns why a connection failed. Errors of the operating system name a call, the broker's own do not. */
 export function causeOfError(error: NodeJS.ErrnoException): EndCause {
   if (error.syscall !== undefined) return "network-error";
   return limitOf(error) ? "limit" : "protocol-error";
 }
 
-/** Why a connection without an error ended: DISCONNECT, the peer's FIN, or the broker that hung up on nonsense. */
-export function causeOfEnd(client: AedesClient): EndCause {
-  if (hasDisconnected(client)) return "graceful";
-  return client.conn.readableEnded ? "connection-closed" : "protocol-error";
+/** Returns why a connection without an error ended: DISCONNECT, the client's FIN, or an invalid packet. */
+export function causeOfEnd(client: EngineClient, stream: Duplex): EndCause {
+  if (client.hasDisconnected) return "graceful";
+  return stream.readableEnded ? "connection-closed" : "protocol-error";
 }

@@ -1,111 +1,106 @@
-import { Aedes } from "aedes";
-import type { Socket } from "node:net";
 import { pid } from "node:process";
-import type { Duplex } from "node:stream";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { BrokerEvent, Sink } from "../events/events.js";
-import { type AedesBroker, noEmitter } from "./aedes/internals.js";
-import { type Authenticator, ALLOW_ALL } from "./auth/authenticator.js";
+import { AedesEngine } from "./aedes/engine.js";
+import { ALLOW_ALL, type Authenticator } from "./auth/authenticator.js";
+import type { ClientConnection } from "./client-connection.js";
 import { ConnectionRegistry } from "./connection-registry.js";
+import { EventThrottle } from "./event-throttle.js";
 import { ConnectionLimiter } from "./limits/connection-limiter.js";
 import { CLOSE_GRACE_MS, type Limits, limitsFrom } from "./limits/limits.js";
+import { QueueLimiter } from "./limits/queue-limiter.js";
+import { SlowConsumers } from "./limits/slow-consumers.js";
+import { StoreQuota } from "./limits/store-quota.js";
 import { listen, type Listening, type ListenSettings } from "./net/listeners.js";
 import { isLoopback } from "./net/loopback.js";
-import { MemoryStore } from "./store/memory-store.js";
-import { EventThrottle } from "./event-throttle.js";
+import type { ProtocolEngine } from "./protocol-engine.js";
+import { brokerFailure, protocolHandlers } from "./protocol-handlers.js";
+import { Router } from "./router.js";
 import type { DataSettings } from "./store/journaled/journaled-store.js";
+import { MemoryStore } from "./store/memory-store.js";
 import { openStore } from "./store/open-store.js";
-import { Persistence } from "./aedes/persistence.js";
 
 export interface BrokerSettings extends ListenSettings {
-  /** How much there may be of what: each at least 1, in the unit of its name; for the defaults see README. */
+  /** Each is at least 1, in the unit of its name. README lists the defaults. */
   limits?: Partial<Limits>;
-  /** The file of users, with what each may publish and subscribe to; default null: anyone may do everything. */
+  /** The file of users and their permissions; default null: anyone may do everything. */
   users?: string | null;
-  /** Tell of every packet, as events `packet`. Default false. */
+  /** Emit an event `packet` for every packet. Default false. */
   debug?: boolean;
-  /** Where everything is kept, on disk; default null: in memory, until it stops. */
+  /** The folder that stores everything on disk; default null: in memory, until the broker stops. */
   data?: DataSettings | null;
 }
 
 export interface RunningBroker {
-  /** Of all that it listens on, the first: see `urls` of the event `listening`. */
+  /** The first of the `urls` of the event `listening`. */
   url: string;
   port: number;
-  /** Sends the wills of connected clients to those who watch them, closes every connection, and then resolves. */
+  /** Publishes the wills of connected clients and closes every connection. Resolves when all is closed. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a broker, and tells the sink what it does and why.
- * @throws UserError when it can't listen there, has no use for the certificate or the file of users, or can't keep its
- * data where it should
+ * Starts a broker that reports its events to the sink.
+ * @throws UserError when it cannot listen there, or cannot use the certificate, the file of users or the data folder
  */
 export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEvent>): Promise<RunningBroker> {
-  const pace = new EventThrottle(sink);
-  const access = settings.users ? await accessFrom(settings.users, pace, () => connections) : ALLOW_ALL;
-  const inMemory = () => ({ store: new MemoryStore(), found: [] });
-  const { store, found } = settings.data
-    ? await openStore(settings.data, pace).catch((error: unknown) => {
-        access.close();
-        throw error;
-      })
-    : inMemory();
-  const limits = limitsFrom(settings.limits ?? {});
-  const persistence = new Persistence(store, {
-    sessionOf: client => connections.of(client)?.session ?? undefined,
-    userOf: client => connections.of(client)?.user ?? null,
-    holdsId: clientId => connections.holdsId(clientId),
-    sessionEnded: ({ clientId, queue }) =>
-      pace.emit({ event: "session-ended", clientId, queued: queue.length }),
-    unsubscribe: (client, topicFilters) => connections.of(client)?.unsubscribe(topicFilters),
-    acknowledged: (client, { message, packetId }) =>
-      connections.of(client)?.acknowledged(message.topic, packetId),
+  const throttle = new EventThrottle(sink);
+  const authenticator = settings.users
+    ? await openAuthenticator(settings.users, throttle, () => connections)
+    : ALLOW_ALL;
+  const { store, found } = await openBrokerStore(settings, throttle).catch((error: unknown) => {
+    authenticator.close();
+    throw error;
   });
-  // A client that does not read holds nobody else up, and is not thrown out for it: see sender.ts.
-  const aedes = (await Aedes.createBroker({
-    persistence,
-    mq: noEmitter,
-    drainTimeout: 0,
-    concurrency: 0, // of listeners on a socket, here
-  })) as AedesBroker;
-  const connections = new ConnectionRegistry(aedes, store, limits, access, pace, settings.debug ?? false);
-  const headcount = new ConnectionLimiter(limits, pace);
-  const door = {
-    open: (stream: Duplex, socket: Socket) => connections.add(stream, socket),
-    onPartialBytes: (stream: Duplex, message: object, bytes: number) =>
-      connections.keeps(stream, message, bytes),
-    refused: (socket: Socket, reason: string) => connections.refused(socket, reason),
-    onHandshakeTimeout: (socket: Socket) => connections.late(socket),
-    failed: (error: Error) => pace.emit(failure(error)),
-  };
-  const listening = await listen(settings, limits, headcount, door).catch(async error => {
-    access.close();
-    await closeAedes(aedes);
+  const limits = limitsFrom(settings.limits ?? {});
+  const queueLimiter = new QueueLimiter(store, limits, throttle);
+  const context = { store, queueLimiter, slowConsumers: new SlowConsumers(limits), throttle };
+  const quota = new StoreQuota(store, limits);
+  const router = new Router(store, quota, queueLimiter, throttle);
+  const connections = new ConnectionRegistry(context, router, limits, authenticator);
+  const handlers = protocolHandlers(connections, context, router, quota, limits, authenticator);
+  const engine = await AedesEngine.start(handlers, { limits, tracesPackets: settings.debug ?? false });
+  const connectionLimiter = new ConnectionLimiter(limits, throttle);
+  const listening = await listen(settings, limits, connectionLimiter, {
+    open: (stream, socket) => engine.open(stream, client => connections.add(client, stream, socket)),
+    onPartialBytes: (stream, message, bytes) =>
+      connections.onPartialPacket(stream, message, stream.destroyed ? 0 : bytes),
+    refused: (socket, reason) => connections.refused(socket, reason),
+    onHandshakeTimeout: socket => connections.onHandshakeTimeout(socket),
+    failed: error => throttle.emit(brokerFailure(error)),
+  }).catch(async (error: unknown) => {
+    authenticator.close();
+    await engine.close();
     await store.close();
     throw error;
   });
-  aedes.on("error", error => pace.emit(failure(error)));
 
   const { urls, port } = listening;
   const [url] = urls;
-  pace.emit({ event: "listening", url, urls, pid, data: store.folder, sync: settings.data?.sync ?? null });
-  for (const event of found) pace.emit(event);
-  access.tell();
+  throttle.emit({
+    event: "listening",
+    url,
+    urls,
+    pid,
+    data: store.folder,
+    sync: settings.data?.sync ?? null,
+  });
+  for (const event of found) throttle.emit(event);
+  authenticator.tell();
   connections.dropForbidden();
   if (!isLoopback(listening.address)) {
-    if (!settings.users) pace.emit(OPEN_TO_NETWORK);
-    else if (!settings.tlsOnly) pace.emit(PASSWORDS_IN_CLEAR);
+    if (!settings.users) throttle.emit(OPEN_TO_NETWORK);
+    else if (!settings.tlsOnly) throttle.emit(PASSWORDS_IN_CLEAR);
   }
-  await connections.publishWillsOfTheDead();
+  await connections.publishRecoveredWills();
   let closing: Promise<void> | undefined;
   const close = async () => {
-    access.close();
-    headcount.close();
-    await stop(listening, aedes, connections);
+    authenticator.close();
+    connectionLimiter.close();
+    await stop(listening, engine, connections);
     await store.close();
   };
-  return { url, port, close: () => (closing ??= close().finally(() => pace.end())) };
+  return { url, port, close: () => (closing ??= close().finally(() => throttle.end())) };
 }
 
 const OPEN_TO_NETWORK: BrokerEvent = {
@@ -122,46 +117,44 @@ const PASSWORDS_IN_CLEAR: BrokerEvent = {
   hint: "Listen with TLS alone: --tls-cert FILE --tls-key FILE --tls-only.",
 };
 
-async function accessFrom(
+async function openBrokerStore(
+  { data }: BrokerSettings,
+  throttle: EventThrottle,
+): Promise<Awaited<ReturnType<typeof openStore>>> {
+  return data ? openStore(data, throttle) : { store: new MemoryStore(), found: [] };
+}
+
+async function openAuthenticator(
   file: string,
-  pace: EventThrottle,
+  throttle: EventThrottle,
   connections: () => ConnectionRegistry,
 ): Promise<Authenticator> {
   const { openUsers } = await import("./auth/users.js");
   return openUsers(file, {
-    read: (file, users, anonymous) => pace.emit({ event: "users-read", file, users, anonymous }),
-    changed: () => connections().rightsChanged(),
+    read: (file, users, anonymous) => throttle.emit({ event: "users-read", file, users, anonymous }),
+    changed: () => connections().onRightsChanged(),
     bad: ({ code, message }) =>
-      pace.emit({ event: "warning", code, message, hint: "What it was before holds." }),
+      throttle.emit({ event: "warning", code, message, hint: "What it was before holds." }),
   });
 }
 
-const failure = (error: Error): BrokerEvent => ({
-  event: "error",
-  code: "broker-failure",
-  message: `the broker failed at something: ${error.message}.`,
-  hint: "Stop it and start it again; without --data, what it had stored is gone then.",
-});
-
 async function stop(
   listening: Listening,
-  aedes: AedesBroker,
+  engine: ProtocolEngine<ClientConnection>,
   connections: ConnectionRegistry,
 ): Promise<void> {
   listening.close();
-  await setImmediate(); // aedes tells of a CONNACK one turn after it went out
+  await setImmediate(); // aedes reports a CONNACK one turn after it has sent it
   const all = connections.all();
-  for (const connection of all) connection.ending("broker-stopped");
-  await Promise.race([farewell(connections), setTimeout(CLOSE_GRACE_MS, undefined, { ref: false })]);
-  await closeAedes(aedes);
+  for (const connection of all) connection.endsBy("broker-stopped");
+  await Promise.race([drainConnections(connections), setTimeout(CLOSE_GRACE_MS, undefined, { ref: false })]);
+  await engine.close();
   for (const connection of all) connection.destroy();
   await listening.end();
 }
 
-/** The wills first, while those who watch them are still connected. */
-async function farewell(connections: ConnectionRegistry): Promise<void> {
+/** Publishes the wills first, while the clients that watch them are still connected. */
+async function drainConnections(connections: ConnectionRegistry): Promise<void> {
   await connections.publishWills();
   await Promise.all(connections.all().map(connection => connection.finish()));
 }
-
-const closeAedes = (aedes: AedesBroker) => new Promise<void>(resolve => aedes.close(resolve));

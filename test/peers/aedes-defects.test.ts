@@ -5,7 +5,12 @@ import { type AddressInfo, createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { describe, type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
-import { type AedesBroker, type AedesClient, skipClosedClients } from "../../src/broker/aedes/internals.js";
+import {
+  type AedesBroker,
+  type AedesClient,
+  disableTopicLevelLimit,
+  skipClosedClients,
+} from "../../src/broker/aedes/internals.js";
 import { startBroker } from "../../src/broker/start-broker.js";
 import type { QoS } from "../../src/events/events.js";
 import { type ConnectOptions, PacketType, RawClient } from "../support/raw-client.js";
@@ -244,6 +249,16 @@ const statements: Record<string, (broker: Served) => Promise<void>> = {
     await other.message("end");
   },
 
+  "a topic may have over 100 levels": async broker => {
+    const topic = Array.from({ length: 150 }, () => "a").join("/");
+    const sub = await broker.subscriber(topic, 1);
+    await (await broker.connect("publisher")).publish(topic, "deep", 1);
+    await Promise.race([
+      sub.message("deep"),
+      sub.closed.then(() => assert.fail("the connection was closed")),
+    ]);
+  },
+
   "what the broker has to say to itself is nobody else's": async broker => {
     const sub = await broker.subscriber("$SYS/#", 0);
     await sub.subscribe("a", 1);
@@ -276,4 +291,11 @@ test("a connection that ended while its will was being stored is not registered 
   over.close();
   for (const client of [over, open]) broker.registerClient(client);
   assert.deepEqual(Object.keys(broker.clients), ["open"]);
+});
+
+test("the limit of topic levels stays where aedes' own emitter has to match them", async t => {
+  const broker = (await Aedes.createBroker()) as AedesBroker;
+  t.after(() => new Promise<void>(resolve => broker.close(resolve)));
+  assert.throws(() => disableTopicLevelLimit(broker), /noEmitter/);
+  assert.equal(broker.maxTopicLevels, 100);
 });

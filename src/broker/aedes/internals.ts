@@ -1,10 +1,10 @@
 /**
- * The parts of aedes 1.2.0 and mqtt-packet 9 that their own types leave out and this room relies on. aedes is pinned for
- * that, and test/peers/aedes-defects.test.ts fails when they change.
+ * The parts of aedes 1.2.0 and mqtt-packet 9 that their own types leave out and the engine relies on. Therefore aedes is
+ * pinned, and test/peers/aedes-defects.test.ts fails when they change.
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
-import { type Duplex, Readable } from "node:stream";
+import type { Duplex } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "../session/acknowledgment-rules.js";
 import { stringBytesProblem } from "../../protocol/topics.js";
 import {
@@ -15,18 +15,18 @@ import {
 } from "../../protocol/validate.js";
 import { CLOSE_GRACE_MS, LimitError, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
 
-const SECOND = 1000;
+const SECOND_MS = 1000;
 
 export type AedesClient = Client & {
   _disconnected: boolean;
   _parser: Parser;
   will: PublishPacket | null;
-  /** Until CONNECT has come. */
+  /** Runs until CONNECT comes. */
   _connectTimer: NodeJS.Timeout | null;
-  /** Started anew by each packet, if the interval, in milliseconds, is over 0. */
+  /** Restarted by each packet. The interval is in milliseconds, and -1 without keep alive. */
   _keepaliveTimer: NodeJS.Timeout | null;
   _keepaliveInterval: number;
-  /** No more is read from the socket. */
+  /** Stops reading from the socket. */
   pause(): void;
 };
 
@@ -44,7 +44,7 @@ interface Parser {
   _newPacket(): boolean;
   _emitError(error: Error): void;
   prependListener(event: "packet", listener: (packet: ParsedPacket) => void): unknown;
-  /** @returns bytes of a packet that is not complete */
+  /** Returns the bytes of an incomplete packet. */
   parse(bytes: Buffer): number;
   constructor: new () => { parser(): Parser };
 }
@@ -53,40 +53,38 @@ export type AedesBroker = Aedes & {
   /** The registered connections by client identifier. */
   clients: Record<string, AedesClient>;
   maxTopicLevels: number;
-  /** 0: as many as there are packet identifiers. */
-  maxInflightInbound: number;
+  mq: object;
   registerClient(client: AedesClient): void;
-  persistence: { createRetainedStreamCombi: () => Readable };
-  /** For brokers that share a store: now and then it publishes what looks like a dead one's wills. */
+  /** Publishes the wills of other brokers on the same store that have sent no heartbeat. */
   _clearWillInterval: NodeJS.Timeout;
   on(event: "error", listener: (error: Error) => void): unknown;
 };
 
-/** Whether a DISCONNECT has come. */
 export const hasDisconnected = (client: AedesClient): boolean => client._disconnected;
 
-/** Topics and QoS 2 have limits of ours, which aedes would not name. */
-export function disableAedesLimits(broker: AedesBroker): void {
+/**
+ * Replaces aedes' limit of topic levels by our own, which names itself. @throws Error with aedes' own emitter: it fails
+ * at more than 100 levels
+ */
+export function disableTopicLevelLimit(broker: AedesBroker): void {
+  if (broker.mq !== noEmitter) throw new Error("only noEmitter takes topics of any depth");
   broker.maxTopicLevels = Number.POSITIVE_INFINITY;
-  broker.maxInflightInbound = 0;
 }
 
 /**
- * Distribution is ours: aedes' own would come after the acknowledgment, and out of order. Wills too: each is sent when
- * its connection ends, while aedes would take this broker for a dead one after a laptop's sleep.
+ * Stops aedes from distributing messages: it would do so after the acknowledgment, and out of order. Stops its will timer
+ * too: after a laptop's sleep it takes this broker for a crashed one.
  */
 export function disableAedesDistribution(broker: AedesBroker): void {
   const nowhere = (_packet: unknown, client: unknown, done?: () => void) =>
     typeof client === "function" ? (client as () => void)() : done?.();
   broker.publish = nowhere;
-  // What a subscription finds retained is sent by retained-sender.ts.
-  broker.persistence.createRetainedStreamCombi = () => Readable.from([]);
   clearInterval(broker._clearWillInterval);
 }
 
 /**
- * A connection that ended while its will was being stored: registered after that it would never be let go of, and who
- * comes with its client identifier would wait for that.
+ * Keeps aedes from registering a client whose connection ended while its will was being stored. aedes would never
+ * unregister it, and the next client with this identifier would wait for that.
  */
 export function skipClosedClients(broker: AedesBroker): void {
   const register = broker.registerClient.bind(broker);
@@ -97,7 +95,7 @@ export function skipClosedClients(broker: AedesBroker): void {
 
 const nothing = (_topic: unknown, _listener: unknown, done?: () => void) => done?.();
 
-/** Where aedes would distribute messages: nobody listens there. */
+/** Replaces mqemitter, through which aedes would distribute messages. */
 export const noEmitter = {
   concurrency: 0,
   current: 0,
@@ -107,15 +105,13 @@ export const noEmitter = {
   close: (done?: () => void) => done?.(),
 };
 
-/** CONNACK with return code 1, for a protocol level that the parser does not know. */
+/** CONNACK with return code 1. */
 const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
-/**
- * Looks at each packet when it has been parsed; a fault is an error of the parser's.
- * @param acknowledged what is wrong with that acknowledgment, or null
- */
+
+/** Checks each parsed packet. The parser reports a fault as its error. */
 export function refuseInvalidPackets(
   { _parser: parser, conn }: AedesClient,
-  acknowledged: (cmd: Acknowledgment, packetId: number) => string | null,
+  acknowledgmentFault: (cmd: Acknowledgment, packetId: number) => string | null,
 ): void {
   const emitError = parser._emitError.bind(parser);
   parser._emitError = error => {
@@ -133,7 +129,7 @@ export function refuseInvalidPackets(
     const fault =
       packet &&
       (packetFault(packet, parser._pos) ??
-        (isAcknowledgment(packet.cmd) ? acknowledged(packet.cmd, packet.messageId ?? 0) : null));
+        (isAcknowledgment(packet.cmd) ? acknowledgmentFault(packet.cmd, packet.messageId ?? 0) : null));
     if (fault) {
       parser._emitError(new Error(fault));
       return false;
@@ -144,38 +140,38 @@ export function refuseInvalidPackets(
 }
 
 /**
- * Answers to what came in one piece with DISCONNECT still go out: aedes would throw them away with the socket.
- * @param whenSafe calls when what has come so far is safe, which is when it is answered
+ * Sends the answers to packets that came together with DISCONNECT; aedes would discard them with the socket.
+ * @param onDurable calls back when all packets so far are durable, which is when they are answered
  */
 export function flushBeforeClose(
   client: AedesClient,
   socket: Duplex,
-  whenSafe: (goOn: () => void) => void,
+  onDurable: (goOn: () => void) => void,
 ): void {
-  const answered = (goOn: () => void) => setImmediate(() => whenSafe(() => setImmediate(goOn)));
+  const answered = (goOn: () => void) => setImmediate(() => onDurable(() => setImmediate(goOn)));
   const destroy = socket.destroy.bind(socket);
   let isClosing = false;
   socket.destroy = error => {
     if (error || isClosing || !hasDisconnected(client)) return destroy(error);
     isClosing = true;
-    client.pause(); // nothing counts behind DISCONNECT
-    // FIN comes close behind it, at which Node and aedes would close at once.
+    client.pause(); // packets after DISCONNECT do not count
+    // On FIN, which follows, Node and aedes would close at once.
     socket.allowHalfOpen = true;
     socket.removeAllListeners("end");
     answered(() => answered(() => socket.end(() => destroy()))); // PUBREC waits twice
-    setTimeout(destroy, CLOSE_GRACE_MS).unref(); // it may not read
+    setTimeout(destroy, CLOSE_GRACE_MS).unref(); // the client may not read
     return socket;
   };
 }
 
-/** Tells of each packet that is received, before anything is done about it, and of each that is sent. */
+/** Reports each received packet before it is handled, and each sent packet. */
 export function watchPackets(
   { _parser: received, conn }: AedesClient,
-  tell: (direction: "sent" | "received", packet: { cmd: string }) => void,
+  report: (direction: "sent" | "received", packet: { cmd: string }) => void,
 ): void {
-  received.prependListener("packet", packet => tell("received", packet));
+  received.prependListener("packet", packet => report("received", packet));
   const sent = new received.constructor().parser();
-  sent.prependListener("packet", packet => tell("sent", packet));
+  sent.prependListener("packet", packet => report("sent", packet));
   const write = conn.write.bind(conn) as (...args: unknown[]) => boolean;
   conn.write = (...args: unknown[]) => {
     sent.parse(args[0] as Buffer);
@@ -183,7 +179,7 @@ export function watchPackets(
   };
 }
 
-/** Before the parser keeps any of it: how long a packet is stands at its beginning. */
+/** Refuses a large packet by the length in its fixed header, before the parser stores any of it. */
 export function refuseLargePackets({ _parser: parser }: AedesClient, max: number): void {
   const parseLength = parser._parseLength.bind(parser);
   parser._parseLength = () => {
@@ -194,68 +190,65 @@ export function refuseLargePackets({ _parser: parser }: AedesClient, max: number
   };
 }
 
-/** Tells after each piece that was read how many bytes of memory a packet takes that is not complete. */
+/** Reports after each read how many bytes of memory the incomplete packet takes. */
 export function watchPartialPackets(
   { _parser: parser }: AedesClient,
-  tell: (packet: object | null, bytes: number) => void,
+  report: (packet: object | null, bytes: number) => void,
 ): void {
   const parse = parser.parse.bind(parser);
   let pieces = 0;
   parser.parse = bytes => {
-    const kept = parse(bytes);
-    if (kept > 0 && kept < bytes.length) keepOnly(parser._list);
-    pieces = kept > bytes.length ? pieces + 1 : 1;
-    tell(parser.packet, kept === 0 ? 0 : kept + pieces * PIECE_OVERHEAD);
-    return kept;
+    const unparsed = parse(bytes);
+    if (unparsed > 0 && unparsed < bytes.length) copyRest(parser._list);
+    pieces = unparsed > bytes.length ? pieces + 1 : 1;
+    report(parser.packet, unparsed === 0 ? 0 : unparsed + pieces * PIECE_OVERHEAD);
+    return unparsed;
   };
 }
 
-/** Of a piece whose end is kept, all would be kept in memory. */
-function keepOnly(list: Parser["_list"]): void {
-  const kept = Buffer.from(list.slice());
-  list.consume(kept.length);
-  list.append(kept);
+/** Copies the rest of a chunk, which would hold all of the chunk in memory. */
+function copyRest(list: Parser["_list"]): void {
+  const rest = Buffer.from(list.slice());
+  list.consume(rest.length);
+  list.append(rest);
 }
 
-/** Ends a connection on which no CONNECT comes, whatever else does. */
+/** Ends a connection without CONNECT, even if other data comes. */
 export function limitConnectTime(client: AedesClient, { "connect-seconds": max }: Limits): void {
   if (client._connectTimer) clearTimeout(client._connectTimer);
   const tooLate = () => client.emit("error", new LimitError({ name: "connect-seconds", max }));
-  client._connectTimer = setTimeout(tooLate, max * SECOND);
+  client._connectTimer = setTimeout(tooLate, max * SECOND_MS);
 }
 
-/** To be called when the client is connected: silence has an end, though its keep alive is longer, or 0. */
+/** Limits the silence of a connected client whose keep alive is longer, or 0. */
 export function limitIdleTime(client: AedesClient, { "silent-seconds": max }: Limits): void {
   const { _keepaliveTimer: timer, _keepaliveInterval: interval } = client;
-  if (client.closed || (timer && interval <= max * SECOND)) return;
+  if (client.closed || (timer && interval <= max * SECOND_MS)) return;
   if (timer) clearTimeout(timer);
   const tooLong = () => client.emit("error", new LimitError({ name: "silent-seconds", max }));
-  client._keepaliveInterval = max * SECOND;
-  client._keepaliveTimer = setTimeout(tooLong, max * SECOND);
+  client._keepaliveInterval = max * SECOND_MS;
+  client._keepaliveTimer = setTimeout(tooLong, max * SECOND_MS);
 }
 
-/** aedes drops a filter that a SUBSCRIBE has twice, and its return code with it [MQTT-3.9.3-1]. */
+/** Keeps aedes from dropping a repeated filter of a SUBSCRIBE, and its return code with it [MQTT-3.9.3-1]. */
 function keepRepeatedFilters(packet: ParsedPacket, all: unknown[]): void {
   Object.defineProperty(packet, "subscriptions", { get: () => all, set: () => {} });
 }
 
 /**
- * To be called at CONNECT: what came in one piece with it waits in the socket until the client is connected. aedes would
- * keep 42 packets of it, and none where the connection ends meanwhile; but clients need not wait for CONNACK.
+ * Returns data that came together with CONNECT to the socket until the client is connected: clients need not wait for
+ * CONNACK. aedes would queue 42 packets, and none if the connection ends meanwhile.
  */
 export function deferPipelined(client: AedesClient): void {
-  const { _list: unread } = client._parser;
-  const rest = unread.slice();
+  const { _list: unparsed } = client._parser;
+  const rest = unparsed.slice();
   client.pause(); // until aedes has sent CONNACK
   if (rest.length === 0) return;
-  unread.consume(rest.length);
+  unparsed.consume(rest.length);
   client.conn.unshift(rest);
 }
 
-/**
- * Every string in a packet has to be UTF-8 without U+0000 [MQTT-1.5.3-1, 1.5.3-2]; the parser would replace what isn't,
- * and pass on the rest.
- */
+/** Refuses strings that are not UTF-8 or contain U+0000 [MQTT-1.5.3-1, 1.5.3-2]; the parser would replace the bytes. */
 export function refuseInvalidStrings({ _parser: parser }: AedesClient): void {
   const parse = parser._parseString.bind(parser);
   parser._parseString = () => {

@@ -1,4 +1,4 @@
-import type { ConnectPacket } from "aedes";
+import type { ConnectPacket } from "../../../src/broker/protocol-engine.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LIMITS, pastLimit } from "../../../src/broker/limits/limits.js";
