@@ -1,17 +1,18 @@
 import type { BrokerEvent, Sink } from "../events/events.js";
 
-const SECOND = 1000;
-/** A reader can't follow more, and telling them would slow the messages themselves. */
-const MOST_A_SECOND = 2000;
+const SECOND_MS = 1000;
+/** A reader cannot follow more events, and more would slow the messages down. */
+const MAX_SAMPLES_PER_SECOND = 2000;
 
-/** Emits to a sink that may be slow, and lets others wait until it has taken what it was given. */
+/** Emits events to a sink that may be slow, and calls back when the sink is idle. */
 export class EventThrottle {
   readonly #sink: Sink<BrokerEvent>;
+  /** Null while the sink is idle. */
   #busy: Promise<void> | null = null;
-  /** What goes on when the sink is free, in the order in which it came. */
+  /** The callbacks of `whenIdle` in the order of the calls. */
   readonly #waiting: (() => void)[] = [];
-  /** Of the events that come with each message: how many were told in this second, and how many were left out. */
-  #told = 0;
+  /** Sampled events of the current second. */
+  #sampled = 0;
   #omitted = 0;
   #second: NodeJS.Timeout | null = null;
 
@@ -22,25 +23,25 @@ export class EventThrottle {
   emit(event: BrokerEvent): void {
     const taken = this.#sink(event);
     if (!taken) return;
-    const free = () => {
+    const onIdle = () => {
       if (this.#busy !== busy) return;
       this.#busy = null;
-      this.#goOn();
+      this.#runWaiting();
     };
-    // What goes wrong with writing is the sink's own affair.
-    const busy = Promise.all([this.#busy, taken]).then(free, free);
+    // The sink handles its own errors.
+    const busy = Promise.all([this.#busy, taken]).then(onIdle, onIdle);
     this.#busy = busy;
   }
 
-  /** An event that comes with every message: so many a second, and only while the sink is free; the rest is counted. */
+  /** Emits an event that comes with every message: a limited number a second while the sink is idle. Counts the rest. */
   emitSampled(event: () => BrokerEvent): void {
-    if (this.#busy || this.#told >= MOST_A_SECOND) return this.#omit();
+    if (this.#busy || this.#sampled >= MAX_SAMPLES_PER_SECOND) return this.#omit();
     this.#startSecond();
-    this.#told += 1;
+    this.#sampled += 1;
     this.emit(event());
   }
 
-  /** An event that may come with every message, and matters: all of them while the sink is free; the rest is counted. */
+  /** Emits an important event that may come with every message, while the sink is idle. Counts the rest. */
   emitIfIdle(event: () => BrokerEvent): void {
     if (this.#busy) this.#omit();
     else this.emit(event());
@@ -52,36 +53,36 @@ export class EventThrottle {
   }
 
   #startSecond(): void {
-    this.#second ??= setTimeout(() => this.#endSecond(), SECOND).unref();
+    this.#second ??= setTimeout(() => this.#endSecond(), SECOND_MS).unref();
   }
 
-  /** What was left out so far is told. */
+  /** Reports the events omitted so far. */
   end(): void {
     if (this.#second !== null) clearTimeout(this.#second);
-    this.#tellOmitted();
+    this.#emitOmitted();
   }
 
   #endSecond(): void {
     this.#second = null;
-    this.#told = 0;
+    this.#sampled = 0;
     if (this.#busy)
-      this.#startSecond(); // else a sink that takes nothing would be given one event a second
-    else this.#tellOmitted();
+      this.#startSecond(); // a blocked sink would otherwise be given one event a second
+    else this.#emitOmitted();
   }
 
-  #tellOmitted(): void {
+  #emitOmitted(): void {
     const omitted = this.#omitted;
     this.#omitted = 0;
     if (omitted > 0) this.emit({ event: "events-omitted", count: omitted });
   }
 
-  /** Goes on at once where the sink is free, else when it is; no other waits less for having come later. */
-  whenIdle(goOn: () => void): void {
-    if (this.#busy || this.#waiting.length > 0) this.#waiting.push(goOn);
-    else goOn();
+  /** Calls back at once if the sink is idle, otherwise when it is, in the order of the calls. */
+  whenIdle(callback: () => void): void {
+    if (this.#busy || this.#waiting.length > 0) this.#waiting.push(callback);
+    else callback();
   }
 
-  #goOn(): void {
+  #runWaiting(): void {
     while (!this.#busy) {
       const next = this.#waiting.shift();
       if (!next) return;
