@@ -12,7 +12,7 @@ import { nearestVariable } from "./suggestions.js";
 
 const DEFAULT_FILE = ".env";
 
-/** The settings that the environment gives, then those of the file; a name in either that means nothing is told. */
+/** Reads the settings of the environment, then of the file; unknown names in the environment become warnings. */
 export async function environment(
   prefix: string,
   table: OptionTable,
@@ -50,7 +50,7 @@ function readEnvironmentFile(file: string, required: boolean): string | null {
   }
 }
 
-/** dotenv says nothing of a line that it can't read, or not all of; one of ours is told here. */
+/** dotenv is silent about lines that it can't parse: those with our names are errors here. */
 async function parseEnvironmentFile(
   file: string,
   text: string,
@@ -75,7 +75,7 @@ async function parseEnvironmentFile(
   return variables;
 }
 
-/** As `>` of Windows PowerShell writes it: UTF-16, in which every second byte is 0. */
+/** `>` of Windows PowerShell writes UTF-16, in which every second byte is 0. */
 const notText = (file: string) =>
   bad(`${file} is not a text in UTF-8.`, "Save it as UTF-8: Windows PowerShell's > writes UTF-16.");
 

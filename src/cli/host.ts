@@ -23,7 +23,7 @@ function readFile(option: string, file: string): string {
   }
 }
 
-/** Where each system wants what programs keep from run to run. */
+/** Returns each system's folder for programs' state. */
 function stateFolder({ XDG_STATE_HOME, LOCALAPPDATA }: Variables, platform: string): string {
   if (platform === "win32") return LOCALAPPDATA || path.join(homedir(), "AppData", "Local");
   if (XDG_STATE_HOME && path.isAbsolute(XDG_STATE_HOME)) return XDG_STATE_HOME;
@@ -39,13 +39,13 @@ function ownSuffix(file: string): { suffix: string; kept: boolean } {
   if (known) return { suffix: known, kept: true };
   const suffix = `x${randomHex()}`;
   try {
-    return { suffix: keep(file, suffix), kept: true };
+    return { suffix: writeSuffix(file, suffix), kept: true };
   } catch {
     return { suffix, kept: false };
   }
 }
 
-/** Six digits. They only have to differ from others': Node's own random numbers for secrets take longer to load. */
+/** Math.random is enough to differ from other computers; node:crypto takes longer to load. */
 const randomHex = () =>
   Math.floor(Math.random() * 0x1000000)
     .toString(16)
@@ -60,9 +60,9 @@ function readSuffix(file: string): string | null {
   }
 }
 
-/** Two commands may be started for the first time together: the file appears whole, and the first one's counts. */
-function keep(file: string, suffix: string): string {
-  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 }); // nobody else's to read
+/** Writes the file atomically; of two commands that start for the first time, the first one's suffix counts. */
+function writeSuffix(file: string, suffix: string): string {
+  mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 }); // private to this user
   const draft = `${file}-${suffix}`;
   writeFileSync(draft, `${suffix}\n`, { mode: 0o600 });
   try {
@@ -70,7 +70,7 @@ function keep(file: string, suffix: string): string {
   } catch {
     const first = readSuffix(file);
     if (first) return first;
-    renameSync(draft, file); // what is there is damaged, or this disk has no links
+    renameSync(draft, file); // the file is damaged, or this disk has no links
   } finally {
     rmSync(draft, { force: true });
   }

@@ -3,7 +3,7 @@ import { pause } from "../util/abort.js";
 import type { LessonEvent, Sink } from "../events/events.js";
 import type { LessonPrompts } from "../lessons/lessons.js";
 
-interface Manner {
+interface LessonPacing {
   /** Wait for a key before each step. */
   step: boolean;
   /** Ask for predictions. */
@@ -12,26 +12,31 @@ interface Manner {
   pace: number;
 }
 
-const GO_ON = new Set([" ", "\r", "\n", null]);
+const CONTINUE_KEYS = new Set([" ", "\r", "\n", null]);
 
-/** Who sits at the keyboard; where there is none, nobody is waited for. */
+/** Waits for the user's keys; without a keyboard, waits for nothing. */
 export function lessonPrompts(
-  { step, quiz, pace }: Manner,
+  { step, quiz, pace }: LessonPacing,
   { stop, key }: Pick<RunContext, "stop" | "key">,
   sink: Sink<LessonEvent>,
   leave: () => void,
 ): LessonPrompts {
-  /** @returns the first of these keys; null: something else that goes on */
+  /** Resolves with the first of these keys, or with null for a key that continues. */
   const pressed = async (what: "step" | "prediction", wanted: string): Promise<string | null> => {
     await sink({ event: "waiting", for: what, again: false });
-    let one = await key(true);
-    while (one !== null && !GO_ON.has(one) && !wanted.includes(one) && one !== "q") {
-      if (one === "b") await sink({ event: "waiting", for: what, again: true });
-      one = await key(false);
+    let pressedKey = await key(true);
+    while (
+      pressedKey !== null &&
+      !CONTINUE_KEYS.has(pressedKey) &&
+      !wanted.includes(pressedKey) &&
+      pressedKey !== "q"
+    ) {
+      if (pressedKey === "b") await sink({ event: "waiting", for: what, again: true });
+      pressedKey = await key(false);
     }
     await sink({ event: "waiting", for: null, again: false });
-    if (one === "q") leave();
-    return one !== null && wanted.includes(one) ? one : null;
+    if (pressedKey === "q") leave();
+    return pressedKey !== null && wanted.includes(pressedKey) ? pressedKey : null;
   };
   return {
     ready: async () => {

@@ -8,24 +8,32 @@ import type { demoOptions } from "../config/options/demo-options.js";
 import type { Values } from "../config/options/option.js";
 import { connectivityTarget, outsideBroker } from "../config/settings/demo-settings.js";
 import type { Variables } from "../config/settings/merge-sources.js";
+import { checkText } from "../render/check-text.js";
+import type { Renderer } from "../render/renderer.js";
 import { BIN_DIR, LESSONS_DIR } from "./paths.js";
-import { openTextFile } from "./writable-file.js";
+import type { CommandContext } from "./run-command.js";
+import type { Job } from "./run-job.js";
+import { writeDocument } from "./writable-file.js";
 
-type Given = Values<typeof demoOptions>;
+type DemoValues = Values<typeof demoOptions>;
+type Check = (sink: Sink<CheckEvent>, signal: AbortSignal) => Promise<ExitCode>;
 
-/** What a check is started with, once it is known to be used rightly. */
-type Start = (sink: Sink<CheckEvent>, signal: AbortSignal) => Promise<ExitCode>;
+/** A public broker is open to everyone's check. */
+const PUBLIC_BROKER = "hivemq";
 
-/** @throws UserError exit code 2 */
-export async function runCheck(given: Given, variables: Variables): Promise<Start> {
-  return given.connectivity ? connectivityOf(given, variables) : lessonsOf(given, variables);
+/** Prepares `lwt-demo check`. @throws UserError exit code 2 */
+export async function checkJob(values: DemoValues, { screen, variables }: CommandContext) {
+  const check = values.connectivity
+    ? connectivityCheck(values, variables)
+    : await brokerCheck(values, variables);
+  return {
+    render: checkText(screen) as Renderer,
+    start: (sink, { stop }) => check(values.quiet ? quietSink(sink) : sink, stop),
+  } satisfies Pick<Job, "render" | "start">;
 }
 
-/** A public broker is meant to be reached by everyone. */
-const FOR_EVERYONE = "hivemq";
-
-function connectivityOf({ broker }: Given, variables: Variables): Start {
-  const { outside, named } = connectivityTarget(broker ?? FOR_EVERYONE, variables);
+function connectivityCheck({ broker }: DemoValues, variables: Variables): Check {
+  const { outside, named } = connectivityTarget(broker ?? PUBLIC_BROKER, variables);
   return async (sink, signal) => {
     const { checkConnectivity } = await import("../lessons/lessons.js");
     const folder = await mkdtemp(path.join(tmpdir(), "lwt-check-"));
@@ -39,47 +47,35 @@ function connectivityOf({ broker }: Given, variables: Variables): Start {
   };
 }
 
-async function lessonsOf(given: Given, variables: Variables): Promise<Start> {
+async function brokerCheck(values: DemoValues, variables: Variables): Promise<Check> {
   const { builtInLesson, checkBroker, KnownBrokers, lessonNames } = await import("../lessons/lessons.js");
-  const outside = given.broker === null ? null : outsideBroker(given.broker, variables);
+  const external = values.broker === null ? null : outsideBroker(values.broker, variables);
   const knownBrokers = await KnownBrokers.load(LESSONS_DIR);
-  const product =
-    given.as !== null
-      ? knownBrokers.productNamed(given.as)
-      : outside
-        ? null
-        : { name: "lwt-broker", version: packageJson.version };
+  const bundled = external ? null : { name: "lwt-broker", version: packageJson.version };
+  const product = values.as === null ? bundled : knownBrokers.productNamed(values.as);
   const names = await lessonNames(LESSONS_DIR);
   const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS_DIR, name)));
-  const common = {
-    binDir: BIN_DIR,
-    lessons,
-    external: outside,
-    onDisk: given["on-disk"],
-    product,
-    knownBrokers,
-  };
-  const check: Start = async (sink, signal) => {
+  const common = { binDir: BIN_DIR, lessons, external, onDisk: values["on-disk"], product, knownBrokers };
+  const check: Check = async (sink, signal) => {
     const { passed, interrupted } = await checkBroker({ ...common, signal }, sink);
     return interrupted ? ExitCode.leftEarly : passed ? ExitCode.done : ExitCode.failed;
   };
-  const { report } = given;
-  return report === null ? check : reporting(report, check);
+  const { report: file } = values;
+  if (file === null) return check;
+  return async (sink, signal) => {
+    const { CheckReport } = await import("../render/check-report.js");
+    const target = { file, kind: "report", example: "--report check.md" };
+    return writeDocument(target, new CheckReport(), sink, each => check(each, signal));
+  };
 }
 
-/** Writes a report of what is found to that file, also of a check that is left. */
-const reporting =
-  (file: string, check: Start): Start =>
-  async (sink, signal) => {
-    const { CheckReport } = await import("../render/check-report.js");
-    const write = await openTextFile(file, "report", "--report check.md");
-    const report = new CheckReport();
-    try {
-      return await check(event => {
-        report.add({ time: new Date().toISOString(), ...event });
-        return sink(event);
-      }, signal);
-    } finally {
-      await write(report.text());
-    }
-  };
+/** With --quiet: the verdict, and claims that are not held. */
+const quietSink =
+  (sink: Sink): Sink<CheckEvent> =>
+  event =>
+    event.event === "check" ||
+    event.event === "connectivity" ||
+    event.event === "error" ||
+    (event.event === "checked" && event.outcome !== "held")
+      ? sink(event)
+      : undefined;

@@ -11,20 +11,20 @@ export interface OutputSettings {
   quiet: boolean;
 }
 
-/** With --quiet only these are told. */
+/** Shown with --quiet. */
 const ESSENTIAL = new Set<Event["event"]>(["error", "summary", "result", "settings", "broker-status"]);
-/** With --json these go to stderr as text too, where a person looks for them. */
+/** Written with --json to stderr as text too. */
 const FOR_PEOPLE = new Set<Event["event"]>(["error", "warning"]);
 
 const LINE_FEED = 0x0a;
 
-/** Characters that are gathered at most. */
-const MOST_GATHERED = 64 * 1024;
+/** UTF-16 units. */
+const MAX_BUFFERED = 64 * 1024;
 
-/** What writing says when the reader has gone: on Linux and macOS, after destruction, on Windows; a closed terminal. */
+/** Error codes when the reader has closed: on Linux and macOS, after destruction, on Windows; a closed terminal. */
 const CLOSED = new Set(["EPIPE", "ERR_STREAM_DESTROYED", "EOF", "EIO"]);
 
-/** Whether nobody reads any more, as with `| head -1`, which is no failure. */
+/** Whether the reader has closed stdout, as `| head -1` does, which is no failure. */
 export const isClosed = ({ code = "" }: NodeJS.ErrnoException): boolean => CLOSED.has(code);
 
 interface OutputParts {
@@ -32,35 +32,35 @@ interface OutputParts {
   settings: OutputSettings;
   render: Renderer;
   screen: Screen;
-  /** Null where nothing may be written over. */
+  /** Null: lines can't be rewritten. */
   live: StatusLine | null;
 }
 
-/** Writes events as text or as lines of JSON, at the pace of whoever reads them. */
+/** Writes events as text or as lines of JSON, at the pace of their reader. */
 export class Output {
-  #gone = false;
+  #isClosed = false;
   #drained: Promise<void> | null = null;
   /**
    * Lines of this turn of the event loop, for one write: a write each took a quarter of the broker's time when a
-   * thousand machines vanished. A terminal gets each at once.
+   * thousand machines failed. A terminal gets each line at once.
    */
-  #gathered = "";
-  #gathering: NodeJS.Immediate | null = null;
-  /** A payload on the terminal, or ^C, has left the cursor in the middle of a line. */
+  #buffer = "";
+  #flushing: NodeJS.Immediate | null = null;
+  /** A payload or ^C has left the terminal's cursor in the middle of a line. */
   #midLine = false;
 
   constructor(
     private readonly parts: OutputParts,
-    /** Called once when nobody reads stdout any more, or when it can't be written to. */
-    onGone: (why: "output-gone" | "output-failed") => void,
+    /** Called once, when stdout is closed or can't be written to. */
+    onClosed: (reason: "output-gone" | "output-failed") => void,
   ) {
     parts.streams.out.on("error", (error: NodeJS.ErrnoException) => {
-      if (!this.#gone) onGone(isClosed(error) ? "output-gone" : "output-failed");
-      this.#gone = true;
+      if (!this.#isClosed) onClosed(isClosed(error) ? "output-gone" : "output-failed");
+      this.#isClosed = true;
     });
   }
 
-  /** Stamps the event with the time and writes it; the promise, if there is one, is kept when stdout can take more. */
+  /** Adds the time to the event and writes it; the promise, if any, resolves when stdout can take more. */
   readonly sink = (event: Event): Promise<void> | undefined => {
     const { settings, live } = this.parts;
     if (settings.quiet && !ESSENTIAL.has(event.event)) return undefined;
@@ -70,13 +70,13 @@ export class Output {
     if (written === undefined && err === undefined && line === undefined) return undefined;
     live?.hide();
     if (line !== undefined) live?.set(line);
-    if (err !== undefined) this.#tell(`${err}\n`);
-    const waits = written === undefined || this.#gone ? undefined : this.#write(written);
+    if (err !== undefined) this.#writeErr(`${err}\n`);
+    const waits = written === undefined || this.#isClosed ? undefined : this.#write(written);
     live?.show();
     return waits;
   };
 
-  /** @param echoed the terminal has shown ^C where the cursor was */
+  /** @param echoed the terminal has shown ^C at the cursor */
   interrupted(echoed: boolean): void {
     const { streams, live } = this.parts;
     const erased = live?.hide();
@@ -84,7 +84,7 @@ export class Output {
     this.#toLineStart();
   }
 
-  /** Nothing more will be written; the shell's prompt gets a line of its own. */
+  /** Leaves the cursor at the start of a line, for the shell's prompt. */
   end(): void {
     const { live } = this.parts;
     this.flush();
@@ -110,7 +110,7 @@ export class Output {
     };
   }
 
-  #tell(text: string): void {
+  #writeErr(text: string): void {
     this.flush(); // both may go to one file
     this.#toLineStart();
     this.parts.streams.err.write(text);
@@ -129,19 +129,18 @@ export class Output {
       this.flush();
       return this.#writeNow(text);
     }
-    this.#gathered += text;
-    if (this.#gathered.length >= MOST_GATHERED) this.flush();
-    else this.#gathering ??= setImmediate(() => this.flush());
+    this.#buffer += text;
+    if (this.#buffer.length >= MAX_BUFFERED) this.flush();
+    else this.#flushing ??= setImmediate(() => this.flush());
     return this.#drained ?? undefined;
   }
 
-  /** Writes what has been gathered. */
   flush(): void {
-    if (this.#gathering) clearImmediate(this.#gathering);
-    this.#gathering = null;
-    if (this.#gathered === "") return;
-    const text = this.#gathered;
-    this.#gathered = "";
+    if (this.#flushing) clearImmediate(this.#flushing);
+    this.#flushing = null;
+    if (this.#buffer === "") return;
+    const text = this.#buffer;
+    this.#buffer = "";
     void this.#writeNow(text);
   }
 

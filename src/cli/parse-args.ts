@@ -1,4 +1,4 @@
-import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load, for help and checks that we have
+import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load
 import { withoutCredentials } from "../connection/broker-url.js";
 import { usageError } from "../util/errors.js";
 import type { Option, OptionTable } from "../config/options/option.js";
@@ -6,14 +6,14 @@ import type { Usage } from "../render/help-text.js";
 import { nearestName } from "./suggestions.js";
 
 export interface Parsed {
-  /** By option name, as texts: flags as "true" or "false". */
+  /** By option name; flags are "true" or "false". */
   given: Record<string, string | string[]>;
   words: string[];
-  /** The help was asked for; "all" with the options that few need. */
+  /** Null: no help was asked for. */
   help: "common" | "all" | null;
 }
 
-/** Nothing is guessed: no numbers made of texts, no --no-x made of --x, no dots or camels, the last of doubles wins. */
+/** Disables all guesses: numbers from texts, --no-x from --x, dots and camel case. */
 const PARSING = {
   "boolean-negation": false,
   "camel-case-expansion": false,
@@ -25,8 +25,8 @@ const PARSING = {
   "strip-aliased": true,
 };
 
-/** Options of mosquitto_pub and mosquitto_sub that fingers type and that are not needed here. */
-const MOSQUITTO: Record<string, string> = {
+/** Hints for options of mosquitto_pub and mosquitto_sub that do not exist here. */
+const MOSQUITTO_HINTS: Record<string, string> = {
   c: "A stored session is the default here; --clean-session asks for the other kind.",
   "disable-clean-session": "A stored session is the default here; --clean-session asks for the other kind.",
   n: 'For an empty payload: --message ""',
@@ -37,10 +37,10 @@ const MOSQUITTO: Record<string, string> = {
   url: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
 };
 
-/** @throws UserError exit code 2: an option that there isn't, a value that is missing, a word too many */
+/** @throws UserError exit code 2: an unknown option, a missing value, an unexpected word */
 export function parseArguments(usage: Usage, argv: string[]): Parsed {
   const { rest, given } = takeFlagValues(usage, argv);
-  const { argv: parsed, error } = Parser.detailed(rest, grammar(usage.options));
+  const { argv: parsed, error } = Parser.detailed(rest, parserOptions(usage.options));
   if (error) throw missingValue(usage.name, error.message);
   const words = parsed._.map(String);
   const help =
@@ -60,28 +60,28 @@ export function parseArguments(usage: Usage, argv: string[]): Parsed {
 const LONG = /^--([^=]+)(?:=(.*))?$/s;
 
 /**
- * What yargs would get wrong: it takes the value of `--flag=maybe` for true or false, and stumbles over options that
- * are called like parts of JavaScript.
+ * Takes `--flag=VALUE` out of the arguments, because yargs reads any value of a flag as true or false. Refuses unknown
+ * names, because yargs fails at names like `__proto__`.
  */
 function takeFlagValues(usage: Usage, argv: string[]): { rest: string[]; given: Parsed["given"] } {
   const given: Parsed["given"] = {};
   let isValue = false;
   const end = argv.indexOf("--");
   const options = end < 0 ? argv : argv.slice(0, end);
-  const kept = options.flatMap(argument => {
+  const rest = options.flatMap(argument => {
     const [, name, text] = (!isValue && LONG.exec(argument)) || [];
     const option = name === undefined ? undefined : optionOf(usage, name);
-    const words = isValue ? [argument] : parted(usage, argument);
+    const words = isValue ? [argument] : splitShortOptions(usage, argument);
     isValue = !isValue && words.length === 1 && takesNext(usage, argument);
     if (name === undefined || option?.value !== null || text === undefined) return words;
     given[name] = text;
     return [];
   });
-  return { rest: [...kept, ...argv.slice(options.length)], given };
+  return { rest: [...rest, ...argv.slice(options.length)], given };
 }
 
-/** `-rPsecret` as `-r -P secret`: yargs would take the letters of the password for options, and they would be told. */
-function parted({ options }: Usage, argument: string): string[] {
+/** Splits `-rPsecret` into `-r -P secret`: yargs would take the password for options, and an error would show it. */
+function splitShortOptions({ options }: Usage, argument: string): string[] {
   const [, letters = ""] = /^-([A-Za-z].*)$/s.exec(argument) ?? [];
   const optionAt = (at: number) => Object.values(options).find(({ alias }) => alias === letters.charAt(at));
   let at = 0;
@@ -105,8 +105,7 @@ function optionOf(usage: Usage, name: string): Option {
   return option;
 }
 
-/** What each option is, in the parser's words. */
-function grammar(options: OptionTable) {
+function parserOptions(options: OptionTable) {
   const names = Object.keys(options);
   const withValue = names.filter(name => options[name]?.value !== null);
   return {
@@ -141,7 +140,7 @@ function unknownOption(usage: Usage, given: string) {
   const dashes = given.length === 1 ? "-" : "--";
   const question = nearest ? ` Did you mean --${nearest}?` : "";
   const isClient = usage.environment !== null;
-  const hint = isClient && Object.hasOwn(MOSQUITTO, given) ? MOSQUITTO[given] : undefined;
+  const hint = isClient && Object.hasOwn(MOSQUITTO_HINTS, given) ? MOSQUITTO_HINTS[given] : undefined;
   return usageError(
     "unknown-option",
     `there is no option ${dashes}${given}.${hint ? "" : question}`,

@@ -1,6 +1,6 @@
 import path from "node:path";
 
-/** Beside dist/, where this is built to. */
+/** Relative to dist/, the folder of the built code. */
 const folder = (name: string) => path.join(import.meta.dirname, "..", name);
 
 export const BIN_DIR = folder("bin");

@@ -21,19 +21,19 @@ void runCommand({
     ["--broker hivemq", "to the public HiveMQ broker"],
     ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
   ],
-  prepare: (given, { screen, variables, platform }) => {
-    const settings = pubSettings(given, host(variables, platform));
-    const { json, quiet, "show-settings": show } = given.values;
+  prepare: (options, { screen, variables, platform }) => {
+    const settings = pubSettings(options, host(variables, platform));
+    const { json, quiet, "show-settings": show } = options.values;
     return {
       output: { json, quiet },
       timeout: settings.timeout,
       warnings: settings.warnings,
       render: (settings.machines > 1 ? fleetText : pubText)(settings, screen) as Renderer,
       start: show
-        ? showSettings(pubOptions, given, effectivePub(settings))
-        : async (sink, control) => {
+        ? showSettings(pubOptions, options, effectivePub(settings))
+        : async (sink, context) => {
             const { runPublisher, runFleet } = await import("../clients/clients.js");
-            return (settings.machines > 1 ? runFleet : runPublisher)(settings, sink, control);
+            return (settings.machines > 1 ? runFleet : runPublisher)(settings, sink, context);
           },
     };
   },

@@ -4,10 +4,10 @@ import type { Sink } from "../events/events.js";
 import { describeSettings } from "../config/settings/describe-settings.js";
 import type { MergedOptions } from "../config/settings/merge-sources.js";
 
-/** With --show-settings: tells them in place of the work. */
+/** Emits the settings, for --show-settings. */
 export const showSettings =
-  (table: OptionTable, given: MergedOptions<OptionTable>, effective: Record<string, unknown>) =>
+  (table: OptionTable, options: MergedOptions<OptionTable>, effective: Record<string, unknown>) =>
   (sink: Sink): Promise<ExitCode> => {
-    sink({ event: "settings", settings: describeSettings(table, given, effective) });
+    sink({ event: "settings", settings: describeSettings(table, options, effective) });
     return Promise.resolve(ExitCode.done);
   };

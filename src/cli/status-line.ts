@@ -3,26 +3,25 @@ import { cut } from "../render/text-layout.js";
 import type { LiveLine } from "../render/renderer.js";
 import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
 
-const SECOND = 1000;
-/** To the start of the line, and everything on it erased (ECMA-48, CR and EL). */
+const SECOND_MS = 1000;
+/** Moves to the start of the line and erases it (ECMA-48, CR and EL). */
 const ERASE = "\r\u001b[K";
-/** At the right edge: for the cursor, and for the ^C that the terminal shows. */
-const FREE = 3;
+/** Free columns at the right edge, for the cursor and the terminal's ^C. */
+const MARGIN = 3;
 
-/** What a terminal shows below everything else, and anew as time passes. */
+/** A terminal's last line, rewritten as time passes. */
 export interface StatusLine {
-  /** The line from now on; null: none. */
   set(line: LiveLine | null): void;
-  /** Before something else is written. Returns whether there was something to erase. */
+  /** Called before other output. Returns whether something was erased. */
   hide(): boolean;
-  /** After that. */
+  /** Called after other output. */
   show(): void;
 }
 
-/** A last line on a terminal that is written anew every second; whatever else is written goes above it. */
+/** Rewrites the line every second; other output goes above it. */
 export class StatusLineOutput implements StatusLine {
   #line: LiveLine | null = null;
-  #shown = false;
+  #isShown = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -33,22 +32,22 @@ export class StatusLineOutput implements StatusLine {
   set(line: LiveLine | null): void {
     clearInterval(this.#timer);
     this.#line = line;
-    if (line) this.#timer = setInterval(() => this.show(), SECOND).unref();
+    if (line) this.#timer = setInterval(() => this.show(), SECOND_MS).unref();
   }
 
   hide(): boolean {
-    const wasShown = this.#shown;
+    const wasShown = this.#isShown;
     if (wasShown) this.stream.write(ERASE);
-    this.#shown = false;
+    this.#isShown = false;
     return wasShown;
   }
 
   show(): void {
     if (!this.#line) return;
     const { until, text } = this.#line;
-    const left = Math.max(0, Math.ceil((until - Date.now()) / SECOND));
-    const shown = cut(text(left), (this.stream.columns || DEFAULT_WIDTH) - FREE);
-    this.stream.write(`${this.#shown ? ERASE : ""}${asDrawable(shown, this.screen)}`);
-    this.#shown = true;
+    const left = Math.max(0, Math.ceil((until - Date.now()) / SECOND_MS));
+    const shown = cut(text(left), (this.stream.columns || DEFAULT_WIDTH) - MARGIN);
+    this.stream.write(`${this.#isShown ? ERASE : ""}${asDrawable(shown, this.screen)}`);
+    this.#isShown = true;
   }
 }

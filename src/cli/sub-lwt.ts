@@ -29,9 +29,9 @@ void runCommand({
     ["--retained", "what is retained, and nothing else"],
     ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
   ],
-  prepare: async (given, { screen, variables, platform }) => {
-    const settings = subSettings(given, host(variables, platform));
-    const { json, quiet, raw, table, "show-settings": show } = given.values;
+  prepare: async (options, { screen, variables, platform }) => {
+    const settings = subSettings(options, host(variables, platform));
+    const { json, quiet, raw, table, "show-settings": show } = options.values;
     const shown = table
       ? (await import("./live-table.js")).liveTable(
           settings,
@@ -46,10 +46,10 @@ void runCommand({
       ...shown,
       render: shown.render as Renderer,
       start: show
-        ? showSettings(subOptions, given, effectiveSub(settings))
-        : async (sink, control) => {
+        ? showSettings(subOptions, options, effectiveSub(settings))
+        : async (sink, context) => {
             const { runSubscriber } = await import("../clients/clients.js");
-            return runSubscriber(settings, sink, control);
+            return runSubscriber(settings, sink, context);
           },
     };
   },

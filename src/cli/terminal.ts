@@ -7,11 +7,11 @@ export interface Streams {
   err: NodeJS.WriteStream;
 }
 
-/** Whether lines may be written over. */
+/** Whether the stream's lines can be rewritten. */
 export const canRewrite = (stream: Pick<NodeJS.WriteStream, "isTTY">, { TERM }: Variables): boolean =>
   stream.isTTY && TERM !== "dumb";
 
-/** What the two streams can show. The width follows the window. */
+/** Returns the abilities of the two streams. The width follows the window. */
 export async function screenFor(
   { out, err }: Streams,
   variables: Variables,

@@ -1,22 +1,37 @@
 import { access, constants, writeFile } from "node:fs/promises";
 import { UserError } from "../util/errors.js";
+import type { Event, Sink, Timed } from "../events/events.js";
+
+/** A document that is made from events. */
+interface EventDocument<E extends Event> {
+  add(event: Timed<E>): void;
+  text(): string;
+}
 
 /**
- * Finds out at once whether a file can be written, before anybody has waited for what is to be in it.
- * @param what it is, as in "the transcript mine.md can't be written"
- * @returns what writes it
- * @throws UserError when it can't be written
+ * Writes a document of a run's events to a file, also when the run fails or is left.
+ * @param kind for messages and error codes: "transcript"
+ * @throws UserError before the run starts, if the file can't be written
  */
-export async function openTextFile(
-  file: string,
-  what: string,
-  example: string,
-): Promise<(text: string) => Promise<void>> {
+export async function writeDocument<E extends Event, Result>(
+  { file, kind, example }: { file: string; kind: string; example: string },
+  document: EventDocument<E>,
+  sink: Sink<E>,
+  run: (sink: Sink<E>) => Promise<Result>,
+): Promise<Result> {
   const cantWrite = ({ code }: NodeJS.ErrnoException) => {
-    const why = code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder is not there" : code;
-    const message = `the ${what} ${file} can't be written: ${why}.`;
-    throw new UserError(what, message, `Give a file in a folder of yours: ${example}`);
+    const reason =
+      code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder is not there" : code;
+    const message = `the ${kind} ${file} can't be written: ${reason}.`;
+    throw new UserError(kind, message, `Give a file in a folder of yours: ${example}`);
   };
   await access(file, constants.W_OK).catch(() => writeFile(file, "").catch(cantWrite));
-  return text => writeFile(file, text).catch(cantWrite);
+  try {
+    return await run(event => {
+      document.add({ time: new Date().toISOString(), ...event });
+      return sink(event);
+    });
+  } finally {
+    await writeFile(file, document.text()).catch(cantWrite);
+  }
 }
