@@ -1,4 +1,4 @@
-import { Store } from "mqtt";
+import store from "mqtt/lib/store";
 import { MAX_INCOMPLETE_QOS2 } from "./publish-queue.js";
 
 interface StoredPacket {
@@ -7,7 +7,7 @@ interface StoredPacket {
 }
 
 /** What has been sent and not yet been acknowledged; mqtt.js sends it again after a reconnect in the same process. */
-export class InFlightStore extends Store {
+export class InFlightStore extends store.default {
   constructor() {
     super({ clean: false });
   }

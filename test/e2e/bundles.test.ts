@@ -154,7 +154,8 @@ const holders: Record<string, string[]> = {
   "node_modules/dotenv": ["dotenv"],
   "node_modules/chalk": ["chalk"],
   "node_modules/string-width": ["string-width"],
-  "node_modules/mqtt/node_modules/lru-cache": ["lru-cache"],
+  "node_modules/mqtt/node_modules/lru-cache": ["clients"],
+  "node_modules/mqtt-packet": ["broker", "clients"],
   "node_modules/fastest-levenshtein": ["lessons", "parse", ...COMMANDS],
 };
 

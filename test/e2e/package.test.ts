@@ -58,7 +58,7 @@ test("the library imports its dependencies only, in its types too, and the comma
   const ours = new Set(["mqtt-lwt-lab", ...Object.keys(dependencies)]); // a comment in the types names the first
   assert.ok(library.has("mqtt") && commands.has("node:fs"));
   assert.deepEqual(
-    [...library].filter(name => !isBuiltin(name) && !ours.has(name)),
+    [...library].filter(name => !isBuiltin(name) && !ours.has(name.replace(/^mqtt\/.*/, "mqtt"))),
     [],
   );
   assert.deepEqual(

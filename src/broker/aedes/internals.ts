@@ -4,6 +4,7 @@
  */
 // oxlint-disable no-underscore-dangle -- aedes' own names
 import type { Aedes, Client, PublishPacket } from "aedes";
+import { writeToStream } from "mqtt-packet";
 import type { Duplex } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "../session/acknowledgment-rules.js";
 import { stringBytesProblem } from "../../protocol/topics.js";
@@ -14,6 +15,8 @@ import {
   UNKNOWN_PROTOCOL,
 } from "../../protocol/validate.js";
 import { CLOSE_GRACE_MS, LimitError, type Limits, PIECE_OVERHEAD } from "../limits/limits.js";
+
+writeToStream.cacheNumbers = false; // its table of 65 536 buffers takes 32 ms and 18 MB, and saves no time
 
 const SECOND_MS = 1000;
 
