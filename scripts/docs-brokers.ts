@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { CheckEvent } from "../src/events/events.js";
-import { names } from "../test/support/checks.js";
+import { lessons } from "../test/support/checks.js";
 import { Cluster } from "../test/soak/cluster/cluster.js";
 import { command, mosquitto, type Owner, temporaryFolder, withOwner } from "../test/support/processes.js";
 import { rabbitmq } from "../test/support/rabbitmq.js";
@@ -69,7 +69,7 @@ const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
 const overview = [
   row(["lesson", ...all.map(({ name }) => name)]),
   row(["---", ...all.map(() => "---")]),
-  ...names.map(name => row([`\`${name}\``, ...all.map(each => outcome(each, name))])),
+  ...lessons.map(name => row([`\`${name}\``, ...all.map(each => outcome(each, name))])),
 ];
 const sections = all.map(({ report }) => report.replace("# Check of ", "## "));
 writeFileSync(FILE, [INTRODUCTION, `${overview.join("\n")}\n`, ...sections].join("\n"));

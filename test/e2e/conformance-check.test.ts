@@ -32,7 +32,7 @@ const wrongUses: [args: string[], message: RegExp][] = [
   [["check", "--connectivity", "-b", "h,i"], /--connectivity tries the ways to one broker/],
   [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
 ];
-test("the check, used wrongly, says so and starts nothing", async t => {
+test("the check reports wrong uses and starts nothing", async t => {
   const runs = await ends(
     t,
     wrongUses.map(([args]) => ({ name: "lwt-demo", args })),
@@ -45,7 +45,7 @@ test("the check, used wrongly, says so and starts nothing", async t => {
   }
 });
 
-test("without a broker the check ends with that error; and where its report can't be written, at once", async t => {
+test("the check ends with an error if it can't reach the broker or write its report", async t => {
   const there = ["check", "--broker", `127.0.0.1:${await freePort()}`];
   const run = command(t, "lwt-demo", there);
   assert.equal(await run.exit(), 1);
@@ -59,9 +59,9 @@ test("without a broker the check ends with that error; and where its report can'
   assert.match((await unwritten.event("error")).message, /the report .* can't be written: its folder/);
 });
 
-test("what no list knows of is broken all the same; what one knows of and did not show is told", async t => {
+test("the check reports deviations that are not listed, and listed ones that it did not find", async t => {
   const { port } = await lwtBroker(t);
-  const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, "drops wills")}`;
+  const url = `mqtt://127.0.0.1:${await brokenBroker(t, port, "discards wills")}`;
   const lessons = await Promise.all(
     ["one-will-topic", "queued", "client-id"].map(name => builtInLesson(lessonsDir, name)),
   );
@@ -91,7 +91,7 @@ test("what no list knows of is broken all the same; what one knows of and did no
   assert.match(report.text(), /\n\| `queued` \| S3 \| held \| 3\.2\.2-3/);
 });
 
-test("with --quiet there is no progress, only what did not hold, and the verdict", async t => {
+test("with --quiet the check shows no progress, only lessons that did not hold and the verdict", async t => {
   const run = command(t, "lwt-demo", ["check", "--quiet"], { json: false });
   run.child.send("stop");
   assert.equal(await run.exit(), 130);
@@ -101,7 +101,7 @@ test("with --quiet there is no progress, only what did not hold, and the verdict
   assert.match(run.stdout, /: 0 held, 0 deviate, \d+ skipped; left before the end\n$/);
 });
 
-test("each deviation that is listed names a claim of its lesson, and the clause that this cites", async () => {
+test("each listed deviation names a claim of its lesson and the clause of the claim", async () => {
   const brokers = await KnownBrokers.load(lessonsDir);
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"])
     for (const { lesson, claim, clause } of brokers.deviationsOf(brokers.productNamed(name))) {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { command, lwtBroker, rerouted } from "../support/processes.js";
 import { certificate, tlsRelay, webSocketRelay } from "../support/servers.js";
 
-test("--connectivity tries every way at once, sends no password, and says which options to use", async t => {
+test("--connectivity tries every way at once, sends no password, and shows the options to use", async t => {
   const { port, process: broker } = await lwtBroker(t, "--debug");
   const env = {
     LWT_CAFILE: certificate("ca"),
@@ -39,12 +39,12 @@ test("--connectivity tries every way at once, sends no password, and says which 
     /\nUse: npx sub-lwt --broker mqtts:\/\/localhost:8883, and the same with pub-lwt\.\n$/,
   );
   assert.deepEqual(broker.all("session-stored"), []);
-  // The broker shows each CONNECT with its user name, where there is one.
+  // With --debug the broker shows each CONNECT with its user name.
   await broker.outputHas(/CONNECT clientId "Probex/);
   assert.doesNotMatch(broker.stdout + broker.stderr + json.stdout + text.stdout, /s3cret|Ada/);
 });
 
-test("--connectivity without a broker asks the public one, whose name the clients know; with no way it fails", async t => {
+test("--connectivity tries the public broker by default, and fails if no way is open", async t => {
   const { port } = await lwtBroker(t);
   const host = "broker.hivemq.com";
   const none = {

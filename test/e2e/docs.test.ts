@@ -4,7 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { KnownBrokers } from "../../src/lessons/lessons.js";
 import { escaped } from "../../src/render/markdown.js";
-import { names } from "../support/checks.js";
+import { lessons } from "../support/checks.js";
 import {
   envExample,
   lessonSchema,
@@ -47,7 +47,7 @@ test("docs/brokers.md has every lesson, and all that is known of brokers", async
   const text = readFileSync(path.join(root, "docs", "brokers.md"), "utf8");
   const brokers = await KnownBrokers.load(lessonsDir);
   const anew = "npm run docs:brokers writes it anew";
-  for (const name of names)
+  for (const name of lessons)
     assert.match(text, new RegExp(`^\\| \`${name}\` \\| ((held|skipped) \\| ){2}`, "m"), anew);
   assert.match(text, /^\| `cluster-failover` \| (skipped \| ){4}held \|$/m, anew);
   assert.match(text, /^## rabbitmq [\d.]+, three nodes$/m, anew);

@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  assertAllGone,
-  demo,
-  FOREVER,
+  assertAllEnded,
+  runSteps,
+  WAIT_FOR_NOTHING,
   lastResult,
-  READY,
-  STORED,
+  SUBSCRIBED,
+  SUBSCRIBER_OF_READINGS,
   SUBSCRIBER,
-  textOf,
+  renderedText,
 } from "../support/own-lessons.js";
 
-test("a claim that doesn't hold ends the lesson with exit code 1, and says what came instead", async t => {
+test("a claim that does not hold ends the lesson with exit code 1 and the events that came instead", async t => {
   const wrong =
     "  - expect: subscribed\n    from: Sub\n    where: { grantedQos: 2 }\n    within: 5\n" +
     "    what: the broker grants QoS 2\n    clause: MQTT-3.8.4-6\n";
-  const run = demo(t, `${SUBSCRIBER}${wrong}  - say: never said\n`);
+  const run = runSteps(t, `${SUBSCRIBER}${wrong}  - say: never said\n`);
   assert.equal(await run.exit(), 1);
   const [claim] = run.all("expected");
   assert.equal(claim?.what, "the broker grants QoS 2");
@@ -26,14 +26,14 @@ test("a claim that doesn't hold ends the lesson with exit code 1, and says what 
   );
   assert.deepEqual(run.all("step"), []);
   assert.equal(lastResult(run).failed, 1);
-  assertAllGone(run);
+  assertAllEnded(run);
 });
 
-test("an event that must not come before the marker fails the claim as soon as it comes", async t => {
+test("an event of `never` fails the claim as soon as it comes", async t => {
   const never =
     "  - start: M\n    run: pub-lwt --count 1\n  - expect: status\n    from: Sub\n    within: 60\n" +
     "    where: { state: stopped }\n    never: { event: status, where: { state: online } }\n    what: it only stops\n";
-  const run = demo(t, READY + never);
+  const run = runSteps(t, SUBSCRIBED + never);
   assert.equal(await run.exit(), 1);
   assert.match(
     run.all("expected").at(-1)?.instead ?? "",
@@ -41,12 +41,12 @@ test("an event that must not come before the marker fails the claim as soon as i
   );
 });
 
-test("an expectation finds nothing twice: the order of events can be expected", async t => {
+test("an expectation finds only events after the last one found", async t => {
   const reading = (seq: number) =>
     `  - expect: message\n    from: Sub\n    where: { seq: ${seq} }\n    within: 5\n`;
-  const run = demo(
+  const run = runSteps(
     t,
-    `${READY}  - start: M\n    run: pub-lwt --count 2 --interval 0.1\n${reading(2)}${reading(1)}`,
+    `${SUBSCRIBED}  - start: M\n    run: pub-lwt --count 2 --interval 0.1\n${reading(2)}${reading(1)}`,
   );
   assert.equal(await run.exit(), 1);
   assert.deepEqual(
@@ -55,8 +55,8 @@ test("an expectation finds nothing twice: the order of events can be expected", 
   );
 });
 
-/** Three readings for a subscriber that was away, received without an acknowledgment. */
-const HELD = `${STORED} --subscribe-only
+/** Three queued readings, which a subscriber receives and does not acknowledge. */
+const NOT_ACKNOWLEDGED = `${SUBSCRIBER_OF_READINGS} --subscribe-only
   - expect: disconnected
     from: Sub
   - start: M
@@ -67,7 +67,7 @@ const HELD = `${STORED} --subscribe-only
   - expect: disconnected
     from: M
     as: left
-${STORED} --hold-acks -i Subscriber1
+${SUBSCRIBER_OF_READINGS} --hold-acks -i Subscriber1
   - expect: message
     from: Sub
     where: { seq: { atLeast: 1, atMost: 3 } }
@@ -76,29 +76,29 @@ ${STORED} --hold-acks -i Subscriber1
     what: all three came
     after: { event: left, atMost: 20 }
   - kill: Sub
-${STORED} --count 3 -i Subscriber1
+${SUBSCRIBER_OF_READINGS} --count 3 -i Subscriber1
 `.replaceAll("\n --", " --");
 
-test("what an earlier process of that name said is not found when it has started again", async t => {
+test("a process that starts again has none of its earlier events", async t => {
   const again =
     "  - expect: published\n    from: M\n    where: { payload: x }\n    never: { event: summary }\n    what: only the second\n";
   const first = "  - start: M\n    run: pub-lwt --count 1\n  - expect: acknowledged\n    from: M\n";
-  const run = demo(t, `${first}  - start: M\n    run: pub-lwt --message x\n${again}`);
+  const run = runSteps(t, `${first}  - start: M\n    run: pub-lwt --message x\n${again}`);
   assert.equal(await run.exit(), 0, run.stdout);
 });
 
-test("events are compared, counted, remembered, and the time between them is told", async t => {
+test("events are compared, counted and captured, and the time between them is reported", async t => {
   const again =
     "  - expect: message\n    from: Sub\n    where: { dup: true, packetId: { same: held.packetId } }\n    times: 3\n    what: again\n";
-  const run = demo(t, HELD + again);
+  const run = runSteps(t, NOT_ACKNOWLEDGED + again);
   assert.equal(await run.exit(), 0, run.stdout);
   const [came, same] = run.all("expected");
   assert.ok(came?.seconds && came.seconds > 0 && came.seconds < 20);
   assert.deepEqual([same?.held, same?.seconds], [true, null]);
 });
 
-/** The first of three readings is remembered; its packet identifier is 1, as is its QoS. */
-const THREE = `${STORED} --count 3
+/** Three readings. The lesson captures the first, whose packet identifier and QoS are both 1. */
+const FIRST_CAPTURED = `${SUBSCRIBER_OF_READINGS} --count 3
   - expect: subscribed
     from: Sub
   - start: M
@@ -132,7 +132,10 @@ test("a claim with another value, one too few, too late or without its field doe
   await Promise.all(
     unfulfilled.map(([what, more, says]) =>
       t.test(what, async t => {
-        const run = demo(t, `${THREE}  - expect: message\n    from: Sub\n    ${more}\n    what: again\n`);
+        const run = runSteps(
+          t,
+          `${FIRST_CAPTURED}  - expect: message\n    from: Sub\n    ${more}\n    what: again\n`,
+        );
         assert.equal(await run.exit(), 1);
         const last = run.all("expected").at(-1);
         assert.equal(last?.held, false);
@@ -142,13 +145,13 @@ test("a claim with another value, one too few, too late or without its field doe
   );
 });
 
-test("an optional claim that does not hold is told, and fails nothing; what needs it is left out", async t => {
+test("an optional claim that does not hold fails nothing, and the steps that need it are left out", async t => {
   const claim = (qos: number) =>
     `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 1\n    where: { grantedQos: ${qos} }\n    what: QoS ${qos}\n    optional: true\n    as: granted\n`;
   const more =
     "  - expect: status\n    from: Sub\n    needs: granted\n    within: 1\n    what: never\n" +
     "  - stop: Sub\n  - expect: summary\n    from: Sub\n    what: it ends\n";
-  const open = demo(t, claim(2) + more);
+  const open = runSteps(t, claim(2) + more);
   assert.equal(await open.exit(), 0);
   const [told, end] = open.all("expected");
   assert.deepEqual([told?.held, told?.mandatory, told?.deviation, told?.reason], [false, false, true, null]);
@@ -157,17 +160,17 @@ test("an optional claim that does not hold is told, and fails nothing; what need
   const { held, deviations, notObserved, passed } = lastResult(open);
   assert.deepEqual([held, deviations, notObserved, passed], [1, 1, 1, true]);
 
-  const text = textOf(open);
+  const text = renderedText(open);
   assert.match(text, / {2}differs QoS 2\n( {10}.*\n)+ {10}MQTT leaves that open\.\n/);
   assert.match(text, /mine passed: 1 claim held, 1 differ/);
 
-  const kept = demo(t, claim(1) + more);
+  const kept = runSteps(t, claim(1) + more);
   assert.equal(await kept.exit(), 1);
   assert.equal(kept.all("expected").at(-1)?.what, "never");
 });
 
-test("an expectation of a process that has ended is not waited for", async t => {
-  const run = demo(t, `${READY}  - stop: Sub\n${FOREVER}`);
+test("an expectation of a process that has ended fails at once", async t => {
+  const run = runSteps(t, `${SUBSCRIBED}  - stop: Sub\n${WAIT_FOR_NOTHING}`);
   assert.equal(await run.exit(), 1);
   assert.match(run.all("expected").at(-1)?.instead ?? "", /^Sub ended before it said status; .*summary/);
 });

@@ -1,9 +1,9 @@
-// Lessons on several brokers, --broker a,b,c. Two addresses of one broker are two that share sessions.
+// Lessons on several brokers, --broker a,b,c. Two addresses of one broker act as two brokers that share sessions.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { command, freePort, lwtBroker } from "../support/processes.js";
 
-test("cluster-failover holds where two brokers share sessions, and leaves nothing there", async t => {
+test("cluster-failover holds on two brokers that share sessions, and leaves nothing there", async t => {
   const { url, port, process: broker } = await lwtBroker(t);
   const brokers = `${url},mqtt://localhost:${port}`;
   const run = command(t, "lwt-demo", ["cluster-failover", "--broker", brokers], { json: false });
@@ -15,7 +15,7 @@ test("cluster-failover holds where two brokers share sessions, and leaves nothin
   assert.equal(await status.exit(), 0);
   const { sessions, wills, retained } = (await status.event("broker-status")).totals;
   assert.deepEqual([sessions, wills, retained], [0, 0, 0]);
-  // The broker itself had only lost a connection.
+  // The broker itself has lost only these connections.
   const causes = broker.all("client-disconnected").filter(({ cause }) => cause !== "graceful");
   assert.deepEqual(
     causes.map(({ clientId, cause }) => [clientId.replace(/x.*/, ""), cause]),
@@ -26,7 +26,7 @@ test("cluster-failover holds where two brokers share sessions, and leaves nothin
   );
 });
 
-test("cluster-failover fails at once where they don't share them, and says what came", async t => {
+test("cluster-failover fails at once on brokers that don't share sessions", async t => {
   const brokers = [await lwtBroker(t), await lwtBroker(t)].map(({ url }) => url);
   const run = command(t, "lwt-demo", ["cluster-failover", "--broker", brokers.join(",")]);
   assert.equal(await run.exit(), 1);
@@ -40,7 +40,7 @@ test("cluster-failover fails at once where they don't share them, and says what 
   assert.deepEqual([passed, held, count], [false, 0, 1]);
 });
 
-test("with one broker cluster-failover is skipped, by name; and with its own", async t => {
+test("cluster-failover is skipped on one broker, bundled or external", async t => {
   const { url } = await lwtBroker(t);
   for (const args of [[], ["--broker", url]]) {
     const run = command(t, "lwt-demo", ["cluster-failover", ...args]);
@@ -52,7 +52,7 @@ test("with one broker cluster-failover is skipped, by name; and with its own", a
   }
 });
 
-test("other lessons run on a list too, where one is down, and a check names all of it", async t => {
+test("other lessons run on a list with a broker that is down, and a check names the whole list", async t => {
   const { url } = await lwtBroker(t);
   const brokers = `mqtt://127.0.0.1:${await freePort()},${url}`;
   const [cut, slide, check] = [["publisher-outbox"], ["the-slide-code"], ["check"]].map(args =>

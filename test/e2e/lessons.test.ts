@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { assertAllGone, demo, FOREVER, HEAD, lastResult, READY, textOf } from "../support/own-lessons.js";
+import {
+  assertAllEnded,
+  runSteps,
+  WAIT_FOR_NOTHING,
+  HEAD,
+  lastResult,
+  SUBSCRIBED,
+  renderedText,
+} from "../support/own-lessons.js";
 import {
   command,
   ends,
@@ -13,7 +21,7 @@ import {
   temporaryFolder,
 } from "../support/processes.js";
 
-test("offline-notification passes, draws what happened in 80 columns, and leaves no process behind", async t => {
+test("offline-notification passes, draws its events in 80 columns, and leaves no process", async t => {
   const run = command(t, "lwt-demo", ["offline-notification"]);
   assert.equal(await run.exit(), 0);
   const result = lastResult(run);
@@ -33,9 +41,9 @@ test("offline-notification passes, draws what happened in 80 columns, and leaves
       process: "Subscriber1",
     })),
   );
-  assertAllGone(run);
+  assertAllEnded(run);
 
-  const text = textOf(run);
+  const text = renderedText(run);
   for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
   const story = [
     "CONNECT",
@@ -54,9 +62,9 @@ test("offline-notification passes, draws what happened in 80 columns, and leaves
   assert.match(text, /8 claims held/);
 });
 
-test("a command is shown as it would be typed", async t => {
+test("a command is shown as a user types it", async t => {
   const steps = `  - start: M\n    run: [pub-lwt, --message, two words, --will-payload, ""]\n  - expect: disconnected\n    from: M\n`;
-  const run = demo(t, steps);
+  const run = runSteps(t, steps);
   assert.equal(await run.exit(), 0);
   const { command: typed } = await run.event("process", { name: "M" });
   assert.match(typed, /^pub-lwt --message "two words" --will-payload "" --broker mqtt:/);
@@ -64,8 +72,8 @@ test("a command is shown as it would be typed", async t => {
 
 const QUESTION = "  - predict: what comes?\n    choices: [this, that]\n    answer: 2\n    because: it must\n";
 
-test("a prediction is asked for before what follows, and answered when the step is over", async t => {
-  const run = demo(t, `${QUESTION}${READY}  - say: next\n`);
+test("a question comes before the events that answer it, and the answer at the end of the step", async t => {
+  const run = runSteps(t, `${QUESTION}${SUBSCRIBED}  - say: next\n`);
   assert.equal(await run.exit(), 0);
   const story = run.events.filter(({ event }) => /^(prediction|observed|revealed|step)$/.test(event));
   assert.deepEqual(
@@ -75,12 +83,12 @@ test("a prediction is asked for before what follows, and answered when the step 
   const { answer, choice, because } = await run.event("revealed");
   assert.deepEqual([answer, choice, because], [2, "that", "it must"]);
   assert.match(
-    textOf(run),
+    renderedText(run),
     /\? {7}what comes\?\n +1 {2}this\n +2 {2}that\n[^]*SUB[^]*answer {2}2 {2}that\n +it must/,
   );
 });
 
-test("where no Python has paho-mqtt 1.x, what it would show is left out, and that is said", async t => {
+test("without a Python that has paho-mqtt 1.x, the slide's code is left out, with a warning", async t => {
   const run = command(t, "lwt-demo", ["the-slide-code"], { env: { PATH: temporaryFolder(t) } });
   assert.equal(await run.exit(), 0, run.stderr);
   const { held, notObserved, passed } = lastResult(run);
@@ -88,7 +96,7 @@ test("where no Python has paho-mqtt 1.x, what it would show is left out, and tha
   await run.event("warning", { code: "no-paho" });
 });
 
-test("another broker that can't be used is no claim that did not hold: an error, and nothing else", async t => {
+test("an external broker that can't be used is an error, and no claim fails", async t => {
   const port = await freePort();
   const run = command(t, "lwt-demo", ["queued", "--broker", `127.0.0.1:${port}`]);
   assert.equal(await run.exit(), 1);
@@ -100,21 +108,21 @@ test("another broker that can't be used is no claim that did not hold: an error,
   assert.deepEqual([code, hint.includes(`--port ${port}`)], ["no-broker", true]);
 });
 
-test("a broken broker URL is a wrong use that does not repeat its password", async t => {
-  const run = demo(t, READY, { args: ["-b", "mqtt://a:s3cret@h:99999"] });
+test("a wrong broker URL is a usage error without its password", async t => {
+  const run = runSteps(t, SUBSCRIBED, { args: ["-b", "mqtt://a:s3cret@h:99999"] });
   assert.equal(await run.exit(), 2);
   assert.doesNotMatch(run.stdout + run.stderr, /s3cret/);
 });
 
-test("a command that is used wrongly says so through the lesson", async t => {
-  const run = demo(t, `  - start: Sub\n    run: sub-lwt --qso 1\n${FOREVER}`);
+test("a lesson reports the usage error of its command", async t => {
+  const run = runSteps(t, `  - start: Sub\n    run: sub-lwt --qso 1\n${WAIT_FOR_NOTHING}`);
   assert.equal(await run.exit(), 1);
   assert.match(run.all("expected").at(-1)?.instead ?? "", /exit code 2: .*no option --qso/);
 });
 
-test("the settings in the environment have no say in a lesson", async t => {
+test("a lesson ignores the settings in the environment", async t => {
   const folder = temporaryFolder(t);
-  writeFileSync(path.join(folder, "mine.yaml"), HEAD + READY);
+  writeFileSync(path.join(folder, "mine.yaml"), HEAD + SUBSCRIBED);
   writeFileSync(path.join(folder, ".env"), "LWT_BROKER=mqtt://127.0.0.1:1\n");
   const env = { LWT_BROKER: "mqtt://127.0.0.1:1", SUB_LWT_TOPIC: "nothing" };
   const run = command(t, "lwt-demo", ["./mine.yaml"], { cwd: folder, env });
@@ -128,7 +136,7 @@ const wrongUses: [args: string[], message: RegExp][] = [
   [["./absent.yaml"], /no such file/],
   [["list", "--qiet"], /Did you mean --quiet\?/],
 ];
-test("lwt-demo, used wrongly, says so", async t => {
+test("lwt-demo reports wrong uses", async t => {
   const runs = await ends(
     t,
     wrongUses.map(([args]) => ({ name: "lwt-demo", args })),

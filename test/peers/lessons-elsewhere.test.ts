@@ -2,12 +2,19 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { assertAllGone, CUT, demo, FOREVER, lastResult, READY } from "../support/own-lessons.js";
+import {
+  assertAllEnded,
+  PUBLISHER_CUT,
+  runSteps,
+  WAIT_FOR_NOTHING,
+  lastResult,
+  SUBSCRIBED,
+} from "../support/own-lessons.js";
 import { command, lwtBroker, missing, mosquitto, temporaryFolder } from "../support/processes.js";
 import { root } from "../support/paths.js";
 
-const NAMED = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData -i Subscriber1{x}\n";
-const LEAVES = `${NAMED.trimEnd()}
+const NAMED_SUBSCRIBER = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData -i Subscriber1{x}\n";
+const LEAVES_SESSIONS = `${NAMED_SUBSCRIBER.trimEnd()}
   - expect: subscribed
     from: Sub
   - start: M
@@ -21,7 +28,7 @@ const LEAVES = `${NAMED.trimEnd()}
 `;
 const CLEANUP = "cleanup:\n  - sub-lwt --forget -i Subscriber1{x}\n  - pub-lwt --forget -i M{x}\n";
 
-/** What a lesson left behind on that broker. */
+/** Resolves to the sessions and retained messages that a lesson has left on the broker. */
 async function leftOn(t: TestContext, url: string) {
   const status = command(t, "lwt-broker", ["status", "--port", new URL(url).port]);
   assert.equal(await status.exit(), 0);
@@ -29,9 +36,9 @@ async function leftOn(t: TestContext, url: string) {
   return { sessions: sessions.map(({ clientId }) => clientId), retained: retained.map(({ topic }) => topic) };
 }
 
-test("on another broker: names of its own, nothing expected of the bundled one, and nothing left behind", async t => {
+test("on an external broker a lesson has unique names, skips claims on the bundled one, and leaves nothing", async t => {
   const { url, process: broker } = await lwtBroker(t);
-  const run = demo(t, LEAVES + CLEANUP, { args: ["--broker", url] });
+  const run = runSteps(t, LEAVES_SESSIONS + CLEANUP, { args: ["--broker", url] });
   assert.equal(await run.exit(), 0, run.stdout);
   const { held, notObserved, passed } = lastResult(run);
   assert.deepEqual([held, notObserved, passed], [0, 1, true]);
@@ -43,36 +50,40 @@ test("on another broker: names of its own, nothing expected of the bundled one, 
   assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
 });
 
-test("what a lesson left behind is cleared after a failure and after Ctrl-C too", async t => {
+test("a lesson cleans up after a failure and after Ctrl-C too", async t => {
   const { url } = await lwtBroker(t);
-  const failing = demo(t, `${LEAVES}  - expect: summary\n    from: Sub\n    within: 0.1\n${CLEANUP}`, {
-    args: ["-b", url],
-  });
+  const failing = runSteps(
+    t,
+    `${LEAVES_SESSIONS}  - expect: summary\n    from: Sub\n    within: 0.1\n${CLEANUP}`,
+    {
+      args: ["-b", url],
+    },
+  );
   assert.equal(await failing.exit(), 1);
   assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
-  const left = demo(t, LEAVES + FOREVER + CLEANUP, { args: ["-b", url] });
+  const left = runSteps(t, LEAVES_SESSIONS + WAIT_FOR_NOTHING + CLEANUP, { args: ["-b", url] });
   await left.event("observed", { what: "Sub: subscribed" });
   left.child.send("stop");
   assert.equal(await left.exit(), 130);
   assert.deepEqual(await leftOn(t, url), { sessions: [], retained: [] });
 });
 
-test("a clean-up that fails is warned of, with what to type", async t => {
+test("a clean-up that fails gives a warning with the commands to type", async t => {
   const { url } = await lwtBroker(t);
-  const run = demo(t, `${READY}cleanup: [sub-lwt --forget --qso 1]\n`, { args: ["-b", url] });
+  const run = runSteps(t, `${SUBSCRIBED}cleanup: [sub-lwt --forget --qso 1]\n`, { args: ["-b", url] });
   assert.equal(await run.exit(), 0);
   const { message, hint } = await run.event("warning", { code: "not-cleaned-up" });
   assert.match(message, /exit code 2/);
   assert.match(hint, /npx sub-lwt --forget --qso 1/);
 });
 
-test("Ctrl-C with a cable cut: it is mended, and what the lesson started ends as usual", async t => {
+test("Ctrl-C mends a link that is cut, and the processes end gracefully", async t => {
   const { url, process: broker } = await lwtBroker(t);
-  const run = demo(t, READY + CUT + FOREVER + CLEANUP, { args: ["-b", url] });
+  const run = runSteps(t, SUBSCRIBED + PUBLISHER_CUT + WAIT_FOR_NOTHING + CLEANUP, { args: ["-b", url] });
   await run.event("link", { state: "cut" });
   run.child.send("stop");
   assert.equal(await run.exit(), 130);
-  assertAllGone(run);
+  assertAllEnded(run);
   assert.deepEqual(
     broker.all("client-disconnected").filter(({ cause }) => cause !== "graceful"),
     [],
@@ -83,12 +94,15 @@ test("user name and password reach the clients, and no output", {
   skip: missing("mosquitto", ["-h"]),
 }, async t => {
   const { port, process: broker } = await mosquitto(t);
-  const ways: [url: string, env: Record<string, string>][] = [
+  const logins: [url: string, env: Record<string, string>][] = [
     [`mqtt://Ada:s3cret@127.0.0.1:${port}`, {}],
     [`127.0.0.1:${port}`, { LWT_USERNAME: "Eve", LWT_PASSWORD: "s3cret" }],
   ];
-  for (const [url, env] of ways) {
-    const run = demo(t, `${NAMED}  - expect: subscribed\n    from: Sub\n`, { args: ["-b", url], env });
+  for (const [url, env] of logins) {
+    const run = runSteps(t, `${NAMED_SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`, {
+      args: ["-b", url],
+      env,
+    });
     assert.equal(await run.exit(), 0);
     assert.doesNotMatch(run.stdout + run.stderr, /s3cret/);
   }

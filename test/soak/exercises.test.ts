@@ -9,9 +9,9 @@ const folder = path.join(root, "examples", "exercises");
 const GAP = "___";
 
 interface Solution {
-  /** For the gaps, in their order. */
+  /** Answers in the order of the gaps. */
   right: string[];
-  /** What a student may well put there. */
+  /** Likely mistakes of a student. */
   wrong: string[];
 }
 
@@ -26,8 +26,8 @@ const solutions: Record<string, Solution> = {
   },
 };
 
-/** Runs an exercise as a student would who has put that into its gaps. */
-async function run(t: TestContext, file: string, answers: string[]) {
+/** Runs an exercise with these answers in its gaps. */
+async function runWith(t: TestContext, file: string, answers: string[]) {
   const mine = path.join(temporaryFolder(t), file);
   const [start = "", ...rest] = readFileSync(path.join(folder, file), "utf8").split(GAP_IN_STEPS);
   writeFileSync(mine, start + rest.map((text, i) => (answers[i] ?? GAP) + text).join(""));
@@ -35,7 +35,7 @@ async function run(t: TestContext, file: string, answers: string[]) {
   return { exit: await lesson.exit(), lesson };
 }
 
-/** Comments speak of gaps too. */
+/** Skips the gaps that comments mention. */
 const GAP_IN_STEPS = /(?<!^#.*)___/gm;
 
 test("every exercise has a solution here", () => {
@@ -43,8 +43,8 @@ test("every exercise has a solution here", () => {
 });
 
 for (const [file, { right, wrong }] of Object.entries(solutions)) {
-  test(`${file}: as it is, it says where the first gap is, and how many there are`, async t => {
-    const { exit, lesson } = await run(t, file, []);
+  test(`${file}: without answers, an error gives the place of the first gap and the number of gaps`, async t => {
+    const { exit, lesson } = await runWith(t, file, []);
     assert.equal(exit, 2);
     const [{ code, message, hint } = assert.fail()] = lesson.all("error");
     assert.equal(code, "gaps");
@@ -58,14 +58,14 @@ for (const [file, { right, wrong }] of Object.entries(solutions)) {
     assert.deepEqual(lesson.all("process"), [], "nothing has been started");
   });
 
-  test(`${file}: with what is right it passes`, async t => {
-    const { exit, lesson } = await run(t, file, right);
+  test(`${file}: with the right answers it passes`, async t => {
+    const { exit, lesson } = await runWith(t, file, right);
     assert.equal(exit, 0, lesson.stdout);
     assert.equal((await lesson.event("result")).passed, true);
   });
 
   test(`${file}: with a mistake it fails`, async t => {
-    const { exit, lesson } = await run(t, file, wrong);
+    const { exit, lesson } = await runWith(t, file, wrong);
     assert.equal(exit, 1, lesson.stdout);
     assert.equal((await lesson.event("result")).passed, false);
   });

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { findsWhatIsKnown, names, NEED_MQTT_5, NEED_OTHER_BROKERS } from "../support/checks.js";
+import { assertKnownDeviationsOnly, lessons, NEEDS_MQTT5, NEEDS_BROKER_LIST } from "../support/checks.js";
 import { temporaryFolder } from "../support/processes.js";
 
-const SKIPPED = [...NEED_MQTT_5, ...NEED_OTHER_BROKERS];
+const SKIPPED = [...NEEDS_MQTT5, ...NEEDS_BROKER_LIST];
 
-test("every lesson holds on a bundled broker that keeps its data on disk, and the report says so", async t => {
+test("every lesson holds on a bundled broker that stores its data on disk, and the report shows it", async t => {
   const file = path.join(temporaryFolder(t), "check.md");
-  const run = await findsWhatIsKnown(t, SKIPPED, ["--on-disk", "--report", file]);
+  const run = await assertKnownDeviationsOnly(t, SKIPPED, ["--on-disk", "--report", file]);
   assert.equal(run.all("checking")[0]?.broker, "lwt-broker --data");
   const report = readFileSync(file, "utf8");
   assert.match(
@@ -19,6 +19,6 @@ test("every lesson holds on a bundled broker that keeps its data on disk, and th
   const rows = report.split("\n").filter(line => line.includes(" | held | "));
   assert.deepEqual(
     rows.map(row => /^\| `([\w-]+)` \| S\d/.exec(row)?.[1]),
-    names.filter(name => !SKIPPED.includes(name)),
+    lessons.filter(name => !SKIPPED.includes(name)),
   );
 });

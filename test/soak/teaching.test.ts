@@ -12,13 +12,13 @@ const inline = [...text.matchAll(/`(npx [^`]+)`/g)].map(([, line = ""]) => line)
 const commands = [...new Set([...blocks, ...inline])];
 
 /** The teacher's address in the document. */
-const TEACHER = "192.168.1.20:1883";
+const TEACHER_ADDRESS = "192.168.1.20:1883";
 
-/** How a command ends; the first whose pattern it matches. */
+/** Checks the end of a command. The first pattern that matches applies. */
 const endings: [pattern: RegExp, end: (run: Running) => Promise<void>][] = [
   [/exercises/, run => exits(run, 2, /___ is for you to fill in/)],
   [/lwt-demo/, run => exits(run, 0, /./)],
-  [/--fail/, fails],
+  [/--fail/, failsOnEnter],
   [/--host 0\.0\.0\.0/, run => stops(run, /anyone on this computer's network can/)],
   [/--table/, run => stops(run, /comes at the end/)],
   [/-h 192/, run => stops(run, /1xabcdef (→|←) mqtt:\/\/192\.168\.1\.20:1883/)],
@@ -35,14 +35,14 @@ async function stops(run: Running, says: RegExp): Promise<void> {
   assert.equal(await run.exit(), 0, run.stderr);
 }
 
-/** When Enter is pressed, and its witness has seen that the will came. */
-async function fails(run: Running): Promise<void> {
+/** Presses Enter, and expects that the witness receives the will. */
+async function failsOnEnter(run: Running): Promise<void> {
   await run.outputHas("press Enter");
   run.child.stdin?.write("\n");
   await exits(run, 0, /the witness received the will|30 of 30 wills came/);
 }
 
-/** As on a student's laptop, or the teacher's. */
+/** Runs a command as on a laptop, with a broker at the teacher's address. */
 async function runLine(t: TestContext, line: string): Promise<void> {
   const { port } = await lwtBroker(t);
   const [npx, name = "", ...args] = line.split(" ");
@@ -51,22 +51,22 @@ async function runLine(t: TestContext, line: string): Promise<void> {
   cpSync(path.join(root, "examples", "exercises"), path.join(cwd, "examples", "exercises"), {
     recursive: true,
   });
-  // Where a laptop keeps its suffix.
+  // The state folder, with the suffix of this laptop.
   mkdirSync(path.join(cwd, "mqtt-lwt-lab"));
   writeFileSync(path.join(cwd, "mqtt-lwt-lab", "suffix"), "xabcdef\n");
-  const env = { ...rerouted({ [TEACHER]: port }), LWT_PORT: String(port), LWT_KEEP_ALIVE: "1" };
+  const env = { ...rerouted({ [TEACHER_ADDRESS]: port }), LWT_PORT: String(port), LWT_KEEP_ALIVE: "1" };
   const more = name === "lwt-broker" ? ["--port", "0"] : [];
   const end = endings.find(([pattern]) => pattern.test(line))?.[1];
   assert.ok(end, `nothing says how this ends: ${line}`);
   await end(command(t, name, [...args, ...more], { cwd, env, json: false }));
 }
 
-test("every command in docs/teaching.md does what is said there", { concurrency: 2 }, async t => {
+test("every command in docs/teaching.md ends as described", { concurrency: 2 }, async t => {
   assert.ok(commands.length >= 20);
   await Promise.all(commands.map(line => t.test(line, t => runLine(t, line))));
 });
 
-test("the lessons that docs/teaching.md names are there", async () => {
+test("the lessons that docs/teaching.md names exist", async () => {
   const names = await lessonNames(path.join(root, "examples", "lessons"));
   const table = /^\| minute[^]*?\n\n/m.exec(text)?.[0] ?? "";
   const named = [...table.matchAll(/`([a-z-]+)`/g)].map(([, name = ""]) => name);

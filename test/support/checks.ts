@@ -1,42 +1,49 @@
-// Runs `lwt-demo check`; a file a broker does, since each takes a minute.
+// Runs `lwt-demo check`. Each broker has a test file of its own, because a check takes a minute.
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { lessonNames } from "../../src/lessons/catalogue.js";
 import { command, noPaho, type Running } from "./processes.js";
 import { lessonsDir } from "./paths.js";
 
-export const names = await lessonNames(lessonsDir);
+export const lessons = await lessonNames(lessonsDir);
 
-/** Kill their broker: on another one they are skipped. */
-export const NEED_THEIR_BROKER = ["broker-restart"];
-/** Run on several that share sessions: on one they are skipped. */
-export const NEED_OTHER_BROKERS = ["cluster-failover"];
-/** Skipped on a broker that does not speak it, such as the bundled one. */
-export const NEED_MQTT_5 = ["session-expiry"];
+/** Skipped on an external broker, because they kill their broker. */
+export const NEEDS_OWN_BROKER = ["broker-restart"];
+/** Skipped on a single broker, because they need several that share sessions. */
+export const NEEDS_BROKER_LIST = ["cluster-failover"];
+/** Skipped on a broker without MQTT 5, such as the bundled one. */
+export const NEEDS_MQTT5 = ["session-expiry"];
 
 /**
- * The check skips these lessons, and of the others finds of this broker what examples/lessons/deviations.yaml says, nothing more and nothing less.
- * @param args --broker for another broker than a bundled one for each lesson
+ * Asserts that the check skips these lessons, and that it finds exactly the deviations that
+ * examples/lessons/deviations.yaml lists for the broker.
+ * @param args --broker for an external broker
  */
-export async function findsWhatIsKnown(t: TestContext, skips: string[], args: string[]): Promise<Running> {
+export async function assertKnownDeviationsOnly(
+  t: TestContext,
+  expectedSkips: string[],
+  args: string[],
+): Promise<Running> {
   const run = command(t, "lwt-demo", ["check", ...args]);
   const { code } = await run.ended;
   const [checking] = run.all("checking");
   const checked = run.all("checked");
   const verdict = run.all("check")[0];
   assert.ok(checking && verdict, run.stderr);
-  assert.deepEqual(checking.lessons, names);
-  assert.deepEqual(checked.map(({ lesson }) => lesson).toSorted(), names.toSorted());
+  assert.deepEqual(checking.lessons, lessons);
+  assert.deepEqual(checked.map(({ lesson }) => lesson).toSorted(), lessons.toSorted());
 
-  const outside = args.includes("--broker");
+  const isExternal = args.includes("--broker");
   const skipped = checked.filter(({ outcome }) => outcome === "skipped");
-  assert.deepEqual(skipped.map(({ lesson }) => lesson).toSorted(), skips.toSorted());
+  assert.deepEqual(skipped.map(({ lesson }) => lesson).toSorted(), expectedSkips.toSorted());
   for (const { lesson, held, notObserved, outcome } of checked) {
     if (outcome === "held") assert.ok(held > 0, lesson);
-    if (!outside && !noPaho) assert.equal(notObserved, 0, lesson);
+    if (!isExternal && !noPaho) assert.equal(notObserved, 0, lesson);
   }
 
-  const deviations = checked.flatMap(({ lesson, deviations: each }) => each.map(one => ({ lesson, ...one })));
+  const deviations = checked.flatMap(({ lesson, deviations: found }) =>
+    found.map(each => ({ lesson, ...each })),
+  );
   assert.deepEqual(
     deviations.filter(({ reason }) => reason === null),
     [],

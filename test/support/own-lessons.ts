@@ -1,4 +1,4 @@
-// Lessons that tests write for themselves, and how they are run.
+// Lessons that tests write and run.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -10,12 +10,16 @@ import { plainScreen } from "./screens.js";
 
 export const HEAD = "name: mine\ntitle: my own\nsteps:\n";
 export const SUBSCRIBER = "  - start: Sub\n    run: sub-lwt\n";
-export const READY = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`;
-/** Waits for what never comes, so that a test can interfere. */
-export const FOREVER = "  - expect: status\n    from: Sub\n    within: 60\n    what: a status comes\n";
+export const SUBSCRIBED = `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n`;
+/** Waits for a status that does not come, so that a test has time to interfere. */
+export const WAIT_FOR_NOTHING =
+  "  - expect: status\n    from: Sub\n    within: 60\n    what: a status comes\n";
+export const SUBSCRIBER_OF_READINGS = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData\n";
+export const PUBLISHER_CUT =
+  "  - start: M\n    run: pub-lwt --interval 0.1\n  - expect: acknowledged\n    from: M\n  - cut: M\n";
 
-/** lwt-demo with a lesson of these steps; what it leaves in its temporary folder goes with the test. */
-export function demo(
+/** Runs lwt-demo with a lesson of these steps, in a folder that is also its temporary folder. */
+export function runSteps(
   t: TestContext,
   steps: string,
   { args = [] as string[], json = true, folder = temporaryFolder(t), env = {} } = {},
@@ -28,15 +32,15 @@ export function demo(
   });
 }
 
-export function assertAllGone(run: Running): void {
+export function assertAllEnded(run: Running): void {
   const processes = run.all("process");
   assert.ok(processes.length > 0);
   for (const { name, pid } of processes)
     assert.throws(() => process.kill(pid, 0), { code: "ESRCH" }, `${name} is still there`);
 }
 
-/** What is shown of a lesson without --json. */
-export function textOf(run: Running): string {
+/** Returns the text that lwt-demo shows without --json. */
+export function renderedText(run: Running): string {
   const render = sequenceDiagram(plainScreen);
   const outs = run.events.flatMap(event => render(event as Timed<LessonEvent | ProcessEvent>)?.out ?? []);
   return outs.map(out => `${out}\n`).join("");
@@ -47,7 +51,3 @@ export function lastResult(run: Running) {
   assert.equal(last?.event, "result");
   return last;
 }
-
-export const STORED = "  - start: Sub\n    run: sub-lwt -t {ns}/+/SensorData\n";
-export const CUT =
-  "  - start: M\n    run: pub-lwt --interval 0.1\n  - expect: acknowledged\n    from: M\n  - cut: M\n";

@@ -26,7 +26,7 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "7:14",
     /becuase: there is no key becuase/,
   ],
-  ["a text that is none", `${HEAD}  - say: 1\n`, "4:10", /say: this must be text/],
+  ["a number as a text", `${HEAD}  - say: 1\n`, "4:10", /say: this must be text/],
   [
     "a strange command",
     `${HEAD}  - start: A\n    run: rm -rf\n`,
@@ -43,42 +43,47 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
     "4:11",
     /no step before this one starts Sub/,
   ],
-  ["a broker's cable", `${HEAD}  - cut: broker\n`, "4:10", /the client at its end/],
-  [
-    "the cable of a process not started",
-    `${HEAD}  - mend: Sub\n`,
-    "4:11",
-    /no step before this one starts Sub/,
-  ],
+  ["a cut of the broker", `${HEAD}  - cut: broker\n`, "4:10", /the client at its end/],
+  ["a mend of a process not started", `${HEAD}  - mend: Sub\n`, "4:11", /no step before this one starts Sub/],
   ["no process", `${HEAD}  - expect: message\n`, "4:5", /from: this is missing/],
   [
-    "a clause that is none",
+    "a wrong clause",
     `${HEAD}  - expect: message\n    from: broker\n    clause: "3.1"\n`,
     "6:13",
     /MQTT-3\.1\.2-8/,
   ],
   ["a strange comparison", expecting("where: { seq: { over: 1 } }"), "8:27", /no key over/],
   ["an empty comparison", expecting("where: { seq: {} }"), "8:19", /nothing to compare with/],
-  ["a field of no event", expecting("where: { seq: { same: seq } }"), "8:27", /NAME\.field/],
-  ["an event not remembered", expecting("where: { seq: { same: a.seq } }"), "8:27", /no step before .* as a/],
-  ["a time from nowhere", expecting("after: { event: a, atMost: 1 }"), "8:21", /no step before .* as a/],
+  ["a reference without an event", expecting("where: { seq: { same: seq } }"), "8:27", /NAME\.field/],
+  [
+    "a reference to an unknown event",
+    expecting("where: { seq: { same: a.seq } }"),
+    "8:27",
+    /no step before .* as a/,
+  ],
+  [
+    "a time since an unknown event",
+    expecting("after: { event: a, atMost: 1 }"),
+    "8:21",
+    /no step before .* as a/,
+  ],
   ["a time without bounds", expecting("after: { event: a }"), "8:12", /atLeast or atMost/],
   [
-    "a claim by what only the bundled broker tells",
+    "a claim that needs an event of the bundled broker",
     `${HEAD}  - expect: listening\n    from: broker\n    as: a\n${SUBSCRIBER}  - expect: message\n    from: Sub\n    where: { seq: { same: a.pid } }\n`,
     "11:27",
     /the bundled broker's/,
   ],
-  ["a need that nothing meets", expecting("needs: qos2"), "8:12", /starts or remembers qos2/],
+  ["an unknown need", expecting("needs: qos2"), "8:12", /starts or remembers qos2/],
   ["an optional step that claims nothing", expecting("optional: true"), "8:15", /only a claim is optional/],
   [
-    "a clause that leaves it open",
+    "an optional claim with a clause",
     expecting("optional: true\n    what: x\n    clause: MQTT-3.1.2-8"),
     "8:15",
     /no clause demands/,
   ],
   [
-    "an answer that is no choice",
+    "an answer without a choice",
     `${HEAD}  - predict: what?\n    choices: [a, b]\n    answer: 3\n    because: it is so\n`,
     "6:13",
     /only 2 choices/,
@@ -93,7 +98,7 @@ const mistakes: [what: string, text: string, place: string, message: RegExp][] =
 ];
 
 for (const [what, text, place, message] of mistakes)
-  test(`a lesson file with ${what} is a usage error that says where`, () => {
+  test(`a lesson file with ${what} is a usage error with line and column`, () => {
     assert.throws(
       () => loadLesson(text, "mine.yaml"),
       error => {
@@ -108,7 +113,7 @@ for (const [what, text, place, message] of mistakes)
 
 const LISTS = new Set(["index.yaml", "deviations.yaml"]);
 
-test("the list of lessons has every lesson, by the name in its file", async () => {
+test("index.yaml lists every lesson by the name in its file", async () => {
   const names = await lessonNames(lessonsDir);
   const files = readdirSync(lessonsDir).filter(file => file.endsWith(".yaml") && !LISTS.has(file));
   assert.deepEqual(names.toSorted(), files.map(file => path.basename(file, ".yaml")).toSorted());
