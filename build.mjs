@@ -21,6 +21,7 @@ const bundles = {
   broker: "src/broker/start-broker.ts",
   "websocket-listener": "src/broker/net/websocket-listener.ts",
   users: "src/broker/auth/users.ts",
+  "journaled-store": "src/broker/store/open-store.ts",
   outbox: "src/outbox/open-outbox.ts",
   mqtt5: "src/connection/mqtt5.ts",
   lessons: "src/lessons/lessons.ts",

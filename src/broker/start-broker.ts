@@ -18,7 +18,7 @@ import { brokerFailure, protocolHandlers } from "./protocol-handlers.js";
 import { Router } from "./router.js";
 import type { DataSettings } from "./store/journaled/journaled-store.js";
 import { MemoryStore } from "./store/memory-store.js";
-import { openStore } from "./store/open-store.js";
+import type { Store } from "./store/store.js";
 
 export interface BrokerSettings extends ListenSettings {
   /** Each is at least 1, in the unit of its name. README lists the defaults. */
@@ -120,8 +120,10 @@ const PASSWORDS_IN_CLEAR: BrokerEvent = {
 async function openBrokerStore(
   { data }: BrokerSettings,
   throttle: EventThrottle,
-): Promise<Awaited<ReturnType<typeof openStore>>> {
-  return data ? openStore(data, throttle) : { store: new MemoryStore(), found: [] };
+): Promise<{ store: Store; found: BrokerEvent[] }> {
+  if (!data) return { store: new MemoryStore(), found: [] };
+  const { openStore } = await import("./store/open-store.js");
+  return openStore(data, throttle);
 }
 
 async function openAuthenticator(

@@ -1,4 +1,4 @@
-import { crc32 } from "./checksum.js";
+import { crc32 } from "node:zlib";
 
 /**
  * A batch is what one write puts at the end of a file:
@@ -26,8 +26,8 @@ export function seal(batch: Buffer, number: number): void {
   MAGIC.copy(batch);
   batch.writeUInt32LE(batch.length - HEADER_BYTES, 4);
   batch.writeUIntLE(number, 8, 6);
-  batch.writeUInt32LE(crc32(batch, HEADER_BYTES), 16);
-  batch.writeUInt32LE(crc32(batch, 0, 20), 20);
+  batch.writeUInt32LE(crc32(batch.subarray(HEADER_BYTES)), 16);
+  batch.writeUInt32LE(crc32(batch.subarray(0, 20)), 20);
 }
 
 /** Where its records are; what ends there, and why, where there is none. */
@@ -48,7 +48,7 @@ export function batchAt(file: Buffer, at: number): BatchAt {
   if (!header) return brokenAt(file, at, start, "a batch's header is not what was written", null);
   const next = start + header.length;
   if (next > file.length) return CUT;
-  if (crc32(file, start, next) !== header.checksum)
+  if (crc32(file.subarray(start, next)) !== header.checksum)
     return brokenAt(file, start, next, "records are not what was written", next);
   return { kind: "batch", number: header.number, start, end: next - 1, next };
 }
@@ -57,7 +57,7 @@ const CUT: BatchAt = { kind: "cut" };
 
 function headerAt(file: Buffer, at: number): { length: number; number: number; checksum: number } | null {
   if (at + HEADER_BYTES > file.length || MAGIC.compare(file, at, at + MAGIC.length) !== 0) return null;
-  if (crc32(file, at, at + 20) !== file.readUInt32LE(at + 20)) return null;
+  if (crc32(file.subarray(at, at + 20)) !== file.readUInt32LE(at + 20)) return null;
   return {
     length: file.readUInt32LE(at + 4),
     number: file.readUIntLE(at + 8, 6),

@@ -45,7 +45,7 @@ const kinds: Record<string, Kind[]> = {
     {
       args: ["-C", "1", "--outbox", "o"],
       bundles: ["clients", "outbox", "parse", "pub-lwt"],
-      builtins: ["crypto", ...LISTENING],
+      builtins: ["crypto", "zlib", ...LISTENING],
     },
     { args: ["-m", "x", "--no-status"], bundles: ["clients", "parse", "pub-lwt"], builtins: [] },
     {
@@ -68,6 +68,12 @@ const kinds: Record<string, Kind[]> = {
   "lwt-broker": [
     ...texts("lwt-broker"),
     { args: ["--port", "0"], bundles: ["broker", "lwt-broker", "parse"], builtins: SERVER, until: "mqtt://" },
+    {
+      args: ["--port", "0", "--data", "d"],
+      bundles: ["broker", "journaled-store", "lwt-broker", "parse"],
+      builtins: [...SERVER, "zlib"],
+      until: "mqtt://",
+    },
     {
       args: ["--port", "0", "--users", USERS],
       bundles: ["broker", "lwt-broker", "parse", "users"],
@@ -138,9 +144,9 @@ const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 
 /** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
 const holders: Record<string, string[]> = {
-  "src/broker": ["broker", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
+  "src/broker": ["broker", "journaled-store", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
   "src/broker/auth": ["broker", "users"],
-  "src/storage": ["broker", "outbox"],
+  "src/storage": ["journaled-store", "outbox"],
   "src/outbox": ["outbox"],
   "src/connection": ["clients", "lessons", "mqtt5", "parse", "websocket", ...COMMANDS], // lessons and commands look at addresses
   "src/lessons": ["lessons"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { crc32 } from "../../../src/storage/checksum.js";
+import { HEADER_BYTES, seal } from "../../../src/storage/batch.js";
 import { FieldReader, FieldWriter } from "../../../src/storage/field-codec.js";
 import { type TornTail, Journal } from "../../../src/storage/journal.js";
 import { repair } from "../../../src/storage/repair.js";
@@ -63,8 +63,10 @@ async function refusal(folder: string): Promise<string> {
 
 const BATCHES = [["one", "two"], ["three"], ["four", "five"]];
 
-test("CRC-32 is the one that is known by that name", () => {
-  assert.equal(crc32(Buffer.from("123456789")), 0xcbf43926);
+test("a batch has CRC-32 as its checksum", () => {
+  const batch = Buffer.concat([Buffer.alloc(HEADER_BYTES), Buffer.from("123456789")]);
+  seal(batch, 1);
+  assert.equal(batch.readUInt32LE(16), 0xcbf43926);
 });
 
 test("numbers, texts and bytes are read as they were written", () => {
