@@ -12,7 +12,7 @@ import type { EngineClient } from "./protocol-engine.js";
 import type { Router } from "./router.js";
 import type { SessionContext } from "./session/active-session.js";
 
-/** The open connections, with what concerns several of them: client identifiers, wills, changed permissions. */
+/** The open connections, and the tasks that concern several: client identifiers, wills, changed permissions. */
 export class ConnectionRegistry {
   readonly #context: SessionContext;
   readonly #router: Router;

@@ -31,10 +31,13 @@ export interface EngineClient {
   close(): void;
 }
 
-/** Calls back once, with the error that ends the connection or null. */
+/** Called once, with null or the error that ends the connection. */
 export type EngineCallback = (error: Error | null) => void;
 
-/** What a connection is on our side: `C`. The engine parses, answers and keeps time; all else is done here. */
+/**
+ * The broker's part of the protocol; `C` is its own object for a connection. The engine parses packets, answers them and
+ * measures keep alive.
+ */
 export interface ProtocolHandlers<C> {
   /** Checks CONNECT. An error ends the connection without CONNACK. */
   checkConnect(connection: C, packet: ConnectPacket): Error | null;
@@ -63,7 +66,7 @@ export interface ProtocolHandlers<C> {
   onUnsubscribe(connection: C, topicFilters: string[]): void;
   /** Returns why that acknowledgment ends the connection, or null. */
   checkAcknowledgment(connection: C, acknowledgment: Acknowledgment, packetId: number): string | null;
-  /** PUBACK or PUBCOMP has come. */
+  /** PUBACK or PUBCOMP acknowledges a message. */
   onAck(connection: C, packetId: number): void;
   /** Calls back when all that was received so far is durable. */
   onDurable(done: EngineCallback): void;

@@ -10,7 +10,7 @@ import { field, packet, PacketType, uint16 } from "../support/raw-client.js";
 const QOS = [0, 1, 2] as const;
 const will = (topic: string) => ({ topic, payload: `will of ${topic}`, qos: 1, retain: true }) as const;
 
-/** Notes every method of its persistence that aedes calls, and every name that it looks for in vain. */
+/** Records each method of its persistence that aedes calls, and each name that it does not find. */
 function observePersistence(t: TestContext): { called: Set<string>; missing: Set<string> } {
   const called = new Set<string>();
   const missing = new Set<string>();
@@ -104,7 +104,7 @@ test("aedes calls each method of its persistence, and looks for one more that it
 
   const implemented = methods(Persistence.prototype as never).map(([name]) => name);
   assert.deepEqual([...called].toSorted(), implemented.toSorted());
-  // It would forget the QoS 2 messages of a client's session, even if the client was refused.
+  // aedes would call it for a refused client too, and reset the QoS 2 messages of the stored session.
   assert.deepEqual([...missing], ["cleanIncoming"]);
 });
 

@@ -15,7 +15,7 @@ import { startBroker } from "../../src/broker/start-broker.js";
 import type { QoS } from "../../src/events/events.js";
 import { type ConnectOptions, PacketType, RawClient } from "../support/raw-client.js";
 
-/** A broker of the test's own, of which only what a client can see is used. */
+/** A broker as its clients see it. */
 class Served {
   constructor(
     private readonly t: TestContext,
@@ -57,13 +57,13 @@ async function stockAedes(t: TestContext): Promise<Served> {
   return new Served(t, (server.address() as AddressInfo).port, close);
 }
 
-/** The broker has seen the end of the connection, which had no DISCONNECT. */
+/** Closes the connection without DISCONNECT. Resolves when the broker has closed it too. */
 async function vanish(client: RawClient): Promise<void> {
   client.socket.end();
   await client.closed;
 }
 
-/** The connection is closed before what else is awaited. */
+/** Resolves if the connection is closed before the other promise resolves. */
 const closesBefore = (client: RawClient, other: Promise<unknown>, what: string) =>
   Promise.race([client.closed, other.then(() => assert.fail(what))]);
 
@@ -72,8 +72,8 @@ const will = (payload: string) => ({ topic: "wills/ward", payload, qos: 1 as con
 const BAD_TOPICS = { "U+0000": [0x61, 0x00], "invalid UTF-8": [0x61, 0xff] };
 
 /**
- * What aedes 1.2.0 does against MQTT 3.1.1 as it comes. Each statement holds at lwt-broker, and is broken by stock
- * aedes: once it is not, what src/broker does about it can go.
+ * Deviations of aedes 1.2.0 from MQTT 3.1.1. Each statement holds for lwt-broker and fails for stock aedes. If one holds
+ * for stock aedes too, its workaround in src/broker can be removed.
  */
 const statements: Record<string, (broker: Served) => Promise<void>> = {
   "no message is taken for another's duplicate": async broker => {
@@ -204,7 +204,7 @@ const statements: Record<string, (broker: Served) => Promise<void>> = {
   "[MQTT-4.6.0-6] a live message does not overtake the queue": async broker => {
     await vanish(await broker.subscriber("a", 1, { clean: false }));
     const publisher = await broker.connect("publisher");
-    // Whether one overtakes is a matter of luck: 14 times in 20.
+    // One overtakes by chance: in 14 of 20 rounds.
     for (let round = 1; round <= 12; round++) {
       const payloads = Array.from({ length: 100 }, (_, i) => `${round}.${i}`);
       await Promise.all(payloads.slice(0, 50).map(payload => publisher.publish("a", payload, 1)));
@@ -273,7 +273,7 @@ void describe("lwt-broker keeps it", () => {
     test(statement, async t => holdsAt(await lwtBroker(t)));
 });
 
-// At once, since some of it shows only in a message that does not come.
+// Concurrent, because some failures show only as a message that does not come.
 void describe("stock aedes 1.2.0 breaks it", { concurrency: true }, () => {
   for (const [statement, holdsAt] of Object.entries(statements))
     test(statement, async t => {

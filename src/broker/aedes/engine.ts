@@ -107,7 +107,7 @@ export class AedesEngine<C> implements ProtocolEngine<C> {
     this.#handlers.onClose(this.#of(client));
   }
 
-  /** Answers what aedes asks before it acts. */
+  /** Answers the questions of aedes before it acts. */
   #answerHooks(): void {
     const aedes = this.#aedes;
     const handlers = this.#handlers;
@@ -145,7 +145,7 @@ export class AedesEngine<C> implements ProtocolEngine<C> {
     };
   }
 
-  /** Passes on what aedes has done. */
+  /** Reports the actions of aedes. */
   #listen(): void {
     const aedes = this.#aedes;
     const handlers = this.#handlers;

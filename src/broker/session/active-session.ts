@@ -10,7 +10,7 @@ import { RetainedSender } from "./retained-sender.js";
 import { Sender } from "./sender.js";
 import type { Session, StoredSubscription } from "./session.js";
 
-/** What all active sessions of a broker share. */
+/** Shared by all active sessions of a broker. */
 export interface SessionContext {
   store: Store;
   queueLimiter: QueueLimiter;

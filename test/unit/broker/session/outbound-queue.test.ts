@@ -33,9 +33,9 @@ test("what is given up is the oldest that was never sent: the client may know th
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-/** How many of them are still somewhere. */
+/** Returns how many of them are still in memory. */
 async function kept(given: WeakRef<object>[]): Promise<number> {
-  await setImmediate(); // a WeakRef keeps what it is given until then
+  await setImmediate(); // a WeakRef holds its target until then
   collect();
   return given.filter(each => each.deref() !== undefined).length;
 }
@@ -72,7 +72,7 @@ test("of what is given up nothing is kept, while a client acknowledges nothing a
     assert.equal(queue.dropOldest()?.identity, identity - 10);
   }
   assert.ok((await kept(given)) < 2_000);
-  assert.equal(queue.length, MAX_IN_FLIGHT + 10); // the queue itself was there till now
+  assert.equal(queue.length, MAX_IN_FLIGHT + 10); // uses the queue, so that it was not collected before
 });
 
 test("a packet identifier that is in use is not given out again [MQTT-2.3.1-4]", () => {
