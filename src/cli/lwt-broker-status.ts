@@ -1,4 +1,4 @@
-import { parseAddress, urlOf } from "../connection/broker-url.js";
+import { parseAddress, urlOf } from "../protocol/broker-url.js";
 import { usageError } from "../util/errors.js";
 import type { brokerOptions } from "../config/options/broker-options.js";
 import type { Values } from "../config/options/option.js";

@@ -1,5 +1,5 @@
 import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load
-import { withoutCredentials } from "../connection/broker-url.js";
+import { withoutCredentials } from "../protocol/broker-url.js";
 import { usageError } from "../util/errors.js";
 import type { Option, OptionTable } from "../config/options/option.js";
 import type { Usage } from "../render/help-text.js";

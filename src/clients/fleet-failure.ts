@@ -1,4 +1,4 @@
-import { isSameBroker } from "../connection/broker-url.js";
+import { isSameBroker } from "../protocol/broker-url.js";
 import { ExitCode } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";

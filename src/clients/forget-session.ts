@@ -1,6 +1,6 @@
-import { urlsOf, alternativesOf } from "../connection/broker-url.js";
+import { urlsOf, alternativesOf } from "../protocol/broker-url.js";
 import { connect } from "../connection/connect.js";
-import type { ConnectionSettings } from "../connection/connection-options.js";
+import type { ConnectionSettings } from "../config/connection-options.js";
 import { ExitCode, isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
 import { pause } from "../util/abort.js";

@@ -1,4 +1,4 @@
-import { isSameBroker } from "../connection/broker-url.js";
+import { isSameBroker } from "../protocol/broker-url.js";
 import type { Connection } from "../connection/connect.js";
 import { ExitCode, UserError } from "../util/errors.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";

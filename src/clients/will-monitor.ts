@@ -1,5 +1,5 @@
 import { type Connection, connect } from "../connection/connect.js";
-import { willDelayOf } from "../connection/connection-options.js";
+import { willDelayOf } from "../protocol/session-expiry.js";
 import type { ClientEvent, FailCause, Sink } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { machineTopics } from "../protocol/topics.js";

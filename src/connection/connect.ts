@@ -1,8 +1,9 @@
 import { usageError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { parseAddresses } from "./broker-url.js";
+import { parseAddresses } from "../protocol/broker-url.js";
 import { Connection } from "./connection.js";
-import { type ConnectionHooks, type ConnectionSettings, DEFAULTS } from "./connection-options.js";
+import { type ConnectionSettings, DEFAULTS } from "../config/connection-options.js";
+import type { ConnectionHooks } from "./connection-hooks.js";
 
 /**
  * A connection that is still to be opened, for what has to be done before.
@@ -46,5 +47,7 @@ const badUrl = () =>
   );
 
 export type { Connection } from "./connection.js";
-export { type Message, MAX_INCOMPLETE_QOS2 } from "./publish-queue.js";
-export type { ConnectionHooks, ConnectionSettings } from "./connection-options.js";
+export { MAX_INCOMPLETE_QOS2 } from "./packet-identifiers.js";
+export type { Message } from "./publish-queue.js";
+export type { ConnectionSettings } from "../config/connection-options.js";
+export type { ConnectionHooks } from "./connection-hooks.js";

@@ -1,5 +1,5 @@
 import { usageError, UserError } from "../util/errors.js";
-import { type BrokerAddress, isAlternative, urlOf } from "./broker-url.js";
+import { type BrokerAddress, isAlternative, urlOf } from "../protocol/broker-url.js";
 import {
   type FailureInfo,
   reasonOf,

@@ -5,11 +5,12 @@ import { isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Granted, QoS, Sink } from "../events/events.js";
 import { describePacket } from "../protocol/describe-packet.js";
 import { topicFilterProblem, topicNameProblem } from "../protocol/topics.js";
-import { type BrokerAddress, urlOf, urlsOf } from "./broker-url.js";
+import { type BrokerAddress, urlOf, urlsOf } from "../protocol/broker-url.js";
 import { ConnectionAttempt } from "./connection-attempt.js";
 import { type DropCause, dropConnection } from "./fault-injection.js";
 import { Qos2Recovery } from "./qos2-recovery.js";
-import { InFlightStore, PacketIdentifiers } from "./in-flight-store.js";
+import { InFlightStore } from "./in-flight-store.js";
+import { PacketIdentifiers } from "./packet-identifiers.js";
 import { MessageReceiver, MAX_UNRELEASED_BYTES, type SendPacket } from "./message-receiver.js";
 import { ProtocolError, type OversizedPublish } from "./packet-framer.js";
 import { OutboxPublisher } from "./outbox-publisher.js";
@@ -18,7 +19,9 @@ import { type Message, PublishQueue, type ReasonReader } from "./publish-queue.j
 import { reasonOf, type ReasonInfo, startBrokerHint } from "./failure-diagnosis.js";
 import { ReconnectPolicy } from "./reconnect-policy.js";
 import { FlowControl } from "./flow-control.js";
-import { type ConnectionHooks, type ConnectionSettings, sessionExpiryOf } from "./connection-options.js";
+import type { ConnectionSettings } from "../config/connection-options.js";
+import { sessionExpiryOf } from "../protocol/session-expiry.js";
+import type { ConnectionHooks } from "./connection-hooks.js";
 import { type Transport, transportTo } from "./transport.js";
 import {
   badTopic,

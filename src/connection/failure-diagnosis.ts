@@ -1,4 +1,4 @@
-import { type BrokerAddress, isLocal, urlOf } from "./broker-url.js";
+import { type BrokerAddress, isLocal, urlOf } from "../protocol/broker-url.js";
 
 /** What is known of an attempt to connect that failed, or of a connection that ended. */
 export interface FailureInfo {

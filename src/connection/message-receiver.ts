@@ -6,7 +6,7 @@ import { machineStateOf } from "../domain/machine-status.js";
 import { machineOf, topicMatches } from "../protocol/topics.js";
 import { DrainDetector } from "./drain-detector.js";
 import type { OversizedPublish } from "./packet-framer.js";
-import type { ConnectionHooks } from "./connection-options.js";
+import type { ConnectionHooks } from "./connection-hooks.js";
 
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
 interface Arrived {

@@ -2,39 +2,12 @@ import type { MqttClient, Packet } from "mqtt";
 import type { ClientEvent, Sink } from "../events/events.js";
 import { readingId } from "../domain/sensor-reading.js";
 import type { SendPacket } from "./message-receiver.js";
+import type { Outbox, OutboxMessage } from "../outbox/outbox.js";
 import { InFlightStore } from "./in-flight-store.js";
-import { type Message, MAX_INCOMPLETE_QOS2, type ReasonReader } from "./publish-queue.js";
+import { MAX_INCOMPLETE_QOS2 } from "./packet-identifiers.js";
+import type { Message, ReasonReader } from "./publish-queue.js";
 import type { FlowControl } from "./flow-control.js";
 import { notAcknowledged } from "./connection-errors.js";
-
-/** A message at QoS 1 or 2 that is kept beyond this process until it is acknowledged. */
-export interface OutboxMessage {
-  packetId: number;
-  topic: string;
-  payload: Buffer;
-  qos: 1 | 2;
-  retain: boolean;
-  /** It may have been sent before. */
-  dup: boolean;
-  /** PUBREC has come: what is still to be sent is PUBREL. */
-  released: boolean;
-}
-
-/** Told with null when a message is safe; else why it is not kept. */
-export type DoneCallback = (error: Error | null) => void;
-
-/** A client's half of its session [MQTT-4.1.0-1], where it outlives the process. */
-export interface Outbox {
-  /** By packet identifier, in the order in which they were published. */
-  readonly waiting: ReadonlyMap<number, OutboxMessage>;
-  keep(message: OutboxMessage, settle: DoneCallback): void;
-  /** PUBREC has come. @param safe PUBREL may be sent: after it, PUBLISH would be a new message */
-  release(packetId: number, safe: () => void): void;
-  /** The broker has no session, to which PUBREL means something: what was released is published again. */
-  restart(safe: () => void): void;
-  /** PUBACK or PUBCOMP has come. */
-  acknowledged(packetId: number): void;
-}
 
 interface Publication {
   message: OutboxMessage;

@@ -1,6 +1,6 @@
 import type { MqttClient } from "mqtt";
 import type { ClientEvent, QoS, Sink } from "../events/events.js";
-import type { PacketIdentifiers } from "./in-flight-store.js";
+import type { PacketIdentifiers } from "./packet-identifiers.js";
 import type { ReasonInfo } from "./failure-diagnosis.js";
 import type { FlowControl } from "./flow-control.js";
 import { notAcknowledged } from "./connection-errors.js";
@@ -29,12 +29,6 @@ interface Complete {
   seq: number | null;
   sent: () => void;
 }
-
-/**
- * Messages at QoS 2 that may be under way at once. MQTT 3.1.1 has no limit, but Mosquitto has (max_inflight_messages):
- * those beyond it are acknowledged and dropped, or the connection is closed.
- */
-export const MAX_INCOMPLETE_QOS2 = 20;
 
 /** What mqtt.js' error tells of an acknowledgment that is a refusal. */
 export type ReasonReader = (error: Error, packet: unknown) => ReasonInfo | null;

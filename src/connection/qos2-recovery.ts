@@ -1,4 +1,4 @@
-import { FOR_QOS_2 } from "./in-flight-store.js";
+import { MAX_INCOMPLETE_QOS2 } from "./packet-identifiers.js";
 
 /**
  * Messages at QoS 2 that an earlier process of this client sent, and whose PUBREL the broker still awaits: this process
@@ -17,7 +17,8 @@ export class Qos2Recovery {
 
   /** A connection was accepted. */
   opened(sessionPresent: boolean): void {
-    if (this.#isFirst && sessionPresent) this.#left = Array.from({ length: FOR_QOS_2 }, (_, i) => i + 1);
+    if (this.#isFirst && sessionPresent)
+      this.#left = Array.from({ length: MAX_INCOMPLETE_QOS2 }, (_, i) => i + 1);
     this.#isFirst = false;
     if (!sessionPresent) this.forget();
     if (this.#ended) this.#release();

@@ -1,5 +1,5 @@
 import type { UserError } from "../util/errors.js";
-import type { BrokerAddress } from "./broker-url.js";
+import type { BrokerAddress } from "../protocol/broker-url.js";
 import { type FailureInfo, isBrokersFault, type ReasonInfo } from "./failure-diagnosis.js";
 import {
   evicted,

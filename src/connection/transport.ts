@@ -1,31 +1,31 @@
 import { connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { BrokerAddress } from "./broker-url.js";
-import type { TlsSettings } from "./connection-options.js";
+import type { TlsSettings } from "../config/connection-options.js";
+import type { BrokerAddress } from "../protocol/broker-url.js";
+import type { TransportLayer } from "./transport-layer.js";
 
-/** One network connection, from the TCP socket up to what MQTT is spoken over. */
+/** One network connection, from the TCP socket up to the stream that carries MQTT. */
 export interface Transport {
   socket: Socket;
-  /** The socket itself, or what encrypts or frames on it. */
+  /** The socket itself, or its outermost layer. */
   stream: Duplex;
 }
 
-/** Puts on a socket what a scheme asks for. @throws UserError when certificates can't be used */
-export type Layer = (socket: Socket, address: BrokerAddress) => Duplex;
+type LoadLayer = (tls: TlsSettings, maxPacket: number) => Promise<TransportLayer>;
 
-/** What lies on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
-const layers: Record<BrokerAddress["scheme"], (tls: TlsSettings, maxPacket: number) => Promise<Layer>> = {
+/** The layer on TCP, by the URL's scheme. Loaded when it is needed: it takes longer than the rest. */
+const layers: Record<BrokerAddress["scheme"], LoadLayer> = {
   mqtt: async () => socket => socket,
-  mqtts: async tls => (await import("./tls-options.js")).tlsLayer(tls),
+  mqtts: async tls => (await import("./tls-transport.js")).tlsLayer(tls),
   ws: async (_tls, maxPacket) => (await import("./websocket-transport.js")).webSocketLayer(null, maxPacket),
   wss: async (tls, maxPacket) => {
-    const { tlsLayer } = await import("./tls-options.js");
+    const { tlsLayer } = await import("./tls-transport.js");
     return (await import("./websocket-transport.js")).webSocketLayer(tlsLayer(tls), maxPacket);
   },
 };
 
 /**
- * What opens a connection to that broker, each time that it is called.
+ * Returns a function that opens a connection to that broker at each call.
  * @param maxPacket bytes that a packet may have
  * @throws UserError when certificates can't be used
  */

@@ -1,7 +1,7 @@
 import { createWebSocketStream, WebSocket } from "ws";
-import { urlOf } from "./broker-url.js";
+import { urlOf } from "../protocol/broker-url.js";
 import { ProtocolError } from "./packet-framer.js";
-import type { Layer } from "./transport.js";
+import type { TransportLayer } from "./transport-layer.js";
 
 /** The subprotocol that brokers expect (MQTT 3.1.1, 6). */
 const SUBPROTOCOL = "mqtt";
@@ -14,7 +14,7 @@ const PACKETS_IN_A_MESSAGE = 4;
  * @param maxPacket bytes that a packet may have
  */
 export const webSocketLayer =
-  (below: Layer | null, maxPacket: number): Layer =>
+  (below: TransportLayer | null, maxPacket: number): TransportLayer =>
   (socket, address) => {
     const stream = below ? below(socket, address) : socket;
     const webSocket = new WebSocket(urlOf(address), SUBPROTOCOL, {

@@ -1,4 +1,5 @@
-import type { EventsOf, QoS, SharedEvent } from "./shared-events.js";
+import type { QoS } from "../protocol/types.js";
+import type { EventsOf, SharedEvent } from "./shared-events.js";
 
 /** What lwt-broker and `startBroker` emit. */
 export type BrokerEvent = EventsOf<BrokerEvents> | SharedEvent;

@@ -1,4 +1,5 @@
-import type { EventsOf, ProtocolVersion, QoS, SharedEvent } from "./shared-events.js";
+import type { ProtocolVersion, QoS } from "../protocol/types.js";
+import type { EventsOf, SharedEvent } from "./shared-events.js";
 
 /** What pub-lwt, sub-lwt and `connect` emit. */
 export type ClientEvent = EventsOf<ClientEvents> | SharedEvent;

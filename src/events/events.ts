@@ -22,7 +22,8 @@ export type {
   Will,
 } from "./client-events.js";
 export type { LessonEvent, Participant, ProcessEvent, SkipReason } from "./lesson-events.js";
-export type { Product, ProtocolVersion, QoS } from "./shared-events.js";
+export type { Product } from "./shared-events.js";
+export type { ProtocolVersion, QoS } from "../protocol/types.js";
 
 export type Event = ClientEvent | BrokerEvent | LessonEvent | CheckEvent;
 

@@ -1,8 +1,3 @@
-export type QoS = 0 | 1 | 2;
-
-/** The versions that the clients speak. MQTT 5 only on request. */
-export type ProtocolVersion = "3.1.1" | "5";
-
 /** A broker program, as `mosquitto` and `2.0.11`. */
 export interface Product {
   name: string;

@@ -1,4 +1,4 @@
-import type { OutboxMessage, Outbox, DoneCallback } from "../connection/outbox-publisher.js";
+import type { OutboxMessage, Outbox } from "./outbox.js";
 import { UserError } from "../util/errors.js";
 import { lockDir } from "../storage/dir-lock.js";
 import { type TornTail, Journal } from "../storage/journal.js";
@@ -84,7 +84,7 @@ export class DurableOutbox implements Outbox {
     return this.waiting.size >= MOST;
   }
 
-  keep(message: OutboxMessage, settle: DoneCallback): void {
+  keep(message: OutboxMessage, settle: (error: Error | null) => void): void {
     this.waiting.set(message.packetId, message);
     this.#bytes += bytesOf(message);
     this.#journal.offer(

@@ -1,4 +1,4 @@
-import type { OutboxMessage } from "../connection/outbox-publisher.js";
+import type { OutboxMessage } from "./outbox.js";
 import type { FieldReader, FieldWriter } from "../storage/field-codec.js";
 
 /** In the files: they stay. None is one of the broker's, so that neither takes the other's folder for its own. */

@@ -1,4 +1,4 @@
-import type { QoS } from "../events/events.js";
+import type { QoS } from "./types.js";
 
 /** Fixed headers (MQTT 3.1.1, 2.2): the packet type, then its flags. */
 const PUBLISH = 0x30;

@@ -1,4 +1,4 @@
-import { urlsOf } from "../connection/broker-url.js";
+import { urlsOf } from "../protocol/broker-url.js";
 import type { ClientEvent, SentSummary, Timed } from "../events/events.js";
 import { machineName } from "../config/settings/fleet-settings.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";

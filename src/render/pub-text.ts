@@ -1,4 +1,4 @@
-import { willDelayOf } from "../connection/connection-options.js";
+import { willDelayOf } from "../protocol/session-expiry.js";
 import type { ClientEvent, FailCause, SentSummary, Timed } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import {

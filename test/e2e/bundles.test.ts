@@ -148,7 +148,7 @@ const holders: Record<string, string[]> = {
   "src/broker/auth": ["broker", "users"],
   "src/storage": ["journaled-store", "outbox"],
   "src/outbox": ["outbox"],
-  "src/connection": ["clients", "lessons", "mqtt5", "parse", "websocket", ...COMMANDS], // lessons and commands look at addresses
+  "src/connection": ["clients", "mqtt5", "websocket"],
   "src/lessons": ["lessons"],
   "src/render": ["live-table", ...COMMANDS],
   "node_modules/aedes": ["broker"],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import type { OutboxMessage } from "../../src/connection/outbox-publisher.js";
+import type { OutboxMessage } from "../../src/outbox/outbox.js";
 import type { SentSummary } from "../../src/events/events.js";
 import { batchAt } from "../../src/storage/batch.js";
 import { FieldReader } from "../../src/storage/field-codec.js";

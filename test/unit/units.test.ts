@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import stringWidth from "string-width";
-import { parseAddress } from "../../src/connection/broker-url.js";
+import { parseAddress } from "../../src/protocol/broker-url.js";
 import { ReconnectPolicy } from "../../src/connection/reconnect-policy.js";
 import { type ReceivedMessage, labelDelivery } from "../../src/domain/delivery-label.js";
 import { isUserError, UserError } from "../../src/util/errors.js";

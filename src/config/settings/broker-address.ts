@@ -1,4 +1,4 @@
-import { parseAddress, isLocal, urlOf } from "../../connection/broker-url.js";
+import { parseAddress, isLocal, urlOf } from "../../protocol/broker-url.js";
 import { conflictError, usageError } from "../../util/errors.js";
 import type { connectionOptions } from "../options/client-options.js";
 import { BROKER_GROUP, nameAsGiven, type MergedOptions } from "./merge-sources.js";

@@ -1,9 +1,6 @@
-import { parseAddresses, urlsOf } from "../../connection/broker-url.js";
-import {
-  type ConnectionSettings,
-  sessionExpiryOf,
-  type TlsSettings,
-} from "../../connection/connection-options.js";
+import { parseAddresses, urlsOf } from "../../protocol/broker-url.js";
+import type { ConnectionSettings, TlsSettings } from "../connection-options.js";
+import { sessionExpiryOf } from "../../protocol/session-expiry.js";
 import { conflictError } from "../../util/errors.js";
 import type { ClientEvent, QoS } from "../../events/events.js";
 import type { pubOptions } from "../options/pub-options.js";

@@ -1,5 +1,5 @@
-import { alternativesOf } from "../../connection/broker-url.js";
-import type { ConnectionSettings } from "../../connection/connection-options.js";
+import { alternativesOf } from "../../protocol/broker-url.js";
+import type { ConnectionSettings } from "../connection-options.js";
 import { machineTopics } from "../../protocol/topics.js";
 import type { PubSettings } from "./pub-settings.js";
 

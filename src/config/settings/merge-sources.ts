@@ -1,4 +1,4 @@
-import { withoutCredentials } from "../../connection/broker-url.js";
+import { withoutCredentials } from "../../protocol/broker-url.js";
 import { usageError } from "../../util/errors.js";
 import { environmentName, type OptionTable, SHARED_PREFIX, type Values } from "../options/option.js";
 

@@ -1,4 +1,4 @@
-import { willDelayOf } from "../../connection/connection-options.js";
+import { willDelayOf } from "../../protocol/session-expiry.js";
 import { conflictError, usageError } from "../../util/errors.js";
 import type { FailCause, Will } from "../../events/events.js";
 import type { pubOptions } from "../options/pub-options.js";

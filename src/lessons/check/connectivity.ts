@@ -1,4 +1,4 @@
-import { type BrokerAddress, parseAddress, urlOf } from "../../connection/broker-url.js";
+import { type BrokerAddress, parseAddress, urlOf } from "../../protocol/broker-url.js";
 import type { CheckEvent, Sink } from "../../events/events.js";
 import { type ExternalBroker, type ProbeContext, probeBroker } from "../run/probe-broker.js";
 

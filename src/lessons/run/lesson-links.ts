@@ -1,4 +1,4 @@
-import { type BrokerAddress, parseAddress, urlOf } from "../../connection/broker-url.js";
+import { type BrokerAddress, parseAddress, urlOf } from "../../protocol/broker-url.js";
 import type { LessonEvent } from "../../events/events.js";
 import { LinkProxy } from "../../link/link-proxy.js";
 import type { Step } from "../language/step-schema.js";

@@ -1,11 +1,11 @@
 import { isIP } from "node:net";
 import { connect, createSecureContext, type SecureContext } from "node:tls";
 import { usageError } from "../util/errors.js";
-import type { TlsSettings } from "./connection-options.js";
-import type { Layer } from "./transport.js";
+import type { TlsSettings } from "../config/connection-options.js";
+import type { TransportLayer } from "./transport-layer.js";
 
 /** TLS on a socket. @throws UserError when the certificates or the key can't be used */
-export function tlsLayer(settings: TlsSettings): Layer {
+export function tlsLayer(settings: TlsSettings): TransportLayer {
   const secureContext = contextFor(settings);
   return (socket, { host }) => {
     const stream = connect({

@@ -1,5 +1,5 @@
-import type { ClientEvent, ProtocolVersion, Will } from "../events/events.js";
-import type { Outbox } from "./outbox-publisher.js";
+import type { Will } from "../events/events.js";
+import type { ProtocolVersion } from "../protocol/types.js";
 
 /** Of a connection over TLS; texts are in PEM form. */
 export interface TlsSettings {
@@ -68,32 +68,3 @@ export const DEFAULTS = {
   namespace: "Binil",
   debug: false,
 };
-
-type Kept = Pick<Required<ConnectionSettings>, "protocolVersion" | "cleanSession" | "sessionExpiry">;
-
-/** Seconds that the session is to be kept without a connection; null: MQTT 3.1.1 has no such thing. */
-export const sessionExpiryOf = ({ protocolVersion, cleanSession, sessionExpiry }: Kept): number | null =>
-  protocolVersion === "3.1.1" ? null : cleanSession ? 0 : sessionExpiry;
-
-/** Seconds that the broker waits before it sends the will: never longer than it keeps the session (MQTT 5, 3.1.3.2.2). */
-export const willDelayOf = (settings: Kept & Pick<Required<ConnectionSettings>, "willDelay">): number =>
-  Math.min(settings.willDelay, sessionExpiryOf(settings) ?? 0);
-
-export interface ConnectionHooks {
-  /** Filters that the caller subscribes to once it is connected: a resumed session delivers before that. */
-  filters?: readonly string[];
-  /**
-   * Called at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
-   * at QoS 1 and 2 it comes again in the session's next connection.
-   * @param isAsked it matches a filter of this run, not only one that the session has stored
-   */
-  accept?(topic: string, isAsked: boolean): boolean;
-  /** Called with each message after the sink. */
-  onMessage?(message: Extract<ClientEvent, { event: "message" }>, isAsked: boolean): void;
-  /** False: what is accepted is shown, and never acknowledged. Default true. */
-  acknowledge?: boolean;
-  /** Aborted: no further attempts to connect. */
-  signal?: AbortSignal;
-  /** Where what `publishKept` is given outlives the process. */
-  outbox?: Outbox;
-}
