@@ -1,7 +1,7 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import { labelDelivery } from "../domain/delivery-label.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { readingId } from "../domain/sensor-reading.js";
+import { ParsedMessage, parseObject, readingId } from "../domain/sensor-reading.js";
 import { machineStateOf } from "../domain/machine-status.js";
 import { machineOf, topicMatches } from "../protocol/topics.js";
 import { DrainDetector } from "./drain-detector.js";
@@ -213,7 +213,9 @@ export class MessageReceiver {
   #show(packet: IPublishPacket, { asked, drained }: Arrived): Promise<void>[] {
     const { topic, qos, retain, dup, messageId = null } = packet;
     const { payload, payloadBase64 } = textOf(packet.payload);
-    const { run, seq, sentAt } = readingId(payload ?? "");
+    const fields = payload === null ? null : parseObject(payload);
+    const { run, seq, sentAt } = readingId(fields);
+    const status = payload === null ? null : machineStateOf(topic, payload, this.namespace);
     const { delivery, evidence } = labelDelivery({
       retain,
       dup,
@@ -239,10 +241,10 @@ export class MessageReceiver {
       machine,
       run,
       seq,
+      parsed: new ParsedMessage(fields, status?.state ?? null),
     } as const;
     const shown: (void | Promise<void>)[] = [this.sink(message)];
     this.hooks.onMessage?.(message, asked);
-    const status = payload === null ? null : machineStateOf(topic, payload, this.namespace);
     if (status && payload !== null)
       shown.push(this.sink({ event: "status", ...status, topic, payload, delivery }));
     return shown.filter(wait => wait !== undefined);

@@ -1,6 +1,6 @@
 import type { MqttClient, Packet } from "mqtt";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { readingId } from "../domain/sensor-reading.js";
+import { parseObject, readingId } from "../domain/sensor-reading.js";
 import type { SendPacket } from "./message-receiver.js";
 import type { Outbox, OutboxMessage } from "../outbox/outbox.js";
 import { InFlightStore } from "./in-flight-store.js";
@@ -159,7 +159,7 @@ export class OutboxPublisher extends InFlightStore {
 
   #tellKept({ topic, payload: bytes, qos }: OutboxMessage): void {
     const payload = bytes.toString();
-    const { run, seq } = readingId(payload);
+    const { run, seq } = readingId(parseObject(payload));
     this.sink({ event: "outbox-stored", topic, payload, qos, run, seq });
   }
 
@@ -207,12 +207,12 @@ export class OutboxPublisher extends InFlightStore {
     if (released) return; // an earlier one has published it
     const { qos, retain } = this.limits.fit(message);
     const payload = message.payload.toString();
-    const { run, seq } = readingId(payload);
+    const { run, seq } = readingId(parseObject(payload));
     this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
   }
 
   async #tellAcknowledged({ message: { packetId, topic, payload }, sentAt }: Publication): Promise<void> {
-    const { run, seq } = readingId(payload.toString());
+    const { run, seq } = readingId(parseObject(payload.toString()));
     const milliseconds = Math.round((performance.now() - (sentAt ?? 0)) * 100) / 100;
     await this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds });
   }

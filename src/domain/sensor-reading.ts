@@ -1,3 +1,5 @@
+import type { MachineState, ParsedPayload } from "../events/events.js";
+
 /**
  * A sensor reading: the course's keys, which its other scripts read, and then ours. `run` is new for each run of
  * pub-lwt and `seq` counts in it from 1: with them a subscriber sees what is missing, doubled or out of order.
@@ -40,7 +42,7 @@ export const makeReading = (run: string, seq: number): SensorReading => ({
   seq,
 });
 
-/** What a payload tells of itself; null for each thing that it doesn't. Never throws: payloads come from anyone. */
+/** What identifies a reading; null for each field that a payload lacks, or has in another form. */
 export interface ReadingId {
   run: string | null;
   seq: number | null;
@@ -48,28 +50,39 @@ export interface ReadingId {
   sentAt: number | null;
 }
 
-const NO_MARKS: ReadingId = { run: null, seq: null, sentAt: null };
+const NO_READING: ReadingId = { run: null, seq: null, sentAt: null };
 
-export function readingId(payload: string): ReadingId {
-  const fields = parseObject(payload);
-  if (!fields) return NO_MARKS;
+export function readingId(fields: ParsedPayload["fields"]): ReadingId {
+  if (!fields) return NO_READING;
   const { run, seq, sentDate } = fields;
   const sentAt = typeof sentDate === "string" ? Date.parse(sentDate) : Number.NaN;
-  const marked =
+  const isReading =
     typeof run === "string" && /^[0-9a-f]{8}$/.test(run) && Number.isSafeInteger(seq) && Number(seq) >= 1;
   return {
-    run: marked ? run : null,
-    seq: marked ? Number(seq) : null,
+    run: isReading ? run : null,
+    seq: isReading ? Number(seq) : null,
     sentAt: Number.isNaN(sentAt) ? null : sentAt,
   };
 }
 
-/** The payload as a JSON object, or null when it is anything else. */
+/** The payload as a JSON object; null if it is anything else. Never throws: payloads come from anyone. */
 export function parseObject(payload: string): Record<string, unknown> | null {
   if (!payload.startsWith("{")) return null;
   try {
     return JSON.parse(payload) as Record<string, unknown>;
   } catch {
     return null;
+  }
+}
+
+/** The parsed payload of a `message` event, which JSON.stringify leaves out. */
+export class ParsedMessage implements ParsedPayload {
+  constructor(
+    readonly fields: ParsedPayload["fields"],
+    readonly state: MachineState | null,
+  ) {}
+
+  toJSON(): undefined {
+    return undefined;
   }
 }

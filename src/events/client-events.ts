@@ -59,6 +59,8 @@ interface ClientEvents {
     machine: string | null;
     run: string | null;
     seq: number | null;
+    /** Stays out of JSON lines, so an event that was read from one has none. */
+    parsed?: ParsedPayload;
   };
   status: {
     machine: string | null;
@@ -142,6 +144,15 @@ export interface Granted {
   assignedClientId: string | null;
   /** Seconds, if the broker set them; null: the client's value holds. */
   keepAlive: number | null;
+}
+
+/** A payload as the receiver parsed it, once for all that handle the event. */
+export interface ParsedPayload {
+  /** The payload as a JSON object; null if it is anything else. */
+  readonly fields: Readonly<Record<string, unknown>> | null;
+  /** The state of the `status` event that follows the message; null without one. */
+  readonly state: MachineState | null;
+  toJSON(): undefined;
 }
 
 /** See domain/delivery-label.ts for the rule and its evidence. */

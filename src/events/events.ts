@@ -17,6 +17,7 @@ export type {
   FailCause,
   Granted,
   MachineState,
+  ParsedPayload,
   ReceivedSummary,
   SentSummary,
   Will,

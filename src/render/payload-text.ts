@@ -1,15 +1,25 @@
+import type { ParsedPayload } from "../events/events.js";
 import { parseObject } from "../domain/sensor-reading.js";
 import { columnsOf, cut } from "./text-layout.js";
 import { escapeText } from "./escape.js";
+
+/** UTF-16 units. A longer payload shows as text. */
+const MAX_READING_LENGTH = 999;
 
 /** The course's keys, as a line shows them. */
 const shown = ["Temperature", "Pressure", "Humidity"];
 
 /** A payload in so many columns: a reading by its values, anything else as its text. */
-export function payloadText(payload: string | null, payloadBase64: string | null, width: number): string {
+export function payloadText(
+  payload: string | null,
+  payloadBase64: string | null,
+  width: number,
+  parsed?: ParsedPayload["fields"],
+): string {
   if (payload === null) return cut(`not UTF-8: ${escapeText(payloadBase64?.slice(0, width) ?? "")}`, width);
   if (payload === "") return cut("(empty payload)", width);
-  const fields = payload.length < 1000 ? parseObject(payload) : null;
+  const fields =
+    payload.length > MAX_READING_LENGTH ? null : parsed === undefined ? parseObject(payload) : parsed;
   if (!fields || !shown.every(key => typeof fields[key] === "number"))
     return cut(beginning(payload, width), width);
   const values = shown.map(key => `${key} ${(fields[key] as number).toFixed(2)}`);

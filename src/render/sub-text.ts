@@ -1,6 +1,5 @@
 import type { ClientEvent, Delivery, MachineState, ReceivedSummary } from "../events/events.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
-import { machineStateOf } from "../domain/machine-status.js";
 import {
   reconnectText,
   forgottenText,
@@ -41,7 +40,6 @@ const came: Record<Delivery, string> = {
 /** What a person sees of sub-lwt. */
 export function subText(settings: SubSettings, screen: Screen): Renderer<ClientEvent> {
   const { out: paint, err } = screen;
-  const { namespace } = settings.connection;
   /** Where it was connected; null: nowhere yet. */
   let lastBroker: string | null = null;
   let nameWidth = NAME_WIDTH.least;
@@ -76,12 +74,12 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         ];
         return { err: `${lines.join("\n")}\n`, live: null };
       },
-      message: ({ time, topic, payload, payloadBase64, delivery, machine, seq }) => {
-        // A status shows as one line, not as a message and a status.
-        if (payload !== null && machineStateOf(topic, payload, namespace)) return undefined;
+      message: ({ time, topic, payload, payloadBase64, delivery, machine, seq, parsed }) => {
+        // The `status` event that follows shows it.
+        if (parsed?.state) return undefined;
         const number = seq === null ? "" : `${String(seq).padStart(3)}  `;
         const text = (room: number) =>
-          number + payloadText(payload, payloadBase64, Math.max(0, room - number.length));
+          number + payloadText(payload, payloadBase64, Math.max(0, room - number.length), parsed?.fields);
         return { out: line(time, delivery.toUpperCase(), deliveryStyle[delivery], machine ?? topic, text) };
       },
       status: ({ time, machine, state, topic, payload, delivery }) => {

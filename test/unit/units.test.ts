@@ -6,7 +6,7 @@ import { parseAddress } from "../../src/protocol/broker-url.js";
 import { ReconnectPolicy } from "../../src/connection/reconnect-policy.js";
 import { type ReceivedMessage, labelDelivery } from "../../src/domain/delivery-label.js";
 import { isUserError, UserError } from "../../src/util/errors.js";
-import { readingId } from "../../src/domain/sensor-reading.js";
+import { ParsedMessage, parseObject, readingId } from "../../src/domain/sensor-reading.js";
 import { columnsOf, cut, wrap } from "../../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../../src/render/escape.js";
 import { rawText } from "../../src/render/sub-text.js";
@@ -68,9 +68,22 @@ test("a character takes as many columns as string-width says, also where it is n
 });
 
 test("a payload from anyone never breaks the reader", () => {
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void readingId(payload)));
-  assert.deepEqual(readingId('{"run":"0123abcd","seq":7}'), { run: "0123abcd", seq: 7, sentAt: null });
-  assert.deepEqual(readingId('{"run":"0123abcd","seq":-7}'), { run: null, seq: null, sentAt: null });
+  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), payload => void readingId(parseObject(payload))));
+  assert.deepEqual(readingId(parseObject('{"run":"0123abcd","seq":7}')), {
+    run: "0123abcd",
+    seq: 7,
+    sentAt: null,
+  });
+  assert.deepEqual(readingId(parseObject('{"run":"0123abcd","seq":-7}')), {
+    run: null,
+    seq: null,
+    sentAt: null,
+  });
+});
+
+test("what the receiver parsed rides on the event, and not in its JSON line", () => {
+  const parsed = new ParsedMessage({ seq: 1 }, null);
+  assert.equal(jsonLine({ event: "message", seq: 1, parsed }), '{"event":"message","seq":1}');
 });
 
 const arrival: ReceivedMessage = {

@@ -42,6 +42,8 @@ import { themeFor } from "../../../src/render/theme.js";
 import { pubText } from "../../../src/render/pub-text.js";
 import type { Rendered, Renderer } from "../../../src/render/renderer.js";
 import type { Screen } from "../../../src/render/screen.js";
+import { STATUS_PAYLOAD } from "../../../src/domain/machine-status.js";
+import { ParsedMessage, parseObject } from "../../../src/domain/sensor-reading.js";
 import { payloadText } from "../../../src/render/payload-text.js";
 import { settingsText } from "../../../src/render/settings-text.js";
 import { statusText } from "../../../src/render/status-text.js";
@@ -143,7 +145,8 @@ const endCause = fc.constantFrom<EndCause>(
   "broker-stopped",
 );
 
-type Fields<E> = { [Field in Exclude<keyof E, "event">]: fc.Arbitrary<E[Field]> };
+/** `parsed` is no field of a JSON line: `asReceived` adds it. */
+type Fields<E> = { [Field in Exclude<keyof E, "event" | "parsed">]: fc.Arbitrary<E[Field]> };
 /** Of every event its fields: the compiler misses the one that has been forgotten. */
 type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event: Name }>> };
 
@@ -455,6 +458,12 @@ function anyOf<E extends Event>(shapes: Shapes<E>, more: Record<string, fc.Arbit
 
 const pubEvent = anyOf(clientShapes(fc.array(sent, { maxLength: 3 })));
 const subEvent = anyOf(clientShapes(fc.array(received, { maxLength: 3 })));
+/** With what the receiver parsed from a payload. */
+const asReceived = subEvent.map((event): Timed<ClientEvent> => {
+  if (event.event !== "message") return event;
+  const state = event.payload === STATUS_PAYLOAD.stopped ? "stopped" : null;
+  return { ...event, parsed: new ParsedMessage(parseObject(event.payload ?? ""), state) };
+});
 const brokerEvent = anyOf(brokerShapes);
 const lessonEvent = anyOf(lessonShapes);
 const ofProcess = { process: name };
@@ -495,7 +504,7 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
     };
     return { render: screen => pubText(settings, screen), events: given };
   }),
-  "sub-lwt": fc.tuple(events(subEvent), fc.array(topic, { maxLength: 4 })).map(([given, filters]) => ({
+  "sub-lwt": fc.tuple(events(asReceived), fc.array(topic, { maxLength: 4 })).map(([given, filters]) => ({
     render: screen => subText({ ...defaults.sub, filters }, screen),
     events: given,
   })),
