@@ -1,4 +1,4 @@
-import { asDrawable } from "../render/ascii.js";
+import { toAsciiUnlessUnicode } from "../render/ascii.js";
 import type { Size } from "../render/machine-table.js";
 import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
 import { tableText } from "../render/table-text.js";
@@ -61,7 +61,9 @@ class LiveTable implements StatusLine {
     const rows = this.stream.rows || DEFAULT_HEIGHT;
     const lines = this.frame({ columns, rows });
     if (!lines) return;
-    const text = lines.map((line, i) => toLine(i + 1) + ERASE_LINE + asDrawable(line, this.screen)).join("");
+    const text = lines
+      .map((line, i) => toLine(i + 1) + ERASE_LINE + toAsciiUnlessUnicode(line, this.screen))
+      .join("");
     const end = lines.length < rows ? toLine(lines.length + 1) + ERASE_BELOW : toLine(rows);
     this.stream.write(this.#room(rows) + text + end);
     this.#shown = rows;

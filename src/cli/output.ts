@@ -1,5 +1,5 @@
 import type { Event, Timed } from "../events/events.js";
-import { asDrawable } from "../render/ascii.js";
+import { toAsciiUnlessUnicode } from "../render/ascii.js";
 import { jsonLine } from "../render/escape.js";
 import type { Rendered, Renderer } from "../render/renderer.js";
 import type { Screen } from "../render/screen.js";
@@ -105,8 +105,8 @@ export class Output {
     const { screen } = this.parts;
     return {
       ...rest,
-      ...(out !== undefined && { out: asDrawable(out, screen) }),
-      ...(err !== undefined && { err: asDrawable(err, screen) }),
+      ...(out !== undefined && { out: toAsciiUnlessUnicode(out, screen) }),
+      ...(err !== undefined && { err: toAsciiUnlessUnicode(err, screen) }),
     };
   }
 

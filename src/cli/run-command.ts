@@ -1,7 +1,7 @@
 import packageJson from "../../package.json" with { type: "json" };
 import { errorEvent, exitCodeOf, UserError } from "../util/errors.js";
 import type { OptionTable } from "../config/options/option.js";
-import { asDrawable } from "../render/ascii.js";
+import { toAsciiUnlessUnicode } from "../render/ascii.js";
 import { escapeText, jsonLine } from "../render/escape.js";
 import type { Usage } from "../render/help-text.js";
 import type { Screen } from "../render/screen.js";
@@ -92,7 +92,7 @@ const print = (text: string) => void process.stdout.write(`${text}\n`);
 
 async function printHelp(usage: Usage, all: boolean, screen: Screen): Promise<void> {
   const { helpText } = await import("../render/help-text.js");
-  print(asDrawable(helpText(usage, all, screen.width), screen));
+  print(toAsciiUnlessUnicode(helpText(usage, all, screen.width), screen));
 }
 
 async function sourcesOf(
@@ -114,7 +114,9 @@ const cantWrite = (error: Error) =>
 /** Writes the error to stderr as text, and with --json to stdout as an event too. */
 function fail(name: string, error: unknown, argv: string[], screen: Screen): void {
   const { code, message, hint } = errorEvent(error);
-  process.stderr.write(`${asDrawable(formatDiagnostic(name, "bad", message, hint, screen), screen)}\n`);
+  process.stderr.write(
+    `${toAsciiUnlessUnicode(formatDiagnostic(name, "bad", message, hint, screen), screen)}\n`,
+  );
   if (argv.includes("--json"))
     print(jsonLine({ time: new Date().toISOString(), event: "error", code, message, hint }));
   process.exitCode = exitCodeOf(error);

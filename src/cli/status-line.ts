@@ -1,5 +1,5 @@
-import { asDrawable } from "../render/ascii.js";
-import { cut } from "../render/text-layout.js";
+import { toAsciiUnlessUnicode } from "../render/ascii.js";
+import { truncate } from "../render/text-layout.js";
 import type { LiveLine } from "../render/renderer.js";
 import { DEFAULT_WIDTH, type Screen } from "../render/screen.js";
 
@@ -46,8 +46,8 @@ export class StatusLineOutput implements StatusLine {
     if (!this.#line) return;
     const { until, text } = this.#line;
     const left = Math.max(0, Math.ceil((until - Date.now()) / SECOND_MS));
-    const shown = cut(text(left), (this.stream.columns || DEFAULT_WIDTH) - MARGIN);
-    this.stream.write(`${this.#isShown ? ERASE : ""}${asDrawable(shown, this.screen)}`);
+    const shown = truncate(text(left), (this.stream.columns || DEFAULT_WIDTH) - MARGIN);
+    this.stream.write(`${this.#isShown ? ERASE : ""}${toAsciiUnlessUnicode(shown, this.screen)}`);
     this.#isShown = true;
   }
 }

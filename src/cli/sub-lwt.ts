@@ -36,13 +36,13 @@ void runCommand({
       ? (await import("./live-table.js")).liveTable(
           settings,
           screen,
-          canRewrite({ isTTY: screen.terminal }, variables),
+          canRewrite({ isTTY: screen.isTerminal }, variables),
         )
       : { render: raw ? rawText(screen) : subText(settings, screen) };
     return {
       output: { json, quiet },
       timeout: settings.timeout,
-      warnings: [...settings.warnings, ...(raw && screen.terminal ? [RAW_TO_TERMINAL] : [])],
+      warnings: [...settings.warnings, ...(raw && screen.isTerminal ? [RAW_TO_TERMINAL] : [])],
       ...shown,
       render: shown.render as Renderer,
       start: show

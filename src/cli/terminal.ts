@@ -1,5 +1,5 @@
 import { themeFor } from "../render/theme.js";
-import { DEFAULT_WIDTH, type Screen, widthWithin } from "../render/screen.js";
+import { DEFAULT_WIDTH, type Screen, clampWidth } from "../render/screen.js";
 import type { Variables } from "../config/settings/merge-sources.js";
 
 export interface Streams {
@@ -24,12 +24,12 @@ export async function screenFor(
   return {
     get width() {
       const terminal = [out, err].find(stream => stream.isTTY);
-      return widthWithin(terminal?.columns || DEFAULT_WIDTH);
+      return clampWidth(terminal?.columns || DEFAULT_WIDTH);
     },
     out: await themeFor(colourOn(out)),
     err: await themeFor(colourOn(err)),
-    terminal: out.isTTY,
-    errTerminal: err.isTTY,
-    unicode: platform === "win32" || /utf-?8/i.test(locale),
+    isTerminal: out.isTTY,
+    isErrTerminal: err.isTTY,
+    hasUnicode: platform === "win32" || /utf-?8/i.test(locale),
   };
 }

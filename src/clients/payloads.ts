@@ -1,5 +1,5 @@
 import { splitLineBatches } from "../util/split-lines.js";
-import { makeReading, newRun } from "../domain/sensor-reading.js";
+import { makeReading, newRunId } from "../domain/sensor-reading.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 
 export interface Payload {
@@ -19,7 +19,7 @@ export function payloadsOf(source: PubSettings["source"], input: () => AsyncIter
 }
 
 function readings(): Payloads {
-  const run = newRun();
+  const run = newRunId();
   let seq = 0;
   return () => {
     seq += 1;

@@ -221,10 +221,10 @@ export class MessageReceiver {
       dup,
       packetId: messageId,
       sessionPresent: this.#sessionPresent,
-      drained,
+      isDrained: drained,
       connectedAt: this.#connectedAt,
       sentAt,
-      asked,
+      matchesFilter: asked,
     });
     const machine = machineOf(topic, this.namespace);
     const message = {

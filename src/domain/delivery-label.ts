@@ -1,52 +1,51 @@
 import type { Delivery } from "../events/events.js";
 
-/** What is known when a PUBLISH arrives. */
 export interface ReceivedMessage {
   retain: boolean;
   dup: boolean;
   packetId: number | null;
-  /** CONNACK said that the broker had kept the session. */
+  /** Of the connection's CONNACK. */
   sessionPresent: boolean;
-  /** The stored queue is known to have been sent in full: see connection/drain-detector.ts for how. */
-  drained: boolean;
-  /** When this connection was accepted; milliseconds since 1970. */
+  /** The broker is known to have sent the whole queue: see connection/drain-detector.ts. */
+  isDrained: boolean;
+  /** The time of the CONNACK; milliseconds since 1970. */
   connectedAt: number;
-  /** The sender's own date, if the payload has one; milliseconds since 1970. */
+  /** The reading's `sentDate`; milliseconds since 1970, by the sender's clock. */
   sentAt: number | null;
-  /** It matches a filter of this run, not only one that the stored session kept. */
-  asked: boolean;
+  /** Otherwise it matches only a filter that the session stored in an earlier run. */
+  matchesFilter: boolean;
 }
 
 export interface DeliveryLabel {
   delivery: Delivery;
-  /** One plain sentence. */
+  /** One sentence. */
   evidence: string;
 }
 
 /**
- * Live, retained, queued or redelivered, with the reason. MQTT 3.1.1 marks retained messages (retain flag 1) and
- * redelivered ones (DUP 1), but never a queued one: that label is inferred, and its evidence says so.
+ * Labels a message with the evidence. MQTT 3.1.1 marks retained messages (retain flag 1) and redelivered ones (DUP 1),
+ * but not queued ones: that label is inferred, and its evidence says so.
  */
-export function labelDelivery(arrival: ReceivedMessage): DeliveryLabel {
-  const { delivery, evidence } = byFlags(arrival);
-  return arrival.asked
+export function labelDelivery(message: ReceivedMessage): DeliveryLabel {
+  const { delivery, evidence } = labelByFlags(message);
+  return message.matchesFilter
     ? { delivery, evidence }
     : { delivery, evidence: `it matches no filter of this run, only one that the session kept; ${evidence}` };
 }
 
-function byFlags(arrival: ReceivedMessage): DeliveryLabel {
-  if (arrival.retain)
+function labelByFlags(message: ReceivedMessage): DeliveryLabel {
+  if (message.retain)
     return { delivery: "retained", evidence: "retain flag 1: the broker keeps it for new subscriptions" };
-  if (arrival.dup)
+  if (message.dup)
     return {
       delivery: "redelivered",
-      evidence: `DUP 1: packet ${arrival.packetId} had been sent before and was not acknowledged`,
+      evidence: `DUP 1: packet ${message.packetId} had been sent before and was not acknowledged`,
     };
-  if (arrival.sessionPresent && !arrival.drained)
-    return { delivery: "queued", evidence: queuedEvidence(arrival) };
+  if (message.sessionPresent && !message.isDrained)
+    return { delivery: "queued", evidence: queuedEvidence(message) };
   return {
     delivery: "live",
-    evidence: arrival.sessionPresent
+    evidence: message.sessionPresent
       ? "retain 0, DUP 0, and the queue was known to be empty"
       : "retain 0, DUP 0, and the session is new: nothing was queued in it",
   };

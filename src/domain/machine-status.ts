@@ -1,7 +1,7 @@
 import type { MachineState } from "../events/events.js";
 import { machineOf, machineTopics, SLIDE_WILL_TOPIC } from "../protocol/topics.js";
 
-/** The three retained messages that tell what became of a machine; the middle one is the slide's last will. */
+/** The retained messages on a status topic. "Sensor Offline" is the course's last will. */
 export const STATUS_PAYLOAD: Record<MachineState, string> = {
   online: "Sensor Online",
   offline: "Sensor Offline",
@@ -12,7 +12,7 @@ const stateByPayload = new Map(
   Object.entries(STATUS_PAYLOAD).map(([state, payload]) => [payload, state as MachineState]),
 );
 
-/** The status that a message tells, or null: only an exact payload on a status topic or the slide's will topic counts. */
+/** The status in a message: an exact payload on a status topic or on the course's will topic; null for others. */
 export function machineStateOf(
   topic: string,
   payload: string,

@@ -1,58 +1,56 @@
-import type { ClientEvent, MachineState, Timed } from "../events/events.js";
-import { GapBudget, hasRoomFor, MachineTally } from "./sequence-tally.js";
+import type { ClientEvent, EventOf, MachineState, Timed } from "../events/events.js";
+import { GapBudget, mayTrack, MachineTally } from "./sequence-tally.js";
 import { machineTopics } from "../protocol/topics.js";
 
-/** A moment that is known, or of which only this is known: it was not later. */
+/** If not exact, the latest possible time. */
 export interface Moment {
   /** Milliseconds since 1970. */
   at: number;
-  exact: boolean;
+  isExact: boolean;
 }
 
-/** What became of one machine, as far as this process has heard. */
 export interface TrackedMachine {
-  /** As it stands in its topics; or the topic of a status that names no machine. From the network. */
+  /** Untrusted: a level of its topics, or the topic of a status without a machine. */
   readonly name: string;
-  /** `unknown`: it has sent something, and no status. */
+  /** `unknown`: no status was received. */
   state: MachineState | "unknown";
   since: Moment;
-  /** The last one. `seq` is null where it carries none. */
+  /** The last one. */
   reading: { seq: number | null; sent: Moment } | null;
   readonly tally: MachineTally;
 }
 
-/** Follows every machine, from the events of a subscriber: constant work for each. */
+/** Follows every machine from the events of a subscriber, in constant time for each event. */
 export class MachineTracker {
-  /** Of all machines, and of other topics. */
+  /** All, also of other topics. */
   messages = 0;
-  /** Messages of machines that there was no room for. */
+  /** Messages of machines past the limit. */
   untrackedMessages = 0;
   readonly #machines = new Map<string, TrackedMachine>();
-  readonly #room = new GapBudget();
-  /** In the order of their names, as far as they have been sorted. */
+  readonly #gapBudget = new GapBudget();
   #byName: { machine: TrackedMachine; key: string }[] = [];
   #isSorted = true;
 
   constructor(private readonly namespace: string) {}
 
-  hear(event: Timed<ClientEvent>): void {
-    if (event.event === "message") this.#message(event);
-    else if (event.event === "status") this.#status(event);
+  add(event: Timed<ClientEvent>): void {
+    if (event.event === "message") this.#countMessage(event);
+    else if (event.event === "status") this.#updateState(event);
   }
 
   /** By name, Machine2 before Machine10. */
-  inOrder(): TrackedMachine[] {
-    // Almost sorted already: then it takes little more than one look at each.
+  sortedByName(): TrackedMachine[] {
+    // On an almost sorted array, sort() takes little more than one comparison for each.
     if (!this.#isSorted) this.#byName.sort((a, b) => (a.key < b.key ? -1 : 1));
     this.#isSorted = true;
     return this.#byName.map(({ machine }) => machine);
   }
 
-  #message(message: Named<"message">): void {
+  #countMessage(message: TimedEvent<"message">): void {
     this.messages += 1;
     if (message.machine === null) return;
     const at = Date.parse(message.time);
-    const machine = this.#machine(message.machine, at);
+    const machine = this.#trackedMachine(message.machine, at);
     if (!machine) {
       this.untrackedMessages += 1;
       return;
@@ -61,29 +59,29 @@ export class MachineTracker {
     const { topic, delivery, seq } = message;
     if (topic !== machineTopics(this.namespace, message.machine).readings) return;
     const isCopy = delivery === "retained" && machine.reading?.seq === seq;
-    if (!isCopy) machine.reading = { seq, sent: { at, exact: delivery === "live" } };
+    if (!isCopy) machine.reading = { seq, sent: { at, isExact: delivery === "live" } };
   }
 
-  #status({ time, machine: name, topic, state, delivery }: Named<"status">): void {
+  #updateState({ time, machine: name, topic, state, delivery }: TimedEvent<"status">): void {
     const at = Date.parse(time);
-    const machine = this.#machine(name ?? topic, at);
-    const exact = delivery === "live";
-    if (!machine || (machine.state === state && !exact)) return;
+    const machine = this.#trackedMachine(name ?? topic, at);
+    const isExact = delivery === "live";
+    if (!machine || (machine.state === state && !isExact)) return;
     machine.state = state;
-    machine.since = { at, exact };
+    machine.since = { at, isExact };
   }
 
-  #machine(name: string, at: number): TrackedMachine | null {
+  #trackedMachine(name: string, at: number): TrackedMachine | null {
     const known = this.#machines.get(name);
     if (known) return known;
-    if (!hasRoomFor(this.#machines, name)) return null;
-    const since = { at, exact: true };
+    if (!mayTrack(this.#machines, name)) return null;
+    const since = { at, isExact: true };
     const machine: TrackedMachine = {
       name,
       state: "unknown",
       since,
       reading: null,
-      tally: new MachineTally(this.#room),
+      tally: new MachineTally(this.#gapBudget),
     };
     this.#machines.set(name, machine);
     this.#byName.push({ machine, key: sortKey(name) });
@@ -92,7 +90,7 @@ export class MachineTracker {
   }
 }
 
-type Named<Name> = Extract<Timed<ClientEvent>, { event: Name }>;
+type TimedEvent<Name extends ClientEvent["event"]> = Timed<EventOf<ClientEvent, Name>>;
 
-/** Numbers by their value, with as many digits as most have. Made once: comparing by locale takes a hundred times as long. */
+/** Pads numbers so that strings sort by value. Made once: comparing by locale takes a hundred times as long. */
 const sortKey = (name: string) => name.replaceAll(/\d+/g, digits => digits.padStart(6, "0"));

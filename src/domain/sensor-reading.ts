@@ -1,14 +1,14 @@
 import type { MachineState, ParsedPayload } from "../events/events.js";
 
 /**
- * A sensor reading: the course's keys, which its other scripts read, and then ours. `run` is new for each run of
- * pub-lwt and `seq` counts in it from 1: with them a subscriber sees what is missing, doubled or out of order.
+ * The course's keys, which its other scripts read, and two of our own. `run` is new for each run of pub-lwt, and `seq`
+ * counts in it from 1: with them a subscriber detects missing and duplicate readings and a wrong order.
  */
 export interface SensorReading {
   machine_id: number;
   /** ISO 8601 with zone. */
   sentDate: string;
-  /** 10 to 50, two decimals; the units of this and the next two are the course's to say. */
+  /** 10 to 50, two decimals. The course defines the units of this value and the next two. */
   Temperature: number;
   /** 50 to 100. */
   Pressure: number;
@@ -23,20 +23,21 @@ export interface SensorReading {
 /** The course's publisher sends this number for every machine. */
 const MACHINE_ID = 200;
 
-/** Not node:crypto's: that takes 4 ms to load, and nobody gains by guessing it. */
-export const newRun = (): string =>
+/** Uses Math.random, because node:crypto takes 4 ms to load and a guessed run does no harm. */
+export const newRunId = (): string =>
   Math.floor(Math.random() * 2 ** 32)
     .toString(16)
     .padStart(8, "0");
 
-const between = (low: number, high: number) => Math.round((low + Math.random() * (high - low)) * 100) / 100;
+const randomBetween = (low: number, high: number) =>
+  Math.round((low + Math.random() * (high - low)) * 100) / 100;
 
 export const makeReading = (run: string, seq: number): SensorReading => ({
   machine_id: MACHINE_ID,
   sentDate: new Date().toISOString(),
-  Temperature: between(10, 50),
-  Pressure: between(50, 100),
-  Humidity: between(10, 100),
+  Temperature: randomBetween(10, 50),
+  Pressure: randomBetween(50, 100),
+  Humidity: randomBetween(10, 100),
   Status: Math.random() < 0.5 ? "ON" : "OFF",
   run,
   seq,

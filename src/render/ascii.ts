@@ -1,7 +1,7 @@
 import type { Screen } from "./screen.js";
 
-/** What our own screens draw with beyond ASCII, and what stands for it where a terminal can't show it. */
-const STAND_INS: Record<string, string> = {
+/** The drawing characters of our screens, and their replacements for terminals without Unicode. */
+const ASCII_BY_CHARACTER: Record<string, string> = {
   "│": "|",
   "┆": ":",
   "╳": "X",
@@ -13,11 +13,11 @@ const STAND_INS: Record<string, string> = {
   "…": "~",
   "×": "x",
 };
-const DRAWN = new RegExp(`[${Object.keys(STAND_INS).join("")}]`, "g");
+const NON_ASCII = new RegExp(`[${Object.keys(ASCII_BY_CHARACTER).join("")}]`, "g");
 
-/** The text as a screen can draw it. */
-export const asDrawable = (text: string, { unicode }: Pick<Screen, "unicode">): string =>
-  unicode ? text : toAscii(text);
+export const toAsciiUnlessUnicode = (text: string, { hasUnicode }: Pick<Screen, "hasUnicode">): string =>
+  hasUnicode ? text : toAscii(text);
 
-/** The text with our own drawing in ASCII; each character keeps its column. */
-export const toAscii = (text: string): string => text.replace(DRAWN, drawn => STAND_INS[drawn] ?? drawn);
+/** Replaces drawing characters; each stays in its column. */
+export const toAscii = (text: string): string =>
+  text.replace(NON_ASCII, character => ASCII_BY_CHARACTER[character] ?? character);

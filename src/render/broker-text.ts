@@ -1,33 +1,30 @@
 import { pastLimit } from "../broker/limits/limits.js";
-import type { BrokerEvent, EndCause } from "../events/events.js";
-import { clock, columnsOf, cut, fold, HANGING, pad } from "./text-layout.js";
+import type { BrokerEvent, EndCause, EventOf } from "../events/events.js";
+import { localTime, displayWidth, truncate, wrapHard, TIME_INDENT, pad, plural } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import type { Theme } from "./theme.js";
 import type { Renderer } from "./renderer.js";
-import { foldAt, type Screen } from "./screen.js";
+import { errWrapWidth, type Screen } from "./screen.js";
 import { statusText } from "./status-text.js";
 import { formatDiagnostic } from "./diagnostic-text.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
-/** The column of client identifiers grows up to that, so that a made-up one of 36 leaves room for the rest. */
-const NAME_WIDTH = { least: 11, most: 16 };
+/** The column of client identifiers grows with them, but a generated one of 36 characters is truncated. */
+const NAME_WIDTH = { min: 11, max: 16 };
+const MAX_CLAUSE_WIDTH = 20;
 
-const LONGEST_CLAUSE = 20;
-
-/** What is acknowledged, by what is waited for. */
-const SURVIVES = { disk: "survives a power cut", write: "survives the broker's death" } as const;
+/** What an acknowledged message survives, by --sync. */
+const SYNC_TEXT = { disk: "survives a power cut", write: "survives the broker's death" } as const;
 
 interface LogLine {
   name: string;
-  what: string;
+  text: string;
   clause?: string;
   style?: keyof Theme;
 }
 
-type Named<Name> = Extract<BrokerEvent, { event: Name }>;
-
-const ENDS: Record<EndCause, { why: string; clause?: string }> = {
+const END_TEXT: Record<EndCause, { why: string; clause?: string }> = {
   graceful: { why: "DISCONNECT" },
   "connection-closed": { why: "connection closed, without DISCONNECT" },
   "network-error": { why: "connection reset or broken, without DISCONNECT" },
@@ -39,138 +36,135 @@ const ENDS: Record<EndCause, { why: string; clause?: string }> = {
   "broker-stopped": { why: "the broker stops" },
 };
 
-/** What the log says about each event; an event that isn't here has no line. */
-const LINES: { [Name in BrokerEvent["event"]]?: (event: Named<Name>) => LogLine } = {
+/** An event without an entry has no line in the log. */
+const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, Name>) => LogLine } = {
   "store-opened": ({ sessions, messages, retained, wills }) => ({
     name: "",
-    what: `found ${some(sessions, "session")}, ${messages} queued, ${retained} retained, ${some(wills, "will")} due`,
+    text: `found ${plural(sessions, "session")}, ${messages} queued, ${retained} retained, ${plural(wills, "will")} due`,
     style: "accent",
   }),
   "users-read": ({ file, users, anonymous }) => ({
     name: "",
-    what: `${some(users, "user")}${anonymous ? ", and anonymous clients" : ""} from ${file}`,
+    text: `${plural(users, "user")}${anonymous ? ", and anonymous clients" : ""} from ${file}`,
     style: "accent",
   }),
   "not-authorized": ({ clientId, user, action, topic }) => ({
     name: clientId,
-    what: `${user ?? "anonymous"} may not ${action} ${action === "publish" ? "→" : "←"} ${topic}`,
+    text: `${user ?? "anonymous"} may not ${action} ${action === "publish" ? "→" : "←"} ${topic}`,
     style: "notice",
   }),
   "password-set": ({ file, user, added }) => ({
     name: "",
-    what: `${added ? "the user" : "another password for"} ${user} in ${file}`,
+    text: `${added ? "the user" : "another password for"} ${user} in ${file}`,
   }),
   "client-connected": ({ clientId, cleanSession, keepAlive, user }) => ({
     name: clientId,
-    what: `connected${user === null ? "" : ` as ${user}`}, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
+    text: `connected${user === null ? "" : ` as ${user}`}, ${cleanSession ? "clean" : "stored"} session, ${keepAlive === 0 ? "no keep alive" : `keep alive ${keepAlive} s`}`,
   }),
   "client-refused": ({ clientId, address, reason }) => ({
     name: clientId || address,
-    what: `refused: ${reason}`,
+    text: `refused: ${reason}`,
     style: "notice",
   }),
   "client-disconnected": ({ clientId, cause, limit }) => {
-    const { why, clause } = ENDS[cause];
-    const what = `gone: ${limit ? pastLimit(limit) : why}`;
-    return { name: clientId, what, ...(clause && { clause }), ...(limit && { style: "notice" }) };
+    const { why, clause } = END_TEXT[cause];
+    const text = `gone: ${limit ? pastLimit(limit) : why}`;
+    return { name: clientId, text, ...(clause && { clause }), ...(limit && { style: "notice" }) };
   },
   "subscription-refused": ({ clientId, topicFilter, limit }) => ({
     name: clientId,
-    what: `not subscribed, ${pastLimit(limit)} ← ${topicFilter}`,
+    text: `not subscribed, ${pastLimit(limit)} ← ${topicFilter}`,
     style: "notice",
   }),
   "will-stored": ({ clientId, topic, qos, retain }) => ({
     name: clientId,
-    what: `will kept, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
+    text: `will kept, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
   }),
   "will-published": ({ clientId, topic, clause }) => ({
     name: clientId,
-    what: `will SENT → ${topic}`,
+    text: `will SENT → ${topic}`,
     clause,
     style: "bad",
   }),
   "will-discarded": ({ clientId, cause, clause }) => ({
     name: clientId,
-    what: `will thrown away: ${ENDS[cause].why}`,
+    text: `will thrown away: ${END_TEXT[cause].why}`,
     clause,
     style: "good",
   }),
   subscribed: ({ clientId, topicFilter, qos }) => ({
     name: clientId,
-    what: `subscribed, QoS ${qos} ← ${topicFilter}`,
+    text: `subscribed, QoS ${qos} ← ${topicFilter}`,
   }),
-  unsubscribed: ({ clientId, topicFilter }) => ({ name: clientId, what: `unsubscribed ← ${topicFilter}` }),
+  unsubscribed: ({ clientId, topicFilter }) => ({ name: clientId, text: `unsubscribed ← ${topicFilter}` }),
   "session-stored": ({ clientId, queued }) => ({
     name: clientId,
-    what: `session kept, ${count(queued)}`,
+    text: `session kept, ${queuedText(queued)}`,
     style: "accent",
   }),
   "session-resumed": ({ clientId, queued }) => ({
     name: clientId,
-    what: `session resumed, ${count(queued)}`,
+    text: `session resumed, ${queuedText(queued)}`,
     style: "accent",
   }),
   "session-ended": ({ clientId, queued }) => ({
     name: clientId,
-    what: `stored session thrown away, ${count(queued)}`,
+    text: `stored session thrown away, ${queuedText(queued)}`,
     style: "accent",
   }),
   "message-queued": ({ clientId, topic, queued }) => ({
     name: clientId,
-    what: `${queued} queued ← ${topic}`,
+    text: `${queued} queued ← ${topic}`,
   }),
-  // The oldest of a full queue, one at QoS 0 for a client that reads too slowly, or one that is not its to receive now.
   "message-dropped": ({ clientId, topic, limit }) => ({
     name: clientId,
-    what: `dropped, ${limit ? pastLimit(limit) : "not authorized"} ← ${topic}`,
+    text: `dropped, ${limit ? pastLimit(limit) : "not authorized"} ← ${topic}`,
     style: "bad",
   }),
-  "message-retained": ({ topic }) => ({ name: "", what: `retained → ${topic}` }),
+  "message-retained": ({ topic }) => ({ name: "", text: `retained → ${topic}` }),
   "will-not-retained": ({ clientId, topic, limit }) => ({
     name: clientId,
-    what: `will not retained, ${pastLimit(limit)} → ${topic}`,
+    text: `will not retained, ${pastLimit(limit)} → ${topic}`,
     style: "notice",
   }),
-  "retained-cleared": ({ topic }) => ({ name: "", what: `retained message cleared → ${topic}` }),
+  "retained-cleared": ({ topic }) => ({ name: "", text: `retained message cleared → ${topic}` }),
   "events-omitted": ({ count }) => ({
     name: "",
-    what: `${count} more left out`,
+    text: `${count} more left out`,
     style: "dim",
   }),
 };
 
-const some = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
+const queuedText = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
 
-const count = (queued: number) => (queued === 0 ? "nothing queued" : `${queued} queued`);
-
-const listed = (all: string[]) =>
+const joinWithAnd = (all: string[]) =>
   all.length < 2 ? all.join("") : `${all.slice(0, -1).join(", ")} and ${all.at(-1)}`;
 
-/** The broker's log. */
+/** Renders the broker's log. */
 export function brokerText(screen: Screen): Renderer<BrokerEvent> {
   const { out: paint } = screen;
-  let nameWidth = NAME_WIDTH.least;
+  let nameWidth = NAME_WIDTH.min;
 
-  const logLine = (time: string, { name, what, clause = "", style }: LogLine) => {
-    const shownName = cut(escapeText(name), NAME_WIDTH.most);
-    nameWidth = Math.max(nameWidth, columnsOf(shownName));
-    const right = clause && ` ${cut(escapeText(clause), LONGEST_CLAUSE)}`;
-    const room = screen.width - TIME_WIDTH - nameWidth - 2 - columnsOf(right);
-    const text = cut(escapeText(what), room);
+  const logLine = (time: string, { name, clause = "", style, ...line }: LogLine) => {
+    const shownName = truncate(escapeText(name), NAME_WIDTH.max);
+    nameWidth = Math.max(nameWidth, displayWidth(shownName));
+    const right = clause && ` ${truncate(escapeText(clause), MAX_CLAUSE_WIDTH)}`;
+    const room = screen.width - TIME_WIDTH - nameWidth - 2 - displayWidth(right);
+    const text = truncate(escapeText(line.text), room);
     const shown = right ? pad(text, room) : text;
     const styled = style ? paint[style](shown) : shown;
-    return `${paint.dim(clock(time))}  ${pad(shownName, nameWidth)}  ${styled}${paint.dim(right)}`;
+    return `${paint.dim(localTime(time))}  ${pad(shownName, nameWidth)}  ${styled}${paint.dim(right)}`;
   };
 
   return event => {
     if (event.event === "listening") {
       const { urls, data, sync } = event;
-      const kept =
+      const store =
         data === null
           ? "in memory: sessions end when it stops"
-          : `kept on disk in ${data}: ${SURVIVES[sync ?? "disk"]}`;
-      const text = escapeText(`lwt-broker on ${listed(urls)}, ${kept}`);
-      return { out: `${paint.bold(fold(text, screen.width))}\n` };
+          : `kept on disk in ${data}: ${SYNC_TEXT[sync ?? "disk"]}`;
+      const text = escapeText(`lwt-broker on ${joinWithAnd(urls)}, ${store}`);
+      return { out: `${paint.bold(wrapHard(text, screen.width))}\n` };
     }
     if (event.event === "broker-status") return { out: statusText(event, screen.width) };
     if (event.event === "warning" || event.event === "error") {
@@ -179,11 +173,11 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
     }
     if (event.event === "packet") {
       const { time, direction, clientId, address, description } = event;
-      const text = `${clock(time)}  ${clientId || address} ${direction === "sent" ? "->" : "<-"} ${description}`;
-      return { err: fold(escapeText(text), foldAt(screen), HANGING) };
+      const text = `${localTime(time)}  ${clientId || address} ${direction === "sent" ? "->" : "<-"} ${description}`;
+      return { err: wrapHard(escapeText(text), errWrapWidth(screen), TIME_INDENT) };
     }
-    // The table pairs each name with its own event.
-    const line = LINES[event.event] as ((event: BrokerEvent) => LogLine) | undefined;
+    // logLines pairs each name with its own event.
+    const line = logLines[event.event] as ((event: BrokerEvent) => LogLine) | undefined;
     return line && { out: logLine(event.time, line(event)) };
   };
 }

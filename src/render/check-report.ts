@@ -1,14 +1,14 @@
-import type { CheckEvent, Timed } from "../events/events.js";
-import { inOrder, remark, verdictText, whoText } from "./check-text.js";
-import { escaped } from "./markdown.js";
+import type { CheckEvent, EventOf, Timed } from "../events/events.js";
+import { inTeachingOrder, remarksText, verdictText, subjectText } from "./check-text.js";
+import { escapeMarkdown } from "./markdown.js";
 
-type ToldAs<Name extends CheckEvent["event"]> = Extract<CheckEvent, { event: Name }>;
+type Checked = EventOf<CheckEvent, "checked">;
 
-/** What a check found, as Markdown. */
+/** The result of a check, as Markdown. */
 export class CheckReport {
-  #checking: Timed<ToldAs<"checking">> | null = null;
-  #verdict: ToldAs<"check"> | null = null;
-  readonly #checked: ToldAs<"checked">[] = [];
+  #checking: Timed<EventOf<CheckEvent, "checking">> | null = null;
+  #verdict: EventOf<CheckEvent, "check"> | null = null;
+  readonly #checked: Checked[] = [];
 
   add(event: Timed<CheckEvent>): void {
     if (event.event === "checking") this.#checking = event;
@@ -16,18 +16,18 @@ export class CheckReport {
     if (event.event === "check") this.#verdict = event;
   }
 
-  /** Empty if nothing was checked. */
+  /** Returns an empty text if the check did not begin. */
   text(): string {
     const checking = this.#checking;
     if (!checking) return "";
     const { time, broker, product } = checking;
     const where = broker.startsWith("lwt-broker") ? "a bundled broker for each lesson" : broker;
-    const checked = inOrder(this.#checked, checking.lessons);
+    const checked = inTeachingOrder(this.#checked, checking.lessons);
     const verdict = this.#verdict ? verdictText(this.#verdict) : "The check came to no end.";
     return [
-      `# Check of ${escaped(whoText({ broker, product }))}`,
+      `# Check of ${escapeMarkdown(subjectText({ broker, product }))}`,
       "",
-      `${escaped(time.slice(0, 10))}, on ${escaped(where)}. ${escaped(verdict)}.`,
+      `${escapeMarkdown(time.slice(0, 10))}, on ${escapeMarkdown(where)}. ${escapeMarkdown(verdict)}.`,
       "",
       "| lesson | claims | result | clauses that held, or why not |",
       "| --- | --- | --- | --- |",
@@ -40,24 +40,28 @@ export class CheckReport {
   }
 }
 
-/** Within backticks nothing can be escaped. */
-const asCode = (name: string) => (/^[\w-]+$/.test(name) ? `\`${name}\`` : escaped(name));
+/** Nothing can be escaped within backticks, so only safe names get them. */
+const asCode = (name: string) => (/^[\w-]+$/.test(name) ? `\`${name}\`` : escapeMarkdown(name));
 
-const cells = (checked: ToldAs<"checked">): string[] => [
+const cells = (checked: Checked): string[] => [
   asCode(checked.lesson),
-  escaped(checked.claims.join(" ")),
+  escapeMarkdown(checked.claims.join(" ")),
   checked.outcome,
-  escaped(remark(checked)),
+  escapeMarkdown(remarksText(checked)),
 ];
 
-function deviations(checked: readonly ToldAs<"checked">[]): string[] {
+function deviations(checked: readonly Checked[]): string[] {
   const all = checked.flatMap(({ lesson, deviations: each }) => each.map(one => ({ lesson, ...one })));
   if (all.length === 0) return [];
   const rows = all.map(({ lesson, what, clause, mandatory, instead, reason }) => {
     const why =
-      reason === null ? (mandatory ? "**not known before**" : "MQTT leaves it open.") : escaped(reason);
+      reason === null
+        ? mandatory
+          ? "**not known before**"
+          : "MQTT leaves it open."
+        : escapeMarkdown(reason);
     const cited = clause ?? (mandatory ? "" : "none");
-    return [asCode(lesson), escaped(what), escaped(cited), escaped(instead ?? ""), why];
+    return [asCode(lesson), escapeMarkdown(what), escapeMarkdown(cited), escapeMarkdown(instead ?? ""), why];
   });
   return [
     "| lesson | what did not hold | clause | what came instead | why |",

@@ -1,5 +1,5 @@
-import type { CheckEvent, Deviation, Product, Timed } from "../events/events.js";
-import { cut, fold, pad } from "./text-layout.js";
+import type { CheckEvent, Deviation, EventOf, Product, Timed } from "../events/events.js";
+import { truncate, wrapHard, pad, plural } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import type { Theme } from "./theme.js";
 import type { LiveLine, Rendered, Renderer } from "./renderer.js";
@@ -7,17 +7,16 @@ import type { Screen } from "./screen.js";
 import { formatDiagnostic } from "./diagnostic-text.js";
 import { skipReasonText } from "./skip-text.js";
 
-type ToldAs<Name extends CheckEvent["event"]> = Extract<CheckEvent, { event: Name }>;
-type Checked = ToldAs<"checked">;
-export type Verdict = ToldAs<"check">;
+type Checked = EventOf<CheckEvent, "checked">;
+export type CheckResult = EventOf<CheckEvent, "check">;
 
-/** Columns of the table: lesson, claims, outcome; what is left is for clauses and reasons. */
-const [LESSON, CLAIMS, OUTCOME] = [22, 10, 10];
+/** Columns of the table; the rest is for clauses and reasons. */
+const [LESSON_WIDTH, CLAIMS_WIDTH, OUTCOME_WIDTH] = [22, 10, 10];
 const INDENT = " ".repeat(4);
-/** Columns before an address: whether it can be reached, and in what time. */
-const [VERDICT, TIME] = [14, 10];
+/** Columns before an address. */
+const [REACHABLE_WIDTH, TIME_WIDTH] = [14, 10];
 
-/** The check's table when it is over; until then its progress on stderr. Keeps the state of one check. */
+/** Renders the progress of one check on stderr, and its table at the end. */
 export function checkText(screen: Screen): Renderer<CheckEvent> {
   const checked: Checked[] = [];
   const running = new Set<string>();
@@ -26,10 +25,12 @@ export function checkText(screen: Screen): Renderer<CheckEvent> {
     until: 0,
     text: () => `${checked.length} of ${all.length} lessons; running: ${[...running].join(", ")}`,
   });
-  const tellings: { [Name in CheckEvent["event"]]: (event: ToldAs<Name>) => Rendered | undefined } = {
+  const renderers: {
+    [Name in CheckEvent["event"]]: (event: EventOf<CheckEvent, Name>) => Rendered | undefined;
+  } = {
     checking: event => {
       all = event.lessons;
-      return { err: screen.err.bold(cut(headline(event), screen.width)), live: progress() };
+      return { err: screen.err.bold(truncate(headline(event), screen.width)), live: progress() };
     },
     lesson: ({ name }) => {
       running.add(escapeText(name));
@@ -38,60 +39,63 @@ export function checkText(screen: Screen): Renderer<CheckEvent> {
     checked: event => {
       checked.push(event);
       running.delete(escapeText(event.lesson));
-      return progressed(event, checked.length, all.length, screen, progress());
+      return progressText(event, checked.length, all.length, screen, progress());
     },
     check: event => ({
-      out: [...table(inOrder(checked, all), screen), "", ...verdictLines(event, screen)].join("\n"),
+      out: [...table(inTeachingOrder(checked, all), screen), "", ...verdictLines(event, screen)].join("\n"),
       live: null,
     }),
-    reachable: event => ({ out: wayLine(event, screen) }),
-    connectivity: event => ({ out: `\n${connectivityLine(event, screen)}` }),
+    reachable: event => ({ out: reachableText(event, screen) }),
+    connectivity: event => ({ out: `\n${connectivityText(event, screen)}` }),
     warning: event => ({ err: formatDiagnostic("lwt-demo", "notice", event.message, event.hint, screen) }),
     error: event => ({ err: formatDiagnostic("lwt-demo", "bad", event.message, event.hint, screen) }),
   };
   return (event: Timed<CheckEvent>) => {
-    const tell = tellings[event.event] as (event: CheckEvent) => Rendered | undefined;
-    return tell(event);
+    const render = renderers[event.event] as (event: CheckEvent) => Rendered | undefined;
+    return render(event);
   };
 }
 
-/** In teaching order; they end in another. */
-export const inOrder = (checked: Checked[], lessons: string[]): Checked[] =>
+/** Lessons end in another order. */
+export const inTeachingOrder = (checked: Checked[], lessons: string[]): Checked[] =>
   checked.toSorted((a, b) => lessons.indexOf(a.lesson) - lessons.indexOf(b.lesson));
 
 const nameOf = (product: Product) => escapeText(`${product.name} ${product.version}`);
 
-/** What was checked, as well as one knows. */
-export const whoText = ({ broker, product }: Pick<Verdict, "broker" | "product">): string => {
+/** The product, or the URL of an unknown one. */
+export const subjectText = ({ broker, product }: Pick<CheckResult, "broker" | "product">): string => {
   if (!product) return escapeText(broker);
   return broker === "lwt-broker --data" ? `${nameOf(product)} --data` : nameOf(product);
 };
 
-function headline({ broker, product, lessons, knownDeviations }: ToldAs<"checking">): string {
-  const what = product ? `${whoText({ broker, product })}, ` : "";
+function headline({ broker, product, lessons, knownDeviations }: EventOf<CheckEvent, "checking">): string {
+  const what = product ? `${subjectText({ broker, product })}, ` : "";
   const where = broker.startsWith("lwt-broker") ? "a bundled broker each" : `on ${escapeText(broker)}`;
   const known = knownDeviations > 0 ? `; known of it: ${plural(knownDeviations, "deviation")}` : "";
   return `${lessons.length} lessons, ${what}${where}${known}`;
 }
 
-/** Where no line can be rewritten, one for each lesson; with --quiet nobody has said how many there are, and none is told. */
-function progressed(
+/** A line for each lesson if no line can be rewritten; none with --quiet, which drops `checking` and so the count. */
+function progressText(
   { lesson, outcome, seconds }: Checked,
   number: number,
   of: number,
-  { err, terminal, errTerminal, width }: Screen,
+  { err, isTerminal, isErrTerminal, width }: Screen,
   live: LiveLine,
 ): Rendered {
   if (of === 0) return {};
-  if (terminal && errTerminal) return { live };
-  const line = `${number} of ${of}  ${pad(escapeText(lesson), LESSON)}${outcome}, ${seconds} s`;
-  return { err: err.dim(cut(line, width)), live };
+  if (isTerminal && isErrTerminal) return { live };
+  const line = `${number} of ${of}  ${pad(escapeText(lesson), LESSON_WIDTH)}${outcome}, ${seconds} s`;
+  return { err: err.dim(truncate(line, width)), live };
 }
 
 function table(checked: Checked[], { out, width }: Screen): string[] {
   const head =
-    pad("lesson", LESSON) + pad("claims", CLAIMS) + pad("result", OUTCOME) + "clauses that held, or why not";
-  return [out.bold(cut(head, width)), ...checked.flatMap(each => rows(each, out, width))];
+    pad("lesson", LESSON_WIDTH) +
+    pad("claims", CLAIMS_WIDTH) +
+    pad("result", OUTCOME_WIDTH) +
+    "clauses that held, or why not";
+  return [out.bold(truncate(head, width)), ...checked.flatMap(each => rows(each, out, width))];
 }
 
 function rows(checked: Checked, paint: Theme, width: number): string[] {
@@ -102,20 +106,20 @@ function rows(checked: Checked, paint: Theme, width: number): string[] {
       ? paint.notice
       : styles[outcome];
   const left =
-    pad(cut(escapeText(lesson), LESSON - 1), LESSON) +
-    pad(cut(escapeText(claims.join(" ")), CLAIMS - 1), CLAIMS);
-  const room = width - LESSON - CLAIMS - OUTCOME;
-  const [first = "", ...rest] = fold(remark(checked), room, "").split("\n");
+    pad(truncate(escapeText(lesson), LESSON_WIDTH - 1), LESSON_WIDTH) +
+    pad(truncate(escapeText(claims.join(" ")), CLAIMS_WIDTH - 1), CLAIMS_WIDTH);
+  const room = width - LESSON_WIDTH - CLAIMS_WIDTH - OUTCOME_WIDTH;
+  const [first = "", ...rest] = wrapHard(remarksText(checked), room, "").split("\n");
   const below = rest.map(line => " ".repeat(width - room) + line);
   return [
-    (left + style(pad(outcome, OUTCOME)) + first).trimEnd(),
+    (left + style(pad(outcome, OUTCOME_WIDTH)) + first).trimEnd(),
     ...below,
     ...deviations.flatMap(deviation => deviationLines(deviation, style, width)),
   ];
 }
 
-/** What is to be said of a lesson as a whole. */
-export function remark({ clauses, skipped, notObserved }: Checked): string {
+/** The last column of the table: why it was skipped, and the clauses that held. */
+export function remarksText({ clauses, skipped, notObserved }: Checked): string {
   const held = clauses.map(clause => escapeText(clause.replaceAll(/[[\]]|MQTT-/g, ""))).join(" ");
   const missing = notObserved > 0 ? `(${plural(notObserved, "claim")} not observed)` : "";
   return [skipped === null ? "" : skipReasonText(skipped), held, missing]
@@ -127,7 +131,7 @@ function deviationLines(deviation: Deviation, style: (text: string) => string, w
   const { what, clause, instead, reason, mandatory } = deviation;
   const room = width - INDENT.length;
   const lines = (text: string) =>
-    fold(escapeText(text), room, INDENT)
+    wrapHard(escapeText(text), room, INDENT)
       .split("\n")
       .map(line => INDENT + line);
   const cited = mandatory ? (clause === null ? "" : `${clause} `) : "(MQTT leaves this open) ";
@@ -138,18 +142,17 @@ function deviationLines(deviation: Deviation, style: (text: string) => string, w
   ];
 }
 
-function verdictLines(verdict: Verdict, { out, width }: Screen): string[] {
+function verdictLines(verdict: CheckResult, { out, width }: Screen): string[] {
   const style = verdict.passed ? out.good : out.bad;
-  const kept = verdict.unexpectedlyHeld.flatMap(({ lesson, what }) =>
-    fold(escapeText(`${lesson}: ${what}: held, though known not to`), width)
+  const surprises = verdict.unexpectedlyHeld.flatMap(({ lesson, what }) =>
+    wrapHard(escapeText(`${lesson}: ${what}: held, though known not to`), width)
       .split("\n")
       .map(line => out.notice(line)),
   );
-  return [...kept, style(fold(verdictText(verdict), width))];
+  return [...surprises, style(wrapHard(verdictText(verdict), width))];
 }
 
-/** In one line. */
-export function verdictText(verdict: Verdict): string {
+export function verdictText(verdict: CheckResult): string {
   const { held, deviates, skipped, broken, knownBroken, interrupted } = verdict;
   const counts = `${held} held, ${deviates} ${deviates === 1 ? "deviates" : "deviate"}, ${skipped} skipped`;
   const known = knownBroken === 0 ? "" : knownBroken === broken ? ", known" : `, ${knownBroken} known`;
@@ -158,26 +161,31 @@ export function verdictText(verdict: Verdict): string {
     : broken === 0
       ? "nothing mandatory broken"
       : `${plural(broken, "promise")} broken${known}`;
-  return `${cut(whoText(verdict), 24)}: ${counts}; ${end}`;
+  return `${truncate(subjectText(verdict), 24)}: ${counts}; ${end}`;
 }
 
-function wayLine({ broker, reachable, milliseconds, reason }: ToldAs<"reachable">, screen: Screen): string {
+function reachableText(
+  { broker, reachable, milliseconds, reason }: EventOf<CheckEvent, "reachable">,
+  screen: Screen,
+): string {
   const { out, width } = screen;
   const style = reachable ? out.good : out.bad;
-  const verdict = style(pad(reachable ? "gets through" : "fails", VERDICT));
-  const time = milliseconds === null ? "" : cut(`${milliseconds} ms`, TIME - 1);
-  const line = verdict + pad(time, TIME) + cut(escapeText(broker), width - VERDICT - TIME);
+  const verdict = style(pad(reachable ? "gets through" : "fails", REACHABLE_WIDTH));
+  const time = milliseconds === null ? "" : truncate(`${milliseconds} ms`, TIME_WIDTH - 1);
+  const line =
+    verdict + pad(time, TIME_WIDTH) + truncate(escapeText(broker), width - REACHABLE_WIDTH - TIME_WIDTH);
   if (reason === null) return line;
   const why = `${reachable ? "the broker refuses: " : ""}${escapeText(reason)}`;
-  const below = fold(why, width - INDENT.length, "").split("\n");
+  const below = wrapHard(why, width - INDENT.length, "").split("\n");
   return [line, ...below.map(each => INDENT + each)].join("\n");
 }
 
-function connectivityLine({ host, options }: ToldAs<"connectivity">, { out, width }: Screen): string {
+function connectivityText(
+  { host, options }: EventOf<CheckEvent, "connectivity">,
+  { out, width }: Screen,
+): string {
   const where = escapeText(host);
   return options === null
-    ? out.bad(fold(`No way leads to ${where} from here. Is this computer online?`, width))
-    : fold(`Use: npx sub-lwt ${escapeText(options)}, and the same with pub-lwt.`, width);
+    ? out.bad(wrapHard(`No way leads to ${where} from here. Is this computer online?`, width))
+    : wrapHard(`Use: npx sub-lwt ${escapeText(options)}, and the same with pub-lwt.`, width);
 }
-
-const plural = (count: number, what: string) => `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -1,8 +1,8 @@
-import { columnsOf, wrap } from "./text-layout.js";
+import { displayWidth, wrap } from "./text-layout.js";
 import { escapeText } from "./escape.js";
-import { foldAt, type Screen } from "./screen.js";
+import { errWrapWidth, type Screen } from "./screen.js";
 
-/** One line on what is wrong, one on what to do; each folded where a terminal has no room for it. */
+/** One line on what is wrong, one on what to do; a terminal wraps them. */
 export function formatDiagnostic(
   name: string,
   style: "bad" | "notice",
@@ -11,7 +11,7 @@ export function formatDiagnostic(
   screen: Screen,
 ): string {
   const { err } = screen;
-  const width = foldAt(screen);
-  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width, " ".repeat(columnsOf(name) + 2)));
+  const width = errWrapWidth(screen);
+  const what = err[style](wrap(`${name}: ${escapeText(message)}`, width, " ".repeat(displayWidth(name) + 2)));
   return hint === "" ? what : `${what}\n${wrap(`  ${escapeText(hint)}`, width, "    ")}`;
 }

@@ -1,23 +1,21 @@
 import type { Option, OptionTable } from "../config/options/option.js";
-import { columnsOf, fold, pad, wrap } from "./text-layout.js";
+import { displayWidth, wrapHard, pad, wrap } from "./text-layout.js";
 
-/** What a command is called with, and what its help says beside the options. */
 export interface Usage {
   name: string;
-  /** What may follow the name: `[options]`. */
+  /** After the name: `[options]`. */
   synopsis: string;
   description: string;
-  /** How many words it takes beside options. */
+  /** How many words it takes besides options. */
   words: number;
   options: OptionTable;
-  /** Arguments, and what they do: the first things to try. */
   examples: [args: string, does: string][];
-  /** What its names in the environment start with (`PUB_LWT`); null: it reads options only. */
+  /** The prefix of its names in the environment (`PUB_LWT`); null: it reads options only. */
   environment: string | null;
 }
 
-/** Where the right column begins, at the most; and the columns that it needs, so that a topic fits. */
-const [WIDEST_LEFT, LEAST_RIGHT] = [42, 32];
+/** Columns. The right one needs room for a topic. */
+const [MAX_LEFT_WIDTH, MIN_RIGHT_WIDTH] = [42, 32];
 
 /** The help of a command: examples first, then the common options, or all of them. */
 export function helpText(usage: Usage, all: boolean, width: number): string {
@@ -58,14 +56,14 @@ function meaningOf({ help, default: literal, derived, value, read }: Option): st
   return shown === undefined ? help : `${help} [${shown}]`;
 }
 
-/** Two columns, the right one wrapped, and on its own lines beside a left one that is too wide. */
+/** Two columns. The right one wraps, and starts on a new line after a left one that is too wide. */
 function rows(pairs: [left: string, right: string][], width: number): string[] {
-  const widest = 2 + Math.max(...pairs.map(([left]) => columnsOf(left)));
-  const column = Math.min(WIDEST_LEFT, width - LEAST_RIGHT, widest);
+  const widest = 2 + Math.max(...pairs.map(([left]) => displayWidth(left)));
+  const column = Math.min(MAX_LEFT_WIDTH, width - MIN_RIGHT_WIDTH, widest);
   const indent = " ".repeat(column);
   return pairs.map(([left, right]) => {
-    const start = columnsOf(left) + 2 > column ? `${left}\n${indent}` : pad(left, column);
-    return start + fold(right, width - column, "").replaceAll("\n", `\n${indent}`);
+    const start = displayWidth(left) + 2 > column ? `${left}\n${indent}` : pad(left, column);
+    return start + wrapHard(right, width - column, "").replaceAll("\n", `\n${indent}`);
   });
 }
 

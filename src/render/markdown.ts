@@ -1,7 +1,6 @@
 import { escapeText } from "./escape.js";
 
-/** What Markdown would take for more than text. */
-const SPECIAL = /[\\`*_[\]<>|~&#]/g;
+const MARKDOWN_SYNTAX = /[\\`*_[\]<>|~&#]/g;
 
-/** Text from anywhere, as a line of Markdown that says nothing else. */
-export const escaped = (text: string): string => escapeText(text).replaceAll(SPECIAL, "\\$&");
+/** Untrusted text as a line of Markdown. */
+export const escapeMarkdown = (text: string): string => escapeText(text).replaceAll(MARKDOWN_SYNTAX, "\\$&");

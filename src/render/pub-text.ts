@@ -1,5 +1,5 @@
 import { willDelayOf } from "../protocol/session-expiry.js";
-import type { ClientEvent, FailCause, SentSummary, Timed } from "../events/events.js";
+import type { ClientEvent, EventOf, FailCause, SentSummary, Timed } from "../events/events.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import {
   reconnectText,
@@ -10,16 +10,16 @@ import {
   sessionText,
   sharedText,
 } from "./client-text.js";
-import { clock, cut, edges, fold, HANGING, row } from "./text-layout.js";
+import { localTime, truncate, justify, wrapHard, TIME_INDENT, justifyTruncated } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import { payloadText } from "./payload-text.js";
 import type { Rendered, Renderer } from "./renderer.js";
-import { foldAt, type Screen } from "./screen.js";
+import { errWrapWidth, type Screen } from "./screen.js";
 
-type Published = Extract<ClientEvent, { event: "published" }>;
-type Sent = Pick<Published, "seq" | "topic" | "payload" | "qos">;
+type Published = EventOf<ClientEvent, "published">;
+type ShownMessage = Pick<Published, "seq" | "topic" | "payload" | "qos">;
 
-export const failures: Record<FailCause, string> = {
+export const FAILURE_TEXT: Record<FailCause, string> = {
   network: "resetting the connection, as a failing network does",
   "keep-alive": "falling silent, with the socket open",
   "no-disconnect": "closing the socket without DISCONNECT",
@@ -29,35 +29,34 @@ export const failures: Record<FailCause, string> = {
   graceful: "sending DISCONNECT, the control",
 };
 
-/** What a person sees of pub-lwt. */
+/** Renders pub-lwt. */
 export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientEvent> {
   const { out: paint, err } = screen;
   const { fail, statusTopic } = settings;
   const shared = sharedText("pub-lwt", screen);
-  /** Sent, and shown once the acknowledgment is there too. */
+  /** By packet identifier. A message is shown when it is acknowledged. */
   const unacknowledged = new Map<number | null, Published>();
-  /** Where it was connected; null: nowhere yet. */
   let lastBroker: string | null = null;
-  let stopping = false;
+  let isStopping = false;
 
-  const line = (time: string, { seq, topic, payload, qos }: Sent, right: string): Rendered => {
+  const line = (time: string, { seq, topic, payload, qos }: ShownMessage, right: string): Rendered => {
     const number = seq === null ? "   " : String(seq).padStart(3);
     const shownRight = right || `QoS ${qos}`;
     const room = screen.width - 8 - 2 - number.length - 2 - 2 - shownRight.length;
     const text =
       topic === statusTopic
-        ? cut(
+        ? truncate(
             payload === ""
               ? `status cleared on ${escapeText(topic)}`
               : `"${escapeText(payload)}" → ${escapeText(topic)}`,
             room,
           )
         : payloadText(payload, null, room);
-    const shown = edges(`${clock(time)}  ${number}  ${text}`, shownRight, screen.width);
+    const shown = justify(`${localTime(time)}  ${number}  ${text}`, shownRight, screen.width);
     return { out: paint.dim(shown.slice(0, 8)) + shown.slice(8) };
   };
 
-  const setUp = (event: Extract<Timed<ClientEvent>, { event: "connected" }>): string => {
+  const setupText = (event: Timed<EventOf<ClientEvent, "connected">>): string => {
     const { will, willDelay } = event;
     const retained = will?.retain ? ", retained" : "";
     const delayed = willDelay ? `, after ${willDelay} s` : "";
@@ -67,14 +66,14 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
       sessionText(event, screen),
       ...limitsText(event, screen),
       will
-        ? row(
+        ? justifyTruncated(
             `  last will  "${escapeText(will.payload)}" → ${escapeText(will.topic)}`,
             `QoS ${will.qos}${retained}${delayed}`,
             screen.width,
           )
         : "  last will  none",
-      row(
-        `  ${published}   ${escapeText(settings.readingsTopic)}${pace(settings)}`,
+      justifyTruncated(
+        `  ${published}   ${escapeText(settings.readingsTopic)}${paceText(settings)}`,
         `QoS ${settings.qos}`,
         screen.width,
       ),
@@ -90,10 +89,10 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         const before = lastBroker;
         lastBroker = event.broker;
         if (before !== null) return { err: err.good(reconnectText(event, before, screen)), live: null };
-        return { err: setUp(event), live: null };
+        return { err: setupText(event), live: null };
       },
       published: event => {
-        if (event.payload === "Sensor Stopped" && event.topic === statusTopic) stopping = true;
+        if (event.payload === "Sensor Stopped" && event.topic === statusTopic) isStopping = true;
         if (event.qos === 0) return line(event.time, event, "");
         unacknowledged.set(event.packetId, event);
         return undefined;
@@ -105,27 +104,41 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         return published && line(time, published, `ack ${Math.max(1, Math.round(milliseconds))} ms`);
       },
       failing: ({ time, cause, keepAliveDeadline }) => {
-        const until = keepAliveDeadline ? `; the broker waits until ${clock(keepAliveDeadline)}` : "";
+        const until = keepAliveDeadline ? `; the broker waits until ${localTime(keepAliveDeadline)}` : "";
         const delay = willDelayOf(settings.connection);
         const later = delay > 0 && cause !== "graceful" ? `; the will's delay is ${delay} s` : "";
-        const what = `${clock(time)}  ${failures[cause]}${until}${later}`;
-        return { out: paint.notice(fold(what, screen.width, HANGING)), ...countdown(keepAliveDeadline) };
+        const what = `${localTime(time)}  ${FAILURE_TEXT[cause]}${until}${later}`;
+        return {
+          out: paint.notice(wrapHard(what, screen.width, TIME_INDENT)),
+          ...countdown(keepAliveDeadline),
+        };
       },
       "outbox-opened": ({ folder, messages }) =>
         messages === 0
           ? undefined
-          : { err: fold(`${waiting(messages)} in ${escapeText(folder)}: sent first`, foldAt(screen)) },
+          : {
+              err: wrapHard(
+                `${waitingText(messages)} in ${escapeText(folder)}: sent first`,
+                errWrapWidth(screen),
+              ),
+            },
       witnessed: event => ({ out: witnessedText(event, settings, screen), live: null }),
       disconnected: event => {
         if (!event.graceful) return shared.disconnected(event);
         return settings.mode === "forget"
           ? undefined
-          : { err: fold(farewell(event.time, settings, stopping), foldAt(screen), HANGING) };
+          : {
+              err: wrapHard(
+                gracefulEndText(event.time, settings, isStopping),
+                errWrapWidth(screen),
+                TIME_INDENT,
+              ),
+            };
       },
       forgotten: event => ({ out: forgottenText(event, settings.connection, screen) }),
       summary: ({ machines }) => ({
         err: (machines as SentSummary[])
-          .map(sent => fold(sentText(settings, sent), foldAt(screen)))
+          .map(sent => wrapHard(sentText(settings, sent), errWrapWidth(screen)))
           .join("\n"),
       }),
     },
@@ -133,7 +146,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
   );
 }
 
-/** What is left of 1.5 × keep alive, and then of the broker's own slowness. */
+/** The time left of 1.5 × keep alive. After it, the broker may be slow. */
 function countdown(deadline: string | null): Pick<Rendered, "live"> {
   if (deadline === null) return {};
   const text = (left: number) =>
@@ -143,36 +156,36 @@ function countdown(deadline: string | null): Pick<Rendered, "live"> {
   return { live: { until: Date.parse(deadline), text } };
 }
 
-function pace({ source, interval }: PubSettings): string {
+function paceText({ source, interval }: PubSettings): string {
   if (source.kind === "stdin") return ", each line of standard input";
   if (source.kind === "message") return "";
   return interval === 0 ? ", as fast as it goes" : `, every ${interval} s`;
 }
 
-function farewell(time: string, { connection, fail }: PubSettings, stopping: boolean): string {
-  const sent = stopping ? '"Sensor Stopped" published, DISCONNECT sent' : "DISCONNECT sent";
-  if (!connection.will) return `${clock(time)}  ${sent}`;
-  const thrownAway = `${clock(time)}  ${sent}: the broker throws the will away.`;
-  return fail ? thrownAway : `${thrownAway} To see it sent: npx pub-lwt --fail no-disconnect`;
+function gracefulEndText(time: string, { connection, fail }: PubSettings, isStopping: boolean): string {
+  const sent = isStopping ? '"Sensor Stopped" published, DISCONNECT sent' : "DISCONNECT sent";
+  if (!connection.will) return `${localTime(time)}  ${sent}`;
+  const discarded = `${localTime(time)}  ${sent}: the broker throws the will away.`;
+  return fail ? discarded : `${discarded} To see it sent: npx pub-lwt --fail no-disconnect`;
 }
 
 function witnessedText(
-  { time, cause, will, milliseconds }: Extract<Timed<ClientEvent>, { event: "witnessed" }>,
+  { time, cause, will, milliseconds }: Timed<EventOf<ClientEvent, "witnessed">>,
   { connection }: PubSettings,
   { out: paint, width }: Screen,
 ): string {
   const after = milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
   const payload = `"${escapeText(connection.will?.payload ?? "")}"`;
-  const asItShould = will === (cause !== "graceful");
-  const said = will
+  const isAsExpected = will === (cause !== "graceful");
+  const result = will
     ? `the witness received the will ${payload} after ${after}`
     : cause === "graceful"
       ? `no will came before the witness's marker, ${after} after DISCONNECT [MQTT-3.14.4-3]`
       : `no will came within ${after}: the broker owes it [MQTT-3.1.2-8]`;
-  return paint[asItShould ? "good" : "bad"](fold(`${clock(time)}  ${said}`, width, HANGING));
+  return paint[isAsExpected ? "good" : "bad"](wrapHard(`${localTime(time)}  ${result}`, width, TIME_INDENT));
 }
 
-const waiting = (messages: number) =>
+const waitingText = (messages: number) =>
   messages === 1 ? "1 message of an earlier run waits" : `${messages} messages of earlier runs wait`;
 
 function sentText({ qos }: PubSettings, summary: SentSummary): string {

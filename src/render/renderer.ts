@@ -1,22 +1,22 @@
 import type { Event, Timed } from "../events/events.js";
 
-/** What an event becomes: whole lines without their last line feed, for stdout, stderr or both. */
+/** Whole lines, without the last line feed. */
 export interface Rendered {
   out?: string;
   err?: string;
-  /** For stdout in place of `out`: these bytes and nothing else. */
+  /** For stdout instead of `out`, without a line feed. */
   bytes?: Buffer;
-  /** From now on, or null: no more. Only a terminal shows it. */
+  /** The new status line; null removes it. Only a terminal shows it. */
   live?: LiveLine | null;
 }
 
-/** A last line that is written anew every second, below everything else, while something is waited for. */
+/** A status line below the output, written again every second during a wait. */
 export interface LiveLine {
   /** Milliseconds since 1970. */
   until: number;
-  /** Seconds left, 0 when it is over. */
+  /** With 0 after `until`. */
   text: (secondsLeft: number) => string;
 }
 
-/** From an event to what is shown of it; undefined where it shows nothing. */
+/** Returns undefined if the event shows nothing. */
 export type Renderer<E extends Event = Event> = (event: Timed<E>) => Rendered | undefined;

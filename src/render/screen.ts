@@ -1,28 +1,24 @@
 import type { Theme } from "./theme.js";
 
-/** What a renderer writes for. */
 export interface Screen {
-  /** Columns; may change from one event to the next, as windows do. */
+  /** Columns; changes with the window. */
   readonly width: number;
-  /** Colours for each stream; either may be a pipe. */
   readonly out: Theme;
   readonly err: Theme;
-  /** Whether it shows more than ASCII. */
-  readonly unicode: boolean;
-  /** Whether stdout is a terminal. */
-  readonly terminal: boolean;
-  /** Whether stderr is one. */
-  readonly errTerminal: boolean;
+  readonly hasUnicode: boolean;
+  /** Of stdout. */
+  readonly isTerminal: boolean;
+  readonly isErrTerminal: boolean;
 }
 
-/** Where sentences on stderr are folded: only for a person's eyes; a script finds each on its line. */
-export const foldAt = ({ errTerminal, width }: Screen): number =>
-  errTerminal ? width : Number.POSITIVE_INFINITY;
+/** Columns at which sentences on stderr wrap: on a terminal only, since scripts read them by line. */
+export const errWrapWidth = ({ isErrTerminal, width }: Screen): number =>
+  isErrTerminal ? width : Number.POSITIVE_INFINITY;
 
-/** Where a stream is no terminal; every screen is made to fit it. */
+/** Of a stream that is no terminal. Every screen fits it. */
 export const DEFAULT_WIDTH = 80;
-const NARROWEST = 60;
-/** On a wider window, lines with text at both edges would be hard to follow. */
-const WIDEST = 120;
+const MIN_WIDTH = 60;
+/** On a wider window, lines with text at both edges are hard to follow. */
+const MAX_WIDTH = 120;
 
-export const widthWithin = (columns: number): number => Math.min(WIDEST, Math.max(NARROWEST, columns));
+export const clampWidth = (columns: number): number => Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, columns));

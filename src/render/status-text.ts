@@ -1,5 +1,5 @@
 import type { BrokerStatus } from "../events/events.js";
-import { columnsOf, cut, pad } from "./text-layout.js";
+import { displayWidth, truncate, pad } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 
 interface Table {
@@ -9,8 +9,8 @@ interface Table {
   rows: string[][];
 }
 
-/** Columns that a name may take, so that the rest stays in sight. */
-const WIDEST_NAME = 30;
+/** So that the other columns stay visible. */
+const MAX_CELL_WIDTH = 30;
 
 const yesNo = (yes: boolean) => (yes ? "yes" : "no");
 
@@ -52,7 +52,6 @@ const tablesOf = ({ clients, sessions, wills, retained, totals }: BrokerStatus):
   },
 ];
 
-/** What a broker holds, a table for each kind. */
 export const statusText = (status: BrokerStatus, width: number): string =>
   tablesOf(status)
     .map(table => tableText(table, width))
@@ -60,10 +59,10 @@ export const statusText = (status: BrokerStatus, width: number): string =>
 
 function tableText({ title, total, head, rows }: Table, width: number): string {
   if (total === 0) return `${title}: none`;
-  const shown = [head, ...rows.map(row => row.map(cell => cut(escapeText(cell), WIDEST_NAME)))];
-  const widths = head.map((_, i) => Math.max(...shown.map(row => columnsOf(row[i] ?? ""))));
+  const shown = [head, ...rows.map(row => row.map(cell => truncate(escapeText(cell), MAX_CELL_WIDTH)))];
+  const widths = head.map((_, i) => Math.max(...shown.map(row => displayWidth(row[i] ?? ""))));
   const lines = shown.map(row =>
-    cut(`  ${row.map((cell, i) => pad(cell, widths[i] ?? 0)).join("  ")}`.trimEnd(), width),
+    truncate(`  ${row.map((cell, i) => pad(cell, widths[i] ?? 0)).join("  ")}`.trimEnd(), width),
   );
   const more = total > rows.length ? [`  … and ${total - rows.length} more`] : [];
   return [`${title}: ${total}`, ...lines, ...more].join("\n");

@@ -9,17 +9,17 @@ import {
   sessionText,
   sharedText,
 } from "./client-text.js";
-import { clock, columnsOf, cut, pad, row, fold } from "./text-layout.js";
+import { localTime, displayWidth, truncate, pad, justifyTruncated, wrapHard } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import type { Theme } from "./theme.js";
 import { payloadText } from "./payload-text.js";
 import type { Renderer } from "./renderer.js";
-import { foldAt, type Screen } from "./screen.js";
+import { errWrapWidth, type Screen } from "./screen.js";
 
 /** "HH:MM:SS" and the gap after it. */
 const TIME_WIDTH = 10;
 const LABEL_WIDTH = "REDELIVERED".length;
-const NAME_WIDTH = { least: 8, most: 16 };
+const NAME_WIDTH = { min: 8, max: 16 };
 
 const deliveryStyle: Record<Delivery, keyof Theme> = {
   live: "good",
@@ -29,20 +29,19 @@ const deliveryStyle: Record<Delivery, keyof Theme> = {
 };
 const stateStyle: Record<MachineState, keyof Theme> = { online: "good", offline: "bad", stopped: "notice" };
 
-/** What a status says of how it came; that the broker sent it as a will can't be seen here, and is not claimed. */
-const came: Record<Delivery, string> = {
+/** Of a status. No client can see whether the broker published a status as a will. */
+const deliverySuffix: Record<Delivery, string> = {
   live: "",
   retained: ", retained",
   queued: ", queued",
   redelivered: ", redelivered",
 };
 
-/** What a person sees of sub-lwt. */
+/** Renders sub-lwt. */
 export function subText(settings: SubSettings, screen: Screen): Renderer<ClientEvent> {
   const { out: paint, err } = screen;
-  /** Where it was connected; null: nowhere yet. */
   let lastBroker: string | null = null;
-  let nameWidth = NAME_WIDTH.least;
+  let nameWidth = NAME_WIDTH.min;
 
   const line = (
     time: string,
@@ -51,10 +50,10 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
     name: string,
     text: (room: number) => string,
   ): string => {
-    const shown = cut(escapeText(name), NAME_WIDTH.most);
-    nameWidth = Math.max(nameWidth, columnsOf(shown));
+    const shown = truncate(escapeText(name), NAME_WIDTH.max);
+    nameWidth = Math.max(nameWidth, displayWidth(shown));
     const room = screen.width - TIME_WIDTH - LABEL_WIDTH - nameWidth - 4;
-    const left = `${paint.dim(clock(time))}  ${paint[style](label.padEnd(LABEL_WIDTH))}`;
+    const left = `${paint.dim(localTime(time))}  ${paint[style](label.padEnd(LABEL_WIDTH))}`;
     return `${left}  ${pad(shown, nameWidth)}  ${text(room)}`;
   };
 
@@ -70,7 +69,7 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
           heading(event, "←", screen),
           sessionText(event, screen),
           ...limitsText(event, screen),
-          row(filters, `QoS ${settings.qos}`, screen.width),
+          justifyTruncated(filters, `QoS ${settings.qos}`, screen.width),
         ];
         return { err: `${lines.join("\n")}\n`, live: null };
       },
@@ -83,21 +82,22 @@ export function subText(settings: SubSettings, screen: Screen): Renderer<ClientE
         return { out: line(time, delivery.toUpperCase(), deliveryStyle[delivery], machine ?? topic, text) };
       },
       status: ({ time, machine, state, topic, payload, delivery }) => {
-        const text = (room: number) => cut(`"${escapeText(payload)}"${came[delivery]}`, room);
+        const text = (room: number) => truncate(`"${escapeText(payload)}"${deliverySuffix[delivery]}`, room);
         return { out: line(time, state.toUpperCase(), stateStyle[state], machine ?? topic, text) };
       },
       forgotten: event => ({ out: forgottenText(event, settings.connection, screen) }),
       summary: ({ machines }) => ({
         err:
-          (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n") ||
-          "nothing received",
+          (machines as ReceivedSummary[])
+            .map(summary => receivedText(summary, errWrapWidth(screen)))
+            .join("\n") || "nothing received",
       }),
     },
     sharedText("sub-lwt", screen),
   );
 }
 
-/** With --raw: the bytes of each payload as they came, and what both clients say of troubles. */
+/** Renders sub-lwt --raw: the bytes of each payload, and diagnostics. */
 export const rawText = (screen: Screen): Renderer<ClientEvent> =>
   renderBy(
     {
@@ -105,7 +105,9 @@ export const rawText = (screen: Screen): Renderer<ClientEvent> =>
         bytes: payload === null ? Buffer.from(payloadBase64 ?? "", "base64") : Buffer.from(payload),
       }),
       summary: ({ machines }) => ({
-        err: (machines as ReceivedSummary[]).map(summary => receivedText(summary, foldAt(screen))).join("\n"),
+        err: (machines as ReceivedSummary[])
+          .map(summary => receivedText(summary, errWrapWidth(screen)))
+          .join("\n"),
       }),
     },
     sharedText("sub-lwt", screen),
@@ -117,12 +119,12 @@ function receivedText(summary: ReceivedSummary, width: number): string {
     .filter(way => summary[way] > 0)
     .map(way => `${summary[way]} ${way}`);
   const order = outOfOrder > 0 ? `, ${outOfOrder} out of order` : "";
-  // What came before the first that was seen, nobody here can know.
+  // The messages before the first received one are unknown.
   const since =
     runs === 1 && outOfOrder === 0 && firstSeq !== null && firstSeq > 1 ? ` from ${firstSeq} on` : "";
   const sequence = `${missing || "none"} missing${since}, ${duplicate || "none"} doubled${order}`;
   const name = escapeText(machine ?? "other topics");
   const held =
     notAcknowledged > 0 ? `; ${notAcknowledged} not acknowledged: the next connection gets them again` : "";
-  return fold(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}${held}`, width);
+  return wrapHard(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}${held}`, width);
 }

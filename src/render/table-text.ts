@@ -2,17 +2,17 @@ import type { ClientEvent } from "../events/events.js";
 import { MachineTracker } from "../domain/machine-tracker.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
 import { heading, limitsText, renderBy, sessionText, sharedText } from "./client-text.js";
-import { cut, fold, row } from "./text-layout.js";
+import { truncate, wrapHard, justifyTruncated } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import { elapsed, machineTable, type Size } from "./machine-table.js";
 import type { Renderer } from "./renderer.js";
 import type { Screen } from "./screen.js";
 
-/** Milliseconds for which a warning takes lines from the table. */
-const NOTE_LASTS = 20_000;
-const NOTE_LINES = 3;
-/** Columns. */
-const NARROW = 60;
+/** For how long a warning takes lines from the table. */
+const NOTE_MS = 20_000;
+const MAX_NOTE_LINES = 3;
+/** Columns. A narrower title has a shorter hint. */
+const MIN_FULL_TITLE_WIDTH = 60;
 
 interface Note {
   text: string;
@@ -21,8 +21,8 @@ interface Note {
 }
 
 /**
- * What a person sees of sub-lwt --table: before the first connection and after the end lines as ever, in between a frame
- * that fills the window. Where lines can't be written over, the table comes once, at the end.
+ * Renders sub-lwt --table. While connected, `frame` fills the window; before and after, `render` writes lines. If lines
+ * can't be rewritten, the table is written once, at the end.
  */
 export function tableText(
   settings: SubSettings,
@@ -32,7 +32,7 @@ export function tableText(
   const { out, err, width } = screen;
   const machines = new MachineTracker(settings.connection.namespace);
   const shared = sharedText("sub-lwt", screen);
-  /** Who is connected where, once it has been. */
+  /** The title; null before the first connection. */
   let session: string | null = null;
   let lostAt: number | null = null;
   let note: Note | null = null;
@@ -77,12 +77,12 @@ export function tableText(
 
   return {
     render: event => {
-      machines.hear(event);
+      machines.add(event);
       return text(event);
     },
     frame: ({ columns, rows }) => {
       if (session === null || isOver) return null;
-      // At the end, a line for the prompt.
+      // The prompt needs a line after the end.
       window = { columns, rows: rows - 2 };
       const now = Date.now();
       const top = titleLine(session, lostAt, now, columns, screen);
@@ -93,7 +93,6 @@ export function tableText(
   };
 }
 
-/** Who is connected where; after a loss, that what stands below is as it was then. */
 function titleLine(
   session: string,
   lostAt: number | null,
@@ -102,21 +101,27 @@ function titleLine(
   { out }: Screen,
 ): string {
   if (lostAt !== null) {
-    const lost = `NOT CONNECTED for ${elapsed({ at: lostAt, exact: true }, now)}`;
-    return out.bad(both(session, lost, columns));
+    const lost = `NOT CONNECTED for ${elapsed({ at: lostAt, isExact: true }, now)}`;
+    return out.bad(titleWithHint(session, lost, columns));
   }
-  return out.bold(both(session, columns < NARROW ? "Ctrl-C stops" : "Ctrl-C stops gracefully", columns));
+  return out.bold(
+    titleWithHint(
+      session,
+      columns < MIN_FULL_TITLE_WIDTH ? "Ctrl-C stops" : "Ctrl-C stops gracefully",
+      columns,
+    ),
+  );
 }
 
-/** One at each edge; where there is no room for both, the right one. */
-const both = (left: string, right: string, columns: number) =>
-  columns < right.length + 10 ? cut(right, columns) : row(left, right, columns);
+/** Drops the title if there is no room for both. */
+const titleWithHint = (left: string, right: string, columns: number) =>
+  columns < right.length + 10 ? truncate(right, columns) : justifyTruncated(left, right, columns);
 
-/** What was said last, for a while, or as long as there is no connection: the table has pushed it out of sight. */
+/** The last diagnostic, for NOTE_MS or until the next connection: the table has scrolled it away. */
 function noteLines(note: Note | null, isLost: boolean, now: number, columns: number): string[] {
-  if (!note || (!isLost && now - note.at > NOTE_LASTS)) return [];
-  const lines = fold(note.text, columns).split("\n");
-  return lines.length <= NOTE_LINES
+  if (!note || (!isLost && now - note.at > NOTE_MS)) return [];
+  const lines = wrapHard(note.text, columns).split("\n");
+  return lines.length <= MAX_NOTE_LINES
     ? lines
-    : [...lines.slice(0, NOTE_LINES - 1), cut(lines.slice(NOTE_LINES - 1).join(" "), columns)];
+    : [...lines.slice(0, MAX_NOTE_LINES - 1), truncate(lines.slice(MAX_NOTE_LINES - 1).join(" "), columns)];
 }

@@ -1,39 +1,39 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../events/events.js";
 import { sequenceDiagram } from "./sequence-diagram/sequence-diagram.js";
 import { brokerOf } from "./sequence-diagram/diagram-rows.js";
-import { escaped } from "./markdown.js";
+import { escapeMarkdown } from "./markdown.js";
 import { skippedText } from "./skip-text.js";
 import { plainTheme } from "./theme.js";
 import { DEFAULT_WIDTH } from "./screen.js";
 
-type Told = Timed<LessonEvent | ProcessEvent>;
-type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
+type LessonOutput = Timed<LessonEvent | ProcessEvent>;
+type OutputOf<Name extends LessonOutput["event"]> = Extract<LessonOutput, { event: Name }>;
 
-/** A block as it is: its fence is longer than any in it. */
+/** The fence is longer than any in the block. */
 function codeBlock(lines: string[]): string[] {
   const longest = Math.max(2, ...lines.flatMap(line => line.match(/`+/g) ?? []).map(({ length }) => length));
   const fence = "`".repeat(longest + 1);
   return [fence, ...lines, fence, ""];
 }
 
-/** A lesson's story as Markdown that a student can hand in. */
+/** A lesson's events as Markdown that a student can hand in. */
 export class Transcript {
   readonly #lines: string[] = [];
-  readonly #ladder: ReturnType<typeof sequenceDiagram>;
-  /** Of this step: what was typed and drawn, and what was claimed. */
+  readonly #diagram: ReturnType<typeof sequenceDiagram>;
+  /** Of the current step. */
   #drawn: string[] = [];
   #claims: string[] = [];
 
-  /** @param made with what: versions, in words */
-  constructor(private readonly made: string) {
-    const page = { width: DEFAULT_WIDTH, unicode: true, terminal: false, errTerminal: false };
-    this.#ladder = sequenceDiagram({ ...page, out: plainTheme, err: plainTheme });
+  /** @param versions of the programs, in words */
+  constructor(private readonly versions: string) {
+    const screen = { width: DEFAULT_WIDTH, hasUnicode: true, isTerminal: false, isErrTerminal: false };
+    this.#diagram = sequenceDiagram({ ...screen, out: plainTheme, err: plainTheme });
   }
 
-  add(event: Told): void {
-    const tell = this.#tellings[event.event] as ((event: Told) => void) | undefined;
-    const drawn = this.#ladder(event)?.out;
-    if (tell && !("process" in event)) tell(event);
+  add(event: LessonOutput): void {
+    const render = this.#renderers[event.event] as ((event: LessonOutput) => void) | undefined;
+    const drawn = this.#diagram(event)?.out;
+    if (render && !("process" in event)) render(event);
     else if (drawn !== undefined) this.#drawn.push(...drawn.split("\n"));
   }
 
@@ -42,45 +42,51 @@ export class Transcript {
     return `${this.#lines.join("\n").trim()}\n`;
   }
 
-  readonly #tellings: { [Name in Told["event"]]?: (event: ToldAs<Name>) => void } = {
+  readonly #renderers: { [Name in LessonOutput["event"]]?: (event: OutputOf<Name>) => void } = {
     lesson: ({ time, name, title, claims, participants }) => {
       const broker = brokerOf(participants)?.command ?? "";
       const about = claims.length > 0 ? `, on ${claims.join(", ")}` : "";
-      this.#lines.push(`# ${escaped(title)}`, "", `Lesson ${escaped(name + about)}.  `);
+      this.#lines.push(`# ${escapeMarkdown(title)}`, "", `Lesson ${escapeMarkdown(name + about)}.  `);
       this.#lines.push(
-        `${escaped(new Date(time).toString())}, ${escaped(this.made)}, on ${escaped(broker)}.`,
+        `${escapeMarkdown(new Date(time).toString())}, ${escapeMarkdown(this.versions)}, on ${escapeMarkdown(broker)}.`,
         "",
       );
     },
     step: ({ number, say }) => {
       this.#endStep();
-      this.#lines.push(`## ${number}. ${escaped(say)}`, "");
+      this.#lines.push(`## ${number}. ${escapeMarkdown(say)}`, "");
     },
     prediction: ({ question, choices }) => {
       this.#endStep();
-      this.#lines.push(`**Prediction:** ${escaped(question)}`, "");
-      this.#lines.push(...choices.map((choice, i) => `${i + 1}. ${escaped(choice)}`), "");
+      this.#lines.push(`**Prediction:** ${escapeMarkdown(question)}`, "");
+      this.#lines.push(...choices.map((choice, i) => `${i + 1}. ${escapeMarkdown(choice)}`), "");
     },
     revealed: ({ answer, choice, because, predicted }) => {
       this.#endStep();
-      const said =
+      const verdict =
         predicted === null ? "" : predicted === answer ? "Predicted rightly. " : `Predicted ${predicted}. `;
-      this.#lines.push(`${said}**Answer:** ${answer}, ${escaped(choice)}. ${escaped(because)}`, "");
+      this.#lines.push(
+        `${verdict}**Answer:** ${answer}, ${escapeMarkdown(choice)}. ${escapeMarkdown(because)}`,
+        "",
+      );
     },
     expected: ({ what, held, clause, instead, deviation, reason, seconds }) => {
       const verdict = held ? "held" : deviation ? "differs" : "**failed**";
       const measured = seconds === null ? "" : ` (${seconds.toFixed(1)} s)`;
       const more = [instead, reason].filter(text => text !== null);
-      const came = more.map(text => `; ${escaped(text)}`).join("");
-      this.#claims.push(`| ${verdict} | ${escaped(what)}${measured}${came} | ${escaped(clause ?? "")} |`);
+      const details = more.map(text => `; ${escapeMarkdown(text)}`).join("");
+      this.#claims.push(
+        `| ${verdict} | ${escapeMarkdown(what)}${measured}${details} | ${escapeMarkdown(clause ?? "")} |`,
+      );
     },
     result: ({ passed, held, failed, skipped, deviations, notObserved, predictions, correctPredictions }) => {
       this.#endStep();
       const counts = { held, failed, differing: deviations, "not observed": notObserved };
-      const told = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
-      const verdict = skipped === null ? (passed ? "Passed" : "Failed") : escaped(skippedText(skipped));
+      const parts = Object.entries(counts).map(([name, count]) => `${name}: ${count}`);
+      const verdict =
+        skipped === null ? (passed ? "Passed" : "Failed") : escapeMarkdown(skippedText(skipped));
       const score = predictions > 0 ? `; predictions: ${correctPredictions} of ${predictions} right` : "";
-      this.#lines.push(`**${verdict}.** Claims ${told.join(", ")}${score}.`);
+      this.#lines.push(`**${verdict}.** Claims ${parts.join(", ")}${score}.`);
     },
     observed: () => {},
     waiting: () => {},

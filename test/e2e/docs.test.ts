@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { KnownBrokers } from "../../src/lessons/lessons.js";
-import { escaped } from "../../src/render/markdown.js";
+import { escapeMarkdown } from "../../src/render/markdown.js";
 import { lessons } from "../support/checks.js";
 import {
   envExample,
@@ -54,8 +54,10 @@ test("docs/brokers.md has every lesson, and all that is known of brokers", async
   for (const name of ["mosquitto-2.0", "rabbitmq-3.10"]) {
     const section = text.split(/^## /m).find(each => each.startsWith(name.replace("-", " "))) ?? "";
     for (const { lesson, claim, reason } of brokers.deviationsOf(brokers.productNamed(name))) {
-      const row = section.split("\n").find(line => line.startsWith(`| \`${lesson}\` | ${escaped(claim)} |`));
-      assert.ok(row?.endsWith(` | ${escaped(reason)} |`), `${name}: ${claim}: ${anew}`);
+      const row = section
+        .split("\n")
+        .find(line => line.startsWith(`| \`${lesson}\` | ${escapeMarkdown(claim)} |`));
+      assert.ok(row?.endsWith(` | ${escapeMarkdown(reason)} |`), `${name}: ${claim}: ${anew}`);
     }
   }
 });

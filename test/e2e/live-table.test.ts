@@ -125,7 +125,7 @@ function status(
 
 const heard = (...events: Timed<ClientEvent>[]) => {
   const machines = new MachineTracker("Binil");
-  for (const event of events) machines.hear(event);
+  for (const event of events) machines.add(event);
   return machines;
 };
 const tableOf = (machines: MachineTracker, columns: number, rows: number, after = 0) =>
@@ -150,8 +150,8 @@ test("what is known of a machine, and what is only known to be no later", () => 
     `ONLINE  <${clockOf(TIME)} >12s Machine2           #3 >12s`,
     `ONLINE   ${clockOf(TIME)}  12s Machine10         #10  12s  2 missing, 1 doubled`,
   ]);
-  machines.hear(status("Machine2", "online", "retained"));
-  machines.hear(status("Machine10", "stopped"));
+  machines.add(status("Machine2", "online", "retained"));
+  machines.add(status("Machine10", "stopped"));
   assert.match(
     tableOf(machines, 40, 24, 200_000).join("\n"),
     /STOPPED +3m Machine10 .*\nONLINE +>3m Machine2 /,
@@ -174,8 +174,8 @@ test("what does not fit is counted, and what has failed stays in sight", () => {
 
 test("of more machines, or longer names, than anyone needs, only the messages are counted", () => {
   const machines = heard(reading("x".repeat(1000), 1));
-  for (let i = 0; i < MAX_MACHINES + 5; i++) machines.hear(reading(`${i}`, 1));
-  assert.equal(machines.inOrder().length, MAX_MACHINES);
+  for (let i = 0; i < MAX_MACHINES + 5; i++) machines.add(reading(`${i}`, 1));
+  assert.equal(machines.sortedByName().length, MAX_MACHINES);
   const lines = tableOf(machines, 80, 24);
   assert.equal(lines.length, 24);
   assert.equal(lines.at(-1), `and 6 messages of others: only ${MAX_MACHINES} machines are told apart`);

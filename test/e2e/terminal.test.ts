@@ -212,13 +212,13 @@ test("a last line stays on one line of a window that is too narrow for it", { sk
 });
 
 test("a last line is cut by columns, not by characters, and drawn as the terminal can", () => {
-  const shown = (unicode: boolean) => {
+  const shown = (hasUnicode: boolean) => {
     let written = "";
     const stream = {
       columns: 20,
       write: (text: string) => (written += text),
     } as unknown as NodeJS.WriteStream;
-    const live = new StatusLineOutput(stream, { ...plainScreen, unicode });
+    const live = new StatusLineOutput(stream, { ...plainScreen, hasUnicode });
     live.set({ until: 0, text: left => `${left} ${"漢字".repeat(20)}` });
     live.show();
     live.set(null);

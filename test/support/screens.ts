@@ -6,7 +6,7 @@ export const plainScreen: Screen = {
   width: 80,
   out: plainTheme,
   err: plainTheme,
-  unicode: true,
-  terminal: false,
-  errTerminal: false,
+  hasUnicode: true,
+  isTerminal: false,
+  isErrTerminal: false,
 };

@@ -7,7 +7,7 @@ import { ReconnectPolicy } from "../../src/connection/reconnect-policy.js";
 import { type ReceivedMessage, labelDelivery } from "../../src/domain/delivery-label.js";
 import { isUserError, UserError } from "../../src/util/errors.js";
 import { ParsedMessage, parseObject, readingId } from "../../src/domain/sensor-reading.js";
-import { columnsOf, cut, wrap } from "../../src/render/text-layout.js";
+import { displayWidth, truncate, wrap } from "../../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../../src/render/escape.js";
 import { rawText } from "../../src/render/sub-text.js";
 import { machineStateOf } from "../../src/domain/machine-status.js";
@@ -61,10 +61,10 @@ test("a machine and its status are told by the topic", () => {
 test("a character takes as many columns as string-width says, also where it is not asked", () => {
   for (let code = 0x20; code < 0x3000; code++) {
     const character = String.fromCodePoint(code);
-    assert.equal(columnsOf(character), stringWidth(character), `U+${code.toString(16)}`);
+    assert.equal(displayWidth(character), stringWidth(character), `U+${code.toString(16)}`);
   }
-  assert.equal(cut("Müller → Straße", 10), "Müller → …");
-  assert.equal(cut("Mu\u0308ller", 4), "Mu\u0308l…");
+  assert.equal(truncate("Müller → Straße", 10), "Müller → …");
+  assert.equal(truncate("Mu\u0308ller", 4), "Mu\u0308l…");
 });
 
 test("a payload from anyone never breaks the reader", () => {
@@ -91,10 +91,10 @@ const arrival: ReceivedMessage = {
   dup: false,
   packetId: 1,
   sessionPresent: true,
-  drained: false,
+  isDrained: false,
   connectedAt: 1000,
   sentAt: null,
-  asked: true,
+  matchesFilter: true,
 };
 
 test("each label comes from its evidence", () => {
@@ -102,9 +102,9 @@ test("each label comes from its evidence", () => {
   assert.equal(labelDelivery({ ...arrival, dup: true }).delivery, "redelivered");
   assert.match(labelDelivery(arrival).evidence, /may have been sent after you came back/);
   assert.match(labelDelivery({ ...arrival, sentAt: 1 }).evidence, /before this connection/);
-  assert.equal(labelDelivery({ ...arrival, drained: true }).delivery, "live");
-  assert.equal(labelDelivery({ ...arrival, sessionPresent: false, drained: true }).delivery, "live");
-  assert.match(labelDelivery({ ...arrival, asked: false }).evidence, /no filter of this run/);
+  assert.equal(labelDelivery({ ...arrival, isDrained: true }).delivery, "live");
+  assert.equal(labelDelivery({ ...arrival, sessionPresent: false, isDrained: true }).delivery, "live");
+  assert.match(labelDelivery({ ...arrival, matchesFilter: false }).evidence, /no filter of this run/);
 });
 
 test("a tally counts gaps, doubles and order by run and seq", () => {

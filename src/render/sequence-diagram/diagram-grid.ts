@@ -1,12 +1,12 @@
-import { columnsOf, graphemesOf } from "../text-layout.js";
+import { displayWidth, graphemesOf } from "../text-layout.js";
 
-/** Where the first lifeline is; and for the notes at the last one, the columns to its right. */
-const [FIRST, BESIDE_LAST] = [4, 18];
+const FIRST_LIFELINE_COLUMN = 4;
+/** To the right of the last lifeline, for its notes. */
+const NOTE_COLUMNS = 18;
 
-/** The characters that a ladder is drawn with. */
-export const pen = {
+export const glyphs = {
   line: "│",
-  /** A lifeline after its connection died. */
+  /** A lifeline after its connection was lost. */
   broken: "┆",
   cross: "╳",
   dash: "─",
@@ -15,27 +15,30 @@ export const pen = {
 };
 
 export type Style = (text: string) => string;
-export const plain: Style = text => text;
+export const unstyled: Style = text => text;
 
-/** The places of so many lifelines, evenly spread. */
-export const places = (count: number, width: number): number[] => {
-  const span = width - BESIDE_LAST - FIRST;
-  return Array.from({ length: count }, (_, i) => FIRST + Math.round((i * span) / Math.max(1, count - 1)));
+/** Evenly spread. */
+export const lifelineColumns = (count: number, width: number): number[] => {
+  const span = width - NOTE_COLUMNS - FIRST_LIFELINE_COLUMN;
+  return Array.from(
+    { length: count },
+    (_, i) => FIRST_LIFELINE_COLUMN + Math.round((i * span) / Math.max(1, count - 1)),
+  );
 };
 
-/** One row of a terminal, written to by column; what is written last stands. */
+/** One row of a terminal. A later write replaces an earlier one. */
 export class Row {
   readonly #cells: { text: string; style: Style }[];
 
   constructor(width: number) {
-    this.#cells = Array.from({ length: width }, () => ({ text: " ", style: plain }));
+    this.#cells = Array.from({ length: width }, () => ({ text: " ", style: unstyled }));
   }
 
-  /** What doesn't fit on the row is left out. */
-  write(column: number, text: string, style: Style = plain): void {
+  /** Leaves out what does not fit on the row. */
+  write(column: number, text: string, style: Style = unstyled): void {
     let at = column;
     for (const segment of graphemesOf(text)) {
-      const width = columnsOf(segment);
+      const width = displayWidth(segment);
       if (at + width > this.#cells.length) return;
       this.#cells[at] = { text: segment, style };
       // A wide character covers the cells after its own.
@@ -49,7 +52,7 @@ export class Row {
     while (last > 0 && this.#cells[last - 1]?.text === " ") last--;
     let text = "";
     for (let from = 0; from < last; ) {
-      const style = this.#cells[from]?.style ?? plain;
+      const style = this.#cells[from]?.style ?? unstyled;
       let to = from;
       while (to < last && this.#cells[to]?.style === style) to++;
       text += style(

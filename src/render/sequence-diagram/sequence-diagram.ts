@@ -1,70 +1,68 @@
 import type { LessonEvent, ProcessEvent, Timed } from "../../events/events.js";
-import { columnsOf, cut, fold, wrap } from "../text-layout.js";
+import { displayWidth, truncate, wrapHard, wrap } from "../text-layout.js";
 import { escapeText } from "../escape.js";
-import { plain, type Style } from "./diagram-grid.js";
-import { BUNDLED, brokerOf, DiagramRows } from "./diagram-rows.js";
+import { unstyled, type Style } from "./diagram-grid.js";
+import { BUNDLED_BROKER, brokerOf, DiagramRows } from "./diagram-rows.js";
 import type { Theme } from "../theme.js";
 import type { LiveLine, Rendered, Renderer } from "../renderer.js";
 import type { Screen } from "../screen.js";
 import { formatDiagnostic } from "../diagnostic-text.js";
 import { skippedText } from "../skip-text.js";
 
-type Trouble = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
-/** What the engine itself tells, beside the processes' events. */
-type Told = Exclude<Timed<LessonEvent>, { event: Trouble["event"] | "waiting" | "link" }>;
-type ToldAs<Name extends Told["event"]> = Extract<Told, { event: Name }>;
+type Diagnostic = Extract<LessonEvent | ProcessEvent, { event: "error" | "warning" }>;
+/** Events of the lesson engine itself. */
+type EngineEvent = Exclude<Timed<LessonEvent>, { event: Diagnostic["event"] | "waiting" | "link" }>;
+type EngineEventOf<Name extends EngineEvent["event"]> = Extract<EngineEvent, { event: Name }>;
 
-/** Columns before a claim: its verdict. */
-const VERDICT = 10;
-const MARGIN = " ".repeat(VERDICT);
-/** Columns for the name of a process, at the most, where it stands before a text. */
-const LONGEST_NAME = 16;
-/** Of a claim that is optional. */
-const OPEN = "MQTT leaves that open.";
-/** Columns for what it cites, at the most. */
-const LONGEST_CLAUSE = 20;
+/** Columns before a claim. */
+const VERDICT_WIDTH = 10;
+const MARGIN = " ".repeat(VERDICT_WIDTH);
+/** Columns for the name of a process before a text. */
+const MAX_NAME_WIDTH = 16;
+const OPTIONAL_CLAIM = "MQTT leaves that open.";
+const MAX_CLAUSE_WIDTH = 20;
 
 /**
- * A lesson's story: what it says, and between that a ladder of what its processes did, row by row as they tell it.
- * Claims are judged under the ladder of their step. Keeps the state of one lesson.
+ * Renders one lesson: its texts, and between them a sequence diagram of its processes, row by row.
+ * The claims of a step follow its diagram.
  */
 export function sequenceDiagram(screen: Screen): Renderer<LessonEvent | ProcessEvent> {
-  const story = new Story(screen);
-  /** Since the last step began. */
+  const lesson = new LessonStory(screen);
+  /** For the key that shows the last step again. */
   let shown: string[] = [];
   return event => {
-    if (event.event === "error" || event.event === "warning") return troubleText(event, screen);
+    if (event.event === "error" || event.event === "warning") return diagnosticText(event, screen);
     if (event.event === "waiting")
       return { live: promptFor(event.for), ...(event.again && { out: shown.join("\n") }) };
-    const lines = "process" in event ? story.watch(event) : story.tell(event.event, event);
+    const lines = "process" in event ? lesson.processLines(event) : lesson.engineLines(event.event, event);
     shown = event.event === "step" ? lines : [...shown, ...lines];
     return lines.length > 0 ? { out: lines.join("\n") } : undefined;
   };
 }
 
-/** What may be pressed, on the last line. */
-const promptFor = (what: "step" | "prediction" | null): LiveLine | null =>
-  what && { until: 0, text: () => PROMPTS[what] };
+/** On the status line. */
+const promptFor = (awaited: "step" | "prediction" | null): LiveLine | null =>
+  awaited && { until: 0, text: () => PROMPTS[awaited] };
 
 const PROMPTS = {
   step: "Space goes on; b shows the last step again, q leaves",
   prediction: "Press the number of what you expect; Space goes on without, q leaves",
 };
 
-function troubleText(event: Timed<Trouble>, screen: Screen): Rendered {
-  const name = "process" in event ? cut(escapeText(event.process), LONGEST_NAME) : "lwt-demo";
+function diagnosticText(event: Timed<Diagnostic>, screen: Screen): Rendered {
+  const name = "process" in event ? truncate(escapeText(event.process), MAX_NAME_WIDTH) : "lwt-demo";
   const style = event.event === "error" ? "bad" : "notice";
   return { err: formatDiagnostic(name, style, event.message, event.hint, screen) };
 }
 
-class Story {
+class LessonStory {
   readonly #paint: Theme;
-  /** As wide as the window is now: what is drawn has to stay in its columns. */
+  /** Of the window at the start: a diagram stays in its columns. */
   readonly #width: number;
-  #ladder: DiagramRows | null = null;
-  /** The names have to be read again after a text. */
-  #headerDue = true;
-  /** The claims of this step, to be shown after its ladder. */
+  #diagram: DiagramRows | null = null;
+  /** A text was shown since the last header. */
+  #isHeaderDue = true;
+  /** The claims of the current step, for after its diagram. */
   #verdicts: string[] = [];
 
   constructor({ out, width }: Screen) {
@@ -72,32 +70,32 @@ class Story {
     this.#width = width;
   }
 
-  watch(event: ProcessEvent): string[] {
-    const rows = this.#ladder?.rows(event) ?? [];
-    if (rows.length === 0 || !this.#headerDue) return rows;
-    this.#headerDue = false;
-    return ["", this.#ladder?.header(this.#paint.bold) ?? "", ...rows];
+  processLines(event: ProcessEvent): string[] {
+    const rows = this.#diagram?.rows(event) ?? [];
+    if (rows.length === 0 || !this.#isHeaderDue) return rows;
+    this.#isHeaderDue = false;
+    return ["", this.#diagram?.header(this.#paint.bold) ?? "", ...rows];
   }
 
-  tell<Name extends Told["event"]>(name: Name, event: ToldAs<Name>): string[] {
-    const tellings: { [Each in Told["event"]]: (event: ToldAs<Each>) => string[] } = {
+  engineLines<Name extends EngineEvent["event"]>(name: Name, event: EngineEventOf<Name>): string[] {
+    const renderers: { [Each in EngineEvent["event"]]: (event: EngineEventOf<Each>) => string[] } = {
       lesson: lesson => this.#begin(lesson),
-      step: ({ number, say }) => [...this.#judge(), "", ...this.#say(number, say)],
-      process: ({ name: who, command }) =>
-        this.#wrapped(`${cut(escapeText(who), LONGEST_NAME)} $ `, command, plain),
+      step: ({ number, say }) => [...this.#takeVerdicts(), "", ...this.#say(number, say)],
+      process: ({ name: process, command }) =>
+        this.#wrapped(`${truncate(escapeText(process), MAX_NAME_WIDTH)} $ `, command, unstyled),
       observed: () => [],
       expected: claim => this.#claim(claim),
       prediction: ({ question, choices }) => this.#ask(question, choices),
-      revealed: told => this.#reveal(told),
-      result: result => [...this.#judge(), "", this.#conclude(result)],
+      revealed: answer => this.#reveal(answer),
+      result: result => [...this.#takeVerdicts(), "", this.#conclude(result)],
     };
-    return tellings[name](event);
+    return renderers[name](event);
   }
 
-  #begin({ title, claims, participants }: ToldAs<"lesson">): string[] {
+  #begin({ title, claims, participants }: EngineEventOf<"lesson">): string[] {
     const { bold, dim, good, bad, notice } = this.#paint;
-    this.#ladder = new DiagramRows(participants, this.#width, {
-      plain,
+    this.#diagram = new DiagramRows(participants, this.#width, {
+      plain: unstyled,
       quiet: dim,
       good,
       bad,
@@ -105,34 +103,39 @@ class Story {
     });
     const suffix = claims.length > 0 ? ` (${claims.join(", ")})` : "";
     const broker = brokerOf(participants);
-    const where = broker && broker.command !== BUNDLED ? ` on ${broker.command}` : "";
+    const where = broker && broker.command !== BUNDLED_BROKER ? ` on ${broker.command}` : "";
     return this.#wrapped("", title + suffix + where, bold);
   }
 
   #ask(question: string, choices: string[]): string[] {
-    this.#headerDue = true;
-    const numbered = choices.flatMap((choice, i) => this.#wrapped(`${MARGIN}${i + 1}  `, choice, plain));
-    return [...this.#judge(), "", ...this.#wrapped("  ?       ", question, this.#paint.bold), ...numbered];
+    this.#isHeaderDue = true;
+    const numbered = choices.flatMap((choice, i) => this.#wrapped(`${MARGIN}${i + 1}  `, choice, unstyled));
+    return [
+      ...this.#takeVerdicts(),
+      "",
+      ...this.#wrapped("  ?       ", question, this.#paint.bold),
+      ...numbered,
+    ];
   }
 
-  /** After the claims of its step, which show that it is so. */
-  #reveal({ answer, choice, because, predicted }: ToldAs<"revealed">): string[] {
+  /** Follows the claims of the step, which prove the answer. */
+  #reveal({ answer, choice, because, predicted }: EngineEventOf<"revealed">): string[] {
     const { good, bad, notice } = this.#paint;
     const verdict = predicted === answer ? good("  right   ") : bad("  wrong   ");
-    const told = [
-      ...(predicted === null ? [] : this.#wrapped(verdict, `you said ${predicted}`, plain)),
+    const lines = [
+      ...(predicted === null ? [] : this.#wrapped(verdict, `you said ${predicted}`, unstyled)),
       ...this.#wrapped(notice("  answer  "), `${answer}  ${choice}`, notice),
-      ...this.#wrapped(MARGIN, because, plain),
+      ...this.#wrapped(MARGIN, because, unstyled),
     ];
-    return [...this.#judge(), "", ...told];
+    return [...this.#takeVerdicts(), "", ...lines];
   }
 
   #say(number: number, say: string): string[] {
-    this.#headerDue = true;
+    this.#isHeaderDue = true;
     return this.#wrapped(`${number}. `, say, this.#paint.bold);
   }
 
-  /** Kept until the step is over: a verdict in the middle of a ladder would tear it. */
+  /** Queued until the step ends: a verdict would interrupt the diagram. */
   #claim({
     what,
     held,
@@ -142,22 +145,27 @@ class Story {
     mandatory,
     reason,
     seconds,
-  }: ToldAs<"expected">): string[] {
+  }: EngineEventOf<"expected">): string[] {
     const measured = seconds === null ? what : `${what} (${seconds.toFixed(1)} s)`;
-    const cited = clause === null ? "" : cut(escapeText(clause), LONGEST_CLAUSE);
-    const [first = "", ...rest] = this.#lines(measured, this.#width - VERDICT - columnsOf(cited) - 1);
-    const gap = " ".repeat(Math.max(0, this.#width - VERDICT - columnsOf(first) - columnsOf(cited)));
+    const cited = clause === null ? "" : truncate(escapeText(clause), MAX_CLAUSE_WIDTH);
+    const [first = "", ...rest] = this.#lines(
+      measured,
+      this.#width - VERDICT_WIDTH - displayWidth(cited) - 1,
+    );
+    const gap = " ".repeat(
+      Math.max(0, this.#width - VERDICT_WIDTH - displayWidth(first) - displayWidth(cited)),
+    );
     const { good, bad, notice } = this.#paint;
     const verdict = held ? good("  held    ") : deviation ? notice("  differs ") : bad("  FAILED  ");
-    const why = reason ?? (deviation && !mandatory ? OPEN : null);
+    const why = reason ?? (deviation && !mandatory ? OPTIONAL_CLAIM : null);
     const more = [instead, why].filter(text => text !== null);
-    const came = more.flatMap(text => this.#lines(text, this.#width - VERDICT));
-    const below = [...rest, ...came.map(deviation ? notice : bad)].map(line => MARGIN + line);
+    const detailLines = more.flatMap(text => this.#lines(text, this.#width - VERDICT_WIDTH));
+    const below = [...rest, ...detailLines.map(deviation ? notice : bad)].map(line => MARGIN + line);
     this.#verdicts.push((verdict + first + gap + this.#paint.dim(cited)).trimEnd(), ...below);
     return [];
   }
 
-  #judge(): string[] {
+  #takeVerdicts(): string[] {
     const verdicts = this.#verdicts;
     this.#verdicts = [];
     return verdicts.length > 0 ? ["", ...verdicts] : [];
@@ -174,37 +182,38 @@ class Story {
     next,
     predictions,
     correctPredictions,
-  }: ToldAs<"result">): string {
+  }: EngineEventOf<"result">): string {
     const { good, bad, notice } = this.#paint;
     const name = escapeText(lesson);
     const claims = `${held} ${held === 1 ? "claim" : "claims"} held`;
-    const inLines = (text: string) => fold(text, this.#width);
+    const wrapped = (text: string) => wrapHard(text, this.#width);
     const early = skipped === "interrupted" ? " before its end" : "";
-    if (skipped !== null) return notice(inLines(`${name}: ${skippedText(skipped)}${early}; ${claims}`));
+    if (skipped !== null) return notice(wrapped(`${name}: ${skippedText(skipped)}${early}; ${claims}`));
     const more = [
       deviations > 0 ? `, ${deviations} ${deviations === 1 ? "differs" : "differ"} here` : "",
       notObserved > 0 ? `, ${notObserved} not observed here` : "",
     ].join("");
     const score =
-      predictions > 0 ? inLines(`Predictions: ${correctPredictions} of ${predictions} right`) : "";
-    const onward = next === null ? "" : `\n${fold(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
+      predictions > 0 ? wrapped(`Predictions: ${correctPredictions} of ${predictions} right`) : "";
+    const onward =
+      next === null ? "" : `\n${wrapHard(`Next: npx lwt-demo ${escapeText(next)}`, this.#width)}`;
     const verdict = passed
-      ? good(inLines(`${name} passed: ${claims}${more}`))
-      : bad(inLines(`${name} FAILED: ${claims}, ${failed} did not`));
+      ? good(wrapped(`${name} passed: ${claims}${more}`))
+      : bad(wrapped(`${name} FAILED: ${claims}, ${failed} did not`));
     return verdict + (score && `\n${score}`) + onward;
   }
 
-  /** Text with a mark before its first line, and the other lines under the first's text. */
-  #wrapped(mark: string, text: string, style: Style): string[] {
-    const width = this.#width - columnsOf(mark);
+  /** Puts `prefix` before the first line, and aligns the others with the text. */
+  #wrapped(prefix: string, text: string, style: Style): string[] {
+    const width = this.#width - displayWidth(prefix);
     return this.#lines(text, width).map(
-      (line, i) => (i === 0 ? mark : " ".repeat(columnsOf(mark))) + style(line),
+      (line, i) => (i === 0 ? prefix : " ".repeat(displayWidth(prefix))) + style(line),
     );
   }
 
   #lines(text: string, width: number): string[] {
     return wrap(escapeText(text), width, "")
       .split("\n")
-      .map(line => cut(line, width));
+      .map(line => truncate(line, width));
   }
 }

@@ -30,11 +30,20 @@ import { subOptions } from "../../../src/config/options/sub-options.js";
 import { brokerText } from "../../../src/render/broker-text.js";
 import { CheckReport } from "../../../src/render/check-report.js";
 import { checkText } from "../../../src/render/check-text.js";
-import { asDrawable, toAscii } from "../../../src/render/ascii.js";
+import { toAsciiUnlessUnicode, toAscii } from "../../../src/render/ascii.js";
 import { forgottenText } from "../../../src/render/client-text.js";
-import { cut, edges, fold, graphemesOf, pad, row, wrap } from "../../../src/render/text-layout.js";
+import {
+  truncate,
+  justify,
+  wrapHard,
+  graphemesOf,
+  pad,
+  plural,
+  justifyTruncated,
+  wrap,
+} from "../../../src/render/text-layout.js";
 import { escapeText, jsonLine } from "../../../src/render/escape.js";
-import { escaped } from "../../../src/render/markdown.js";
+import { escapeMarkdown } from "../../../src/render/markdown.js";
 import { fleetText } from "../../../src/render/fleet-text.js";
 import { sequenceDiagram } from "../../../src/render/sequence-diagram/sequence-diagram.js";
 import { lessonListText } from "../../../src/render/lesson-list-text.js";
@@ -540,7 +549,7 @@ for (const [name, given] of Object.entries(screens))
   test(`${name}: whatever comes from the network, nothing but text in the columns of the screen`, () => {
     fc.assert(
       fc.property(given, fc.integer({ min: 60, max: 120 }), ({ render, events }, width) => {
-        const screen = { ...plainScreen, width, errTerminal: true };
+        const screen: Screen = { ...plainScreen, width, isErrTerminal: true };
         const plain = render(screen) as Renderer;
         const colours = { out: colourful, err: colourful };
         const coloured = render({ ...screen, ...colours }) as Renderer;
@@ -626,7 +635,7 @@ test("report of a check: nothing but text, and no HTML of others", () => {
 /** Functions that are given texts from anywhere, one by one. */
 const direct: Record<string, (text: string) => string> = {
   escapeText,
-  escaped,
+  escapeMarkdown,
   jsonLine: text => jsonLine({ text, [text]: [text] }),
   payloadText: text => payloadText(text, null, 60) + payloadText(null, text, 60),
   settingsText: text => settingsText([{ name: text, value: text, from: text }], 80),
@@ -648,15 +657,16 @@ const direct: Record<string, (text: string) => string> = {
 
 /** Functions that are given what has been escaped: they add nothing that is not text. */
 const ofSafeText: Record<string, (text: string) => string> = {
-  cut: text => cut(text, 20),
+  truncate: text => truncate(text, 20),
   pad: text => pad(text, 20),
-  row: text => row(text, text, 20),
-  edges: text => edges(text, text, 20),
+  plural: text => plural(2, text),
+  justifyTruncated: text => justifyTruncated(text, text, 20),
+  justify: text => justify(text, text, 20),
   wrap: text => wrap(text, 20),
-  fold: text => fold(text, 20),
+  wrapHard: text => wrapHard(text, 20),
   graphemesOf: text => [...graphemesOf(text)].join(""),
   toAscii,
-  asDrawable: text => asDrawable(text, { unicode: false }),
+  toAsciiUnlessUnicode: text => toAsciiUnlessUnicode(text, { hasUnicode: false }),
 };
 
 test("each function that is given hostile text by itself", () => {
@@ -690,29 +700,29 @@ const through: Record<string, string> = {
   sequenceDiagram: "lwt-demo",
   DiagramRows: "lwt-demo",
   Row: "lwt-demo",
-  marksOf: "lwt-demo",
+  elementsOf: "lwt-demo",
   brokerOf: "lwt-demo",
   lessonListText: "lwt-demo list",
   checkText: "lwt-demo check",
-  inOrder: "lwt-demo check",
-  remark: "lwt-demo check",
+  inTeachingOrder: "lwt-demo check",
+  remarksText: "lwt-demo check",
   verdictText: "lwt-demo check",
   skipReasonText: "lwt-demo check",
   skippedText: "lwt-demo",
-  whoText: "lwt-demo check",
+  subjectText: "lwt-demo check",
   tableText: "sub-lwt --table",
   machineTable: "sub-lwt --table",
   elapsed: "no text of others",
   Transcript: "transcript",
   CheckReport: "report",
-  clock: "no text of others",
-  columnsOf: "no text of others",
+  localTime: "no text of others",
+  displayWidth: "no text of others",
   helpText: "no text of others",
   themeFor: "no text of others",
-  plain: "no text of others",
-  places: "no text of others",
-  foldAt: "no text of others",
-  widthWithin: "no text of others",
+  unstyled: "no text of others",
+  lifelineColumns: "no text of others",
+  errWrapWidth: "no text of others",
+  clampWidth: "no text of others",
 };
 
 test("every function that src/render exports is tested with hostile text", async () => {
@@ -735,7 +745,7 @@ test("folded text has lines of the width, and keeps every character", () => {
   const wide = fc.string({ unit: fc.constantFrom("漢", "字", "a", "é", "😀", " ") });
   fc.assert(
     fc.property(wide, fc.integer({ min: 4, max: 12 }), (text, width) => {
-      const lines = fold(text, width, "").split("\n");
+      const lines = wrapHard(text, width, "").split("\n");
       for (const line of lines) assert.ok(stringWidth(line) <= width, line);
       assert.equal(lines.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
     }),
