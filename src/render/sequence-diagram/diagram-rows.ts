@@ -2,7 +2,7 @@ import type { Participant, ProcessEvent, QoS } from "../../events/events.js";
 import { displayWidth, truncate, wrap } from "../text-layout.js";
 import { escapeText } from "../escape.js";
 import { glyphs, lifelineColumns, Row, type Style } from "./diagram-grid.js";
-import { type DiagramElement, elementsOf, type DiagramContext, type Emphasis } from "./diagram-labels.js";
+import { type DiagramElement, elementsOf, type DiagramContext, type Emphasis } from "./diagram-elements.js";
 
 interface Column extends Participant {
   x: number;
