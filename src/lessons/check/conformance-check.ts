@@ -7,7 +7,7 @@ import type { Lesson } from "../language/lesson-schema.js";
 import { type BrokerInfo, type ExternalBroker, identifyBroker, requireBroker } from "../run/probe-broker.js";
 import { NO_PROMPTS } from "../run/quiz.js";
 import { type LessonResult, runLesson } from "../run/run-lesson.js";
-import { SKIP_WARNINGS } from "../run/skip-reason.js";
+import { SKIP_WARNINGS } from "../run/requirements.js";
 
 /** Lessons wait more than they work. On one broker each lesson has names of its own. */
 const MAX_CONCURRENT_LESSONS = 4;

@@ -5,7 +5,7 @@ import type { Lesson } from "../language/lesson-schema.js";
 import { processIn, type Step } from "../language/step-schema.js";
 import { brokersOf, type ExternalBroker, type ProbeContext, requireBroker } from "./probe-broker.js";
 
-/** A property that the lesson's broker lacks. */
+/** A property of the broker that a lesson needs. */
 export type Requirement = Exclude<SkipReason, "interrupted">;
 type Warning = Extract<LessonEvent, { event: "warning" }>;
 
@@ -36,14 +36,14 @@ export const SKIP_WARNINGS: Record<Requirement, Omit<Warning, "event">> = {
 
 const MQTT_5 = ["--protocol-version", "5"];
 
-/** Returns the reason to skip the lesson that is known before any connection, or null. */
-export function skipReasonBefore({ steps }: Lesson, external: ExternalBroker | null): Requirement | null {
+/** Returns the requirement that is known to be unmet before any connection, or null. */
+export function unmetBeforeConnect({ steps }: Lesson, external: ExternalBroker | null): Requirement | null {
   if (external && steps.some(controlsBroker)) return "needs-own-broker";
   return hasStep(steps, "failover") && brokersOf(external).length < 2 ? "needs-broker-list" : null;
 }
 
-/** Returns the reason to skip the lesson on a broker that has answered at `connectedUrl`, or null. */
-export async function skipReasonOn(
+/** Returns the requirement that the broker at `connectedUrl` does not meet, or null. */
+export async function unmetByBroker(
   { steps }: Lesson,
   external: ExternalBroker | null,
   connectedUrl: string,
