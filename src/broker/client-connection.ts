@@ -92,7 +92,7 @@ export class ClientConnection {
   }
 
   /** Runs a packet's handler. If it emits an event that must not be lost, it waits until the sink is idle. */
-  inTurn(emits: boolean, handle: () => void): void {
+  handleInTurn(emits: boolean, handle: () => void): void {
     if (!emits && this.#deferred === 0) return handle();
     this.#deferred += 1;
     this.#context.throttle.whenIdle(() => {
@@ -125,7 +125,7 @@ export class ClientConnection {
       user,
     });
     const { session } = active;
-    session.established = true;
+    session.isEstablished = true;
     if (sessionPresent) this.#emit({ event: "session-resumed", clientId, queued: session.queue.length });
     if (will) {
       const { topic, qos, retain } = will;
@@ -165,7 +165,7 @@ export class ClientConnection {
   }
 
   /** Sets the cause of the connection's end. The first one counts, if it comes before the end and before DISCONNECT. */
-  endsBy(cause: EndCause, limit: ReachedLimit | null = null): void {
+  setEndCause(cause: EndCause, limit: ReachedLimit | null = null): void {
     if (this.#client.isClosed || this.#client.hasDisconnected || this.#cause !== null) return;
     this.#cause = cause;
     this.#reachedLimit = limit;
@@ -181,7 +181,7 @@ export class ClientConnection {
 
   /** Ends the connection and resolves when it is over. */
   end(cause: EndCause): Promise<void> {
-    this.endsBy(cause);
+    this.setEndCause(cause);
     this.#client.close();
     return this.over;
   }
@@ -264,7 +264,7 @@ export class ClientConnection {
     const limit = cause === "limit" ? this.#reachedLimit : null;
     this.#emit({ event: "client-disconnected", clientId, cause, limit });
     // In memory no session outlives the broker.
-    if (session?.stored && (cause !== "broker-stopped" || this.#context.store.folder !== null))
+    if (session?.isStored && (cause !== "broker-stopped" || this.#context.store.folder !== null))
       this.#emit({ event: "session-stored", clientId, queued: session.queue.length });
   }
 

@@ -90,7 +90,7 @@ export class ConnectHandler {
     const session = isClean ? this.store.openClean(clientId) : this.store.openStored(clientId, user);
     connection.openSession(session);
     connection.dropForbidden();
-    if (session.stored && !session.established) await durable(this.store);
+    if (session.isStored && !session.isEstablished) await durable(this.store);
     await new Promise<void>(resolve => this.throttle.whenIdle(resolve));
   }
 
@@ -109,7 +109,7 @@ export class ConnectHandler {
     if (!session) return;
     this.store.end(session);
     const queued = session.queue.length;
-    if (session.established) this.throttle.emit({ event: "session-ended", clientId, queued });
+    if (session.isEstablished) this.throttle.emit({ event: "session-ended", clientId, queued });
     await durable(this.store);
   }
 }

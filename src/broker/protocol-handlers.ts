@@ -36,7 +36,7 @@ export function protocolHandlers(
   return {
     checkConnect: (connection, packet) => connecting.check(connection, packet),
     onConnect: (connection, ...credentials) => connecting.connect(connection, ...credentials),
-    isSessionPresent: clientId => store.stored(clientId)?.established === true,
+    isSessionPresent: clientId => store.stored(clientId)?.isEstablished === true,
     endStoredSession: clientId => connecting.endStoredSession(clientId),
     storeWill: async (connection, will) => {
       store.setWill(connection.clientId, will, connection.user);
@@ -62,10 +62,10 @@ export function protocolHandlers(
     onDurable: done => store.onDurable(done),
     onPartialPacket: (keeper, packet, bytes) => connections.onPartialPacket(keeper, packet, bytes),
     onPacket: (connection, direction, packet) => connection.onPacket(direction, packet),
-    onKeepAliveTimeout: connection => connection.endsBy("keep-alive-timeout"),
+    onKeepAliveTimeout: connection => connection.setEndCause("keep-alive-timeout"),
     onError: (connection, error, hasConnected) => {
       const cause = named(error);
-      if (hasConnected) connection.endsBy(causeOfError(cause), limitOf(cause));
+      if (hasConnected) connection.setEndCause(causeOfError(cause), limitOf(cause));
       else if (causeOfError(cause) !== "network-error")
         connection.onRefused(limit => notMqttReason(cause, limit), limitOf(cause));
     },

@@ -23,7 +23,7 @@ export class PublishHandler {
   publish(connection: ClientConnection, packet: PublishPacket, done: EngineCallback): void {
     const isLate = connection.hasDisconnected;
     // A message without RETAIN emits no event that must not be lost: a slow log does not delay it.
-    connection.inTurn(packet.retain, () => {
+    connection.handleInTurn(packet.retain, () => {
       if (isLate) return done(new Error("a PUBLISH after DISCONNECT [MQTT-3.14.4-2]"));
       const error = this.#check(connection, packet.topic);
       if (error) return done(error);
@@ -33,7 +33,7 @@ export class PublishHandler {
 
   publishWill(connection: ClientConnection, will: ApplicationMessage, done: EngineCallback): void {
     connection.onWillDue();
-    connection.inTurn(true, () => {
+    connection.handleInTurn(true, () => {
       if (!connection.mayPublish(will.topic)) {
         connection.onWillRefused();
         return done(notAuthorized());
@@ -49,7 +49,7 @@ export class PublishHandler {
     if (isSysTopic(topic)) return new Error("topics under $SYS are the broker's own");
     if (!connection.mayPublish(topic)) {
       connection.emitNotAuthorized("publish", topic);
-      connection.endsBy("not-authorized");
+      connection.setEndCause("not-authorized");
       return notAuthorized();
     }
     const limit = topicPastLimit(topic, this.limits);

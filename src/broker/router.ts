@@ -50,7 +50,7 @@ export class Router {
     this.#limit.keep(session);
     sender?.pump();
     // Its client is away, or has as many on their way to it as it may.
-    if (!owed.sent) this.#tellQueued(session, message);
+    if (!owed.wasSent) this.#tellQueued(session, message);
   }
 
   #tellQueued({ clientId, queue }: Session, { topic }: ApplicationMessage): void {

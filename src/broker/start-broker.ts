@@ -148,7 +148,7 @@ async function stop(
   listening.close();
   await setImmediate(); // aedes reports a CONNACK one turn after it has sent it
   const all = connections.all();
-  for (const connection of all) connection.endsBy("broker-stopped");
+  for (const connection of all) connection.setEndCause("broker-stopped");
   await Promise.race([drainConnections(connections), setTimeout(CLOSE_GRACE_MS, undefined, { ref: false })]);
   await engine.close();
   for (const connection of all) connection.destroy();

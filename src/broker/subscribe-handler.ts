@@ -27,7 +27,7 @@ export class SubscribeHandler {
     if (problem) return done(new Error(problem), false);
     const { active } = connection;
     if (!active || (topic === BROKER_STATUS_TOPIC && !connection.isLocal)) return done(null, false);
-    connection.inTurn(true, () => {
+    connection.handleInTurn(true, () => {
       if (!this.#isAllowed(connection, topic)) return done(null, false);
       active.subscribe(subscription, this.#retainedFor(topic), error => done(error, error === null));
     });

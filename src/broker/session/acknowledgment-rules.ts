@@ -6,7 +6,7 @@ export type Acknowledgment = "puback" | "pubrec" | "pubcomp";
 const IS_EXPECTED: Record<Acknowledgment, (message: QueuedMessage) => boolean> = {
   puback: ({ qos }) => qos === 1,
   pubrec: ({ qos }) => qos === 2,
-  pubcomp: ({ qos, released }) => qos === 2 && released,
+  pubcomp: ({ qos, isReleased }) => qos === 2 && isReleased,
 };
 
 export const isAcknowledgment = (cmd: string): cmd is Acknowledgment => Object.hasOwn(IS_EXPECTED, cmd);

@@ -90,7 +90,7 @@ export class ActiveSession {
   end(): void {
     const { session } = this;
     this.#sender?.end();
-    if (!(session.stored && session.established)) this.context.store.end(session);
+    if (!(session.isStored && session.isEstablished)) this.context.store.end(session);
   }
 
   #emitDropped(topic: string, limit: ReachedLimit | null): void {

@@ -12,13 +12,13 @@ export interface QueuedMessage {
   /** Null until it may be sent. */
   packetId: number | null;
   /** True also if a broker that crashed may have sent it. */
-  sent: boolean;
+  wasSent: boolean;
   /** True after PUBREC: from then on PUBREL is sent instead. */
-  released: boolean;
+  isReleased: boolean;
   /** True if it was sent on the present connection. */
-  inFlight: boolean;
+  isInFlight: boolean;
   /** Bytes on disk; 0 without a record. */
-  bytes: number;
+  diskBytes: number;
 }
 
 /** Packet identifiers are 1 to 65 535 (MQTT 3.1.1, 2.3.1). */
@@ -93,10 +93,10 @@ export class OutboundQueue {
       qos,
       retain,
       packetId: null,
-      sent: false,
-      released: false,
-      inFlight: false,
-      bytes: 0,
+      wasSent: false,
+      isReleased: false,
+      isInFlight: false,
+      diskBytes: 0,
     };
     this.#withoutPacketId += 1;
     if (isNext) this.assignPacketId(queued, this.#newPacketId());
@@ -137,7 +137,7 @@ export class OutboundQueue {
     this.#unsent = [...this.#messages.values()];
     this.#next = 0;
     this.#inFlight = 0;
-    for (const queued of this.#unsent) queued.inFlight = false;
+    for (const queued of this.#unsent) queued.isInFlight = false;
   }
 
   disconnect(): void {
@@ -150,9 +150,9 @@ export class OutboundQueue {
     this.#forgetPassed();
     if (!queued || queued.packetId === null) return null;
     this.#next += 1;
-    const dup = queued.sent;
-    queued.sent = true;
-    queued.inFlight = true;
+    const dup = queued.wasSent;
+    queued.wasSent = true;
+    queued.isInFlight = true;
     this.#inFlight += 1;
     return { queued, packetId: queued.packetId, dup };
   }
@@ -180,7 +180,7 @@ export class OutboundQueue {
   markReleased(packetId: number): boolean {
     const queued = this.#byPacketId.get(packetId);
     if (queued?.qos !== 2) return false;
-    queued.released = true;
+    queued.isReleased = true;
     return true;
   }
 
@@ -212,14 +212,14 @@ export class OutboundQueue {
       const identity = this.#oldest.pop();
       if (identity === undefined) return null;
       const queued = this.#messages.get(identity);
-      if (queued && !queued.sent) return queued;
+      if (queued && !queued.wasSent) return queued;
     }
   }
 
   #findOldest(): number[] {
     const found: number[] = [];
-    for (const { identity, sent } of this.#messages.values()) {
-      if (!sent) found.push(identity);
+    for (const { identity, wasSent } of this.#messages.values()) {
+      if (!wasSent) found.push(identity);
       if (found.length === MAX_OLDEST_BATCH) break;
     }
     return found.toReversed();
@@ -239,7 +239,7 @@ export class OutboundQueue {
   }
 
   #restorePacketId(queued: QueuedMessage, packetId: number): void {
-    queued.sent = true;
+    queued.wasSent = true;
     this.#byPacketId.set(packetId, queued);
     this.#lastPacketId = packetId;
   }
@@ -267,7 +267,7 @@ export class OutboundQueue {
     this.#messages.delete(queued.identity);
     this.#add(-memoryOf(queued));
     this.releasePacketId(queued);
-    if (queued.inFlight) this.#inFlight -= 1;
+    if (queued.isInFlight) this.#inFlight -= 1;
   }
 
   /** Returns one that is not in use [MQTT-2.3.1-4]. MAX_IN_FLIGHT is lower than the number of identifiers. */

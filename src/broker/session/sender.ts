@@ -103,11 +103,11 @@ export class Sender implements SessionSender {
   }
 
   #send(
-    { message: { topic, payload }, qos, retain, released }: QueuedMessage,
+    { message: { topic, payload }, qos, retain, isReleased }: QueuedMessage,
     packetId: number,
     dup: boolean,
   ): void {
-    if (released) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
+    if (isReleased) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
     if (!this.#events.mayReceive(topic)) {
       this.#store.acknowledged(this.#session, packetId);
       return this.#events.onDropped(topic, null);

@@ -25,16 +25,16 @@ export class Session {
   /** The owner; null for an anonymous one. */
   user: string | null = null;
   /** True once CONNACK has reported this session to its client. */
-  established = false;
+  isEstablished = false;
   /** Identifies the session in records on disk; 0 without records. */
-  number = 0;
+  recordNumber = 0;
   /** Null while the client is not connected. */
   sender: SessionSender | null = null;
 
   constructor(
     readonly clientId: string,
     /** True with clean session 0: the session outlives its connections. */
-    readonly stored: boolean,
+    readonly isStored: boolean,
     usage?: { queuedBytes: number },
   ) {
     this.queue = new OutboundQueue(usage);

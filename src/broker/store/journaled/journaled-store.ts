@@ -137,9 +137,9 @@ export class JournaledStore extends MemoryStore {
 
   override end(session: Session): void {
     if (this.#isKept(session)) {
-      this.#byNumber.delete(session.number);
+      this.#byNumber.delete(session.recordNumber);
       this.#liveBytes -= sizeOf(session);
-      this.#keep({ kind: "ended", session: session.number });
+      this.#keep({ kind: "ended", session: session.recordNumber });
     }
     super.end(session);
   }
@@ -150,13 +150,13 @@ export class JournaledStore extends MemoryStore {
     super.subscribe(session, subscription);
     if (!this.#isKept(session)) return;
     if (isNew) this.#liveBytes += OVERHEAD + topicFilter.length;
-    this.#keep({ kind: "subscribed", session: session.number, topicFilter, qos });
+    this.#keep({ kind: "subscribed", session: session.recordNumber, topicFilter, qos });
   }
 
   override unsubscribe(session: Session, topicFilter: string): void {
     if (this.#isKept(session) && session.subscriptions.has(topicFilter)) {
       this.#liveBytes -= OVERHEAD + topicFilter.length;
-      this.#keep({ kind: "unsubscribed", session: session.number, topicFilter });
+      this.#keep({ kind: "unsubscribed", session: session.recordNumber, topicFilter });
     }
     super.unsubscribe(session, topicFilter);
   }
@@ -188,7 +188,7 @@ export class JournaledStore extends MemoryStore {
     super.enter(taken);
     this.#hasArrived(taken.message);
     for (const { session, owed } of taken.targets)
-      if (owed && this.#isKept(session)) this.#liveBytes += owed.bytes;
+      if (owed && this.#isKept(session)) this.#liveBytes += owed.diskBytes;
   }
 
   #hasArrived(message: ApplicationMessage): void {
@@ -207,7 +207,7 @@ export class JournaledStore extends MemoryStore {
     const { retain: isRetained } = message;
     if (owed.length === 0 && !arrival && !isRetained && willOf === null) return null;
     // They share one record.
-    for (const { owed: each } of targets) if (each) each.bytes = bytesOf(message) / owed.length;
+    for (const { owed: each } of targets) if (each) each.diskBytes = bytesOf(message) / owed.length;
     return { kind: "accepted", identity, message, isRetained, arrival, willOf, owed };
   }
 
@@ -229,7 +229,7 @@ export class JournaledStore extends MemoryStore {
     const taken: PlannedMessage = { identity, message, origin: null, targets: [{ session, owed }] };
     const enter = () => {
       session.queue.enter(owed);
-      if (this.#isKept(session)) this.#liveBytes += owed.bytes;
+      if (this.#isKept(session)) this.#liveBytes += owed.diskBytes;
       entered();
     };
     const record = this.#acceptance(taken, null);
@@ -238,20 +238,20 @@ export class JournaledStore extends MemoryStore {
   }
 
   override recordPacketIds(session: Session, owed: QueuedMessage[], goOn: () => void): void {
-    const { number } = session;
+    const { recordNumber } = session;
     if (owed.length === 0 || !this.#isKept(session)) return this.#journal.whenKept(goOn);
     this.#journal.keep(to => {
       for (const { identity, packetId } of owed)
-        writeRecord(to, { kind: "numbered", session: number, identity, packetId: packetId ?? 0 });
+        writeRecord(to, { kind: "numbered", session: recordNumber, identity, packetId: packetId ?? 0 });
     }, goOn);
   }
 
   override released(session: Session, packetId: number): boolean {
     const owed = session.queue.sentAs(packetId);
-    const isNews = owed?.released === false;
+    const isNews = owed?.isReleased === false;
     const isOwed = super.released(session, packetId);
     if (isOwed && owed && isNews && this.#isKept(session))
-      this.#keep({ kind: "released", session: session.number, identity: owed.identity });
+      this.#keep({ kind: "released", session: session.recordNumber, identity: owed.identity });
     return isOwed;
   }
 
@@ -265,10 +265,10 @@ export class JournaledStore extends MemoryStore {
 
   #done(session: Session, owed: QueuedMessage | null): QueuedMessage | null {
     if (owed && this.#isKept(session)) {
-      this.#liveBytes -= owed.bytes;
-      const { number } = session;
+      this.#liveBytes -= owed.diskBytes;
+      const { recordNumber } = session;
       this.#journal.keepSoon(to =>
-        writeRecord(to, { kind: "done", session: number, identity: owed.identity }),
+        writeRecord(to, { kind: "done", session: recordNumber, identity: owed.identity }),
       );
     }
     return owed;
@@ -330,7 +330,7 @@ export class JournaledStore extends MemoryStore {
 
   /** A stored session that has not ended. */
   #isKept(session: Session): boolean {
-    return session.stored && this.stored(session.clientId) === session;
+    return session.isStored && this.stored(session.clientId) === session;
   }
 
   #keep(record: StoreRecord, written: (() => void) | null = null): void {
@@ -339,7 +339,7 @@ export class JournaledStore extends MemoryStore {
 
   #open(clientId: string, number: number, user: string | null): Session {
     const session = super.openStored(clientId, user);
-    session.number = number;
+    session.recordNumber = number;
     this.#lastSession = Math.max(this.#lastSession, number);
     this.#byNumber.set(number, session);
     this.#liveBytes += OVERHEAD + clientId.length;
@@ -371,21 +371,24 @@ export class JournaledStore extends MemoryStore {
     session: Session,
     { subscriptions, owed, received }: Omit<ReplayedSession, "clientId" | "user">,
   ): void {
-    session.established = true; // its client may know of it
+    session.isEstablished = true; // its client may know of it
     for (const [topic, qos] of subscriptions) {
       super.subscribe(session, { topic, qos });
       this.#liveBytes += OVERHEAD + topic.length;
     }
     for (const packetId of received) super.recordInboundQos2({ session, packetId });
     for (const each of owed.values()) {
-      each.bytes = bytesOf(each.message);
-      this.#liveBytes += each.bytes;
+      each.diskBytes = bytesOf(each.message);
+      this.#liveBytes += each.diskBytes;
     }
     session.queue.restore(inOrder(owed));
   }
 }
 
-const numbers = ({ session: { number: session }, packetId }: Arrival): Arrived => ({ session, packetId });
+const numbers = ({ session: { recordNumber: session }, packetId }: Arrival): Arrived => ({
+  session,
+  packetId,
+});
 
 /** What the cleaner has written again comes late. */
 function inOrder(owed: Map<number, QueuedMessage>): Map<number, QueuedMessage> {
@@ -401,6 +404,6 @@ function inOrder(owed: Map<number, QueuedMessage>): Map<number, QueuedMessage> {
 function sizeOf({ clientId, subscriptions, queue }: Session): number {
   let bytes = OVERHEAD + clientId.length;
   for (const topicFilter of subscriptions.keys()) bytes += OVERHEAD + topicFilter.length;
-  for (const owed of queue.values()) bytes += owed.bytes;
+  for (const owed of queue.values()) bytes += owed.diskBytes;
   return bytes;
 }

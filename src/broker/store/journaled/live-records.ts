@@ -81,15 +81,15 @@ function arrivalHolds({ session, packetId }: Arrived, present: Present, once: On
   return isKnown && once(`arrived ${session} ${packetId}`);
 }
 
-export const sessionRecord = ({ number: session, clientId, user }: Session): StoreRecord =>
+export const sessionRecord = ({ recordNumber: session, clientId, user }: Session): StoreRecord =>
   user === null ? { kind: "session", session, clientId } : { kind: "userSession", session, clientId, user };
 
 export const willRecord = (clientId: string, will: ApplicationMessage, user: string | null): StoreRecord =>
   user === null ? { kind: "will", clientId, will } : { kind: "userWill", clientId, will, user };
 
 export const owedRecord = (
-  { number: session }: Session,
-  { qos, retain, released, packetId }: QueuedMessage,
+  { recordNumber: session }: Session,
+  { qos, retain, isReleased: released, packetId }: QueuedMessage,
 ): OwedRecord => ({
   session,
   qos,

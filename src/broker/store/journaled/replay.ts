@@ -75,7 +75,7 @@ export class StoreReplay {
     },
     released: ({ session, identity }) => {
       const owed = this.sessions.get(session)?.owed.get(identity);
-      if (owed) owed.released = true;
+      if (owed) owed.isReleased = true;
     },
     done: ({ session, identity }) => this.sessions.get(session)?.owed.delete(identity),
     arrived: ({ session, packetId }) => this.#session(session).received.add(packetId),
@@ -96,11 +96,11 @@ export class StoreReplay {
         message,
         qos,
         retain,
-        released,
+        isReleased: released,
         packetId,
-        sent: false,
-        inFlight: false,
-        bytes: 0,
+        wasSent: false,
+        isInFlight: false,
+        diskBytes: 0,
       });
   }
 

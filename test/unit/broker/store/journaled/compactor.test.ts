@@ -52,7 +52,7 @@ const contents = (store: Store) => ({
     user,
     subscriptions: [...subscriptions.values()].map(({ topic, qos }) => ({ topic, qos })),
     received: [...inboundQos2],
-    queue: Array.from(queue.values(), ({ message, qos, packetId, released, retain }) => ({
+    queue: Array.from(queue.values(), ({ message, qos, packetId, isReleased: released, retain }) => ({
       payload: String(message.payload),
       qos,
       packetId,
