@@ -1,7 +1,7 @@
 // Builds dist/: a CommonJS bundle for each command and for each folder that is loaded on demand, the library as an ES
 // module, its types, and the licences of the bundled packages.
-// `--if-stale` builds only if a source has changed since the last build and the development tools are installed. After
-// `npm ci --omit=dev` they are not.
+// `--if-stale` builds only if a source has changed since the last build, and where that is possible: after
+// `npm ci --omit=dev` there are no tools for it.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -68,7 +68,11 @@ const resolution = {
 };
 
 const { resolve } = createRequire(import.meta.url);
-if (!process.argv.includes("--if-stale") || (isStale() && hasTools())) await replaceDist(build);
+const { npm_command, npm_lifecycle_event } = process.env;
+// npx in a clone runs `prepare` once. If Ctrl-C ended a build there, npx would leave a cache folder in which it fails with
+// ENOENT from then on.
+const isNpx = npm_lifecycle_event === "prepare" && npm_command === "exec";
+if (!process.argv.includes("--if-stale") || (!isNpx && isStale() && hasTools())) await replaceDist(build);
 
 function hasTools() {
   try {

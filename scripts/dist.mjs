@@ -41,9 +41,7 @@ function filesIn(source) {
  */
 export async function replaceDist(build) {
   process.once("exit", () => remove(tempDir));
-  // If `prepare` fails, npx leaves a cache folder in which it fails from then on.
-  const status = process.env.npm_lifecycle_event === "prepare" ? 0 : 1;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(status));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
   removeLeftovers();
   try {
     const hash = sourcesHash();
