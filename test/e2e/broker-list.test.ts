@@ -231,7 +231,7 @@ test("from lwt-broker to Mosquitto and back", { skip: missing("mosquitto", ["-h"
   await bundled.process.exit();
   await lwtBroker(t, "--port", String(bundled.port));
   other.process.child.kill("SIGKILL");
-  await pub.until("it is back", () => connectedTo(pub).length === 3 || undefined);
+  await pub.waitFor("it is back", () => connectedTo(pub).length === 3 || undefined);
   assert.equal(connectedTo(pub)[2], bundled.url);
   pub.child.send("stop");
   assert.equal(await pub.exit(), 0);

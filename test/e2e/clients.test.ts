@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { command, lwtBroker } from "../support/processes.js";
 import { keepsPromisesOn, MOSQUITTO, OWN } from "../support/client-promises.js";
-import { field, packet, PacketType, RawClient, uint16 } from "../support/raw-client.js";
+import { field, packet, PacketType, uint16 } from "../support/packets.js";
+import { RawClient } from "../support/raw-client.js";
 
 keepsPromisesOn(OWN);
 // The others are in peers/.

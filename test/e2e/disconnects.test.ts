@@ -10,7 +10,8 @@ import { spawn } from "node:child_process";
 import { connect } from "../../src/connection/connect.js";
 import { isUserError } from "../../src/util/errors.js";
 import { command, freePort, lwtBroker, Running, rerouted, temporaryFolder } from "../support/processes.js";
-import { firstPacket, packet, RawClient, uint16 } from "../support/raw-client.js";
+import { firstPacket, packet, uint16 } from "../support/packets.js";
+import { RawClient } from "../support/raw-client.js";
 import { tcpServer } from "../support/servers.js";
 import { binDir } from "../support/paths.js";
 

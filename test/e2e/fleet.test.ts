@@ -66,7 +66,7 @@ test("all vanish at once, and it is seen that each will comes; or with graceful,
   const crash = fail("crash");
   assert.equal(await crash.exit(), process.platform === "win32" ? 1 : "SIGKILL");
   const wills = () => broker.process.all("will-published").length;
-  await broker.process.until("the wills of the crashed", () => wills() === 80 || undefined);
+  await broker.process.waitFor("the wills of the crashed", () => wills() === 80 || undefined);
 });
 
 test("Enter makes all of them fail", async t => {
@@ -165,10 +165,12 @@ test("several processes share a load over several brokers", async t => {
   const fleet = (range: string) => command(t, "pub-lwt", ["-b", list, "--machines", range]);
   const fleets = [fleet("1-50"), fleet("51-100")];
   const isWhole = (event: object) => "connected" in event && event.connected === 50;
-  await Promise.all(fleets.map(each => each.until("all of its own", () => each.all("fleet").find(isWhole))));
+  await Promise.all(
+    fleets.map(each => each.waitFor("all of its own", () => each.all("fleet").find(isWhole))),
+  );
   for (const { process } of brokers) {
     const clientIds = () => new Set(process.all("client-connected").map(({ clientId }) => clientId));
-    await process.until("half of each", () => (clientIds().size === 50 ? true : undefined));
+    await process.waitFor("half of each", () => (clientIds().size === 50 ? true : undefined));
   }
   for (const each of fleets) each.child.send("stop");
   assert.deepEqual(await Promise.all(fleets.map(each => each.exit())), [0, 0]);
@@ -198,7 +200,7 @@ test("ranges that overlap: one fleet gives way, and says once what to do; the ot
   assert.match(errors[0].message, /^Machine[34]: .*probably another client uses the ID "Machine[34]"/);
   assert.match(errors[0].hint, loser === fleets["1-4"] ? /--machines 5-8\./ : /--machines 7-10\./);
   const before = winner?.events.length ?? 0;
-  await winner?.until("all are back", () =>
+  await winner?.waitFor("all are back", () =>
     winner.events.slice(before).find(event => event.event === "fleet" && event.connected === 4),
   );
   winner?.child.send("stop");

@@ -24,7 +24,8 @@ import {
   publish,
 } from "../support/hostile-servers.js";
 import { command, type Running, temporaryFolder } from "../support/processes.js";
-import { field, packet, Seen, uint16 } from "../support/raw-client.js";
+import { field, packet, uint16 } from "../support/packets.js";
+import { WaitableList } from "../support/waitable-list.js";
 import { tcpServer } from "../support/servers.js";
 import { supportFile } from "../support/paths.js";
 
@@ -105,8 +106,8 @@ function after(strange: Buffer): Misbehaviour {
 }
 
 /** What a client in this process is told that meets that broker, and subscribes. */
-function meeting(t: TestContext, url: string): Seen<ClientEvent> {
-  const seen = new Seen<ClientEvent>();
+function meeting(t: TestContext, url: string): WaitableList<ClientEvent> {
+  const seen = new WaitableList<ClientEvent>();
   const abort = new AbortController();
   t.after(() => abort.abort());
   const settings = { broker: url, clientId: "c", keepAlive: 0, connectTimeout: 20 };
@@ -122,10 +123,10 @@ function meeting(t: TestContext, url: string): Seen<ClientEvent> {
 
 const reasonOf = (event: ClientEvent) =>
   event.event === "disconnected" || event.event === "reconnecting" ? event.reason : undefined;
-const firstReason = (seen: Seen<ClientEvent>) =>
-  seen.until("end of the connection", all => all.map(reasonOf).find(reason => reason !== undefined));
-const marker = (seen: Seen<ClientEvent>) =>
-  seen.until("the marker", all => all.find(event => event.event === "message" && event.topic === "marker"));
+const firstReason = (seen: WaitableList<ClientEvent>) =>
+  seen.waitFor("end of the connection", all => all.map(reasonOf).find(reason => reason !== undefined));
+const marker = (seen: WaitableList<ClientEvent>) =>
+  seen.waitFor("the marker", all => all.find(event => event.event === "message" && event.topic === "marker"));
 
 test("what a broker may not send ends the connection, and what it was is told", async t => {
   await Promise.all(

@@ -3,16 +3,8 @@ import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { command, lwtBroker, temporaryFolder, type TestBroker } from "../support/processes.js";
-import {
-  type ConnectOptions,
-  DISCONNECT,
-  field,
-  packet,
-  PacketType,
-  type Publish,
-  RawClient,
-  uint16,
-} from "../support/raw-client.js";
+import { DISCONNECT, field, packet, PacketType, type Publish, uint16 } from "../support/packets.js";
+import { type ConnectOptions, RawClient } from "../support/raw-client.js";
 
 /** A broker that can be killed at any moment, and started again on the same folder. */
 class MortalBroker {

@@ -15,7 +15,7 @@ import {
   temporaryFolder,
   type TestBroker,
 } from "../support/processes.js";
-import { connectPacket, packet, PINGREQ } from "../support/raw-client.js";
+import { connectPacket, packet, PINGREQ } from "../support/packets.js";
 import { certificate, tcpServer } from "../support/servers.js";
 
 const TLS = ["--tls-cert", certificate("server"), "--tls-key", certificate("key"), "--tls-port", "0"];
@@ -103,7 +103,7 @@ test("WebSocket: a page of another origin is refused, whatever name it connects 
   const rebound = { origin: "http://evil.example", host: "evil.example" };
   assert.equal(await open(t, ws, rebound), 403);
   const all = () => broker.process.all("client-refused");
-  const told = await broker.process.until("all of them", () =>
+  const told = await broker.process.waitFor("all of them", () =>
     all().length > foreign.length ? all() : undefined,
   );
   assert.match(told[0]?.reason ?? "", /page from http:\/\/evil\.example: not allowed by --ws-origin/);
@@ -175,7 +175,7 @@ test("TLS: 1.1 is refused; who speaks no TLS, or does not trust the certificate,
   }
   const reasons = () => broker.process.all("client-refused").map(({ reason }) => reason);
   const times = (reason: string) => reasons().filter(each => each === reason).length;
-  await broker.process.until("both, twice", () =>
+  await broker.process.waitFor("both, twice", () =>
     times("its TLS is older than 1.2") === 2 && times("no TLS, which this port wants") === 2
       ? true
       : undefined,

@@ -11,7 +11,8 @@ import { subSettings } from "../../src/config/settings/sub-settings.js";
 import { MAX_MACHINES } from "../../src/domain/sequence-tally.js";
 import { machineTopics } from "../../src/protocol/topics.js";
 import { command, lwtBroker, type Running } from "../support/processes.js";
-import { field, packet, RawClient } from "../support/raw-client.js";
+import { field, packet } from "../support/packets.js";
+import { RawClient } from "../support/raw-client.js";
 import { plainScreen } from "../support/screens.js";
 import { CTRL_C, onTerminal, skip, type } from "../support/terminals.js";
 import { TerminalWindow } from "../support/terminal-window.js";
@@ -20,7 +21,7 @@ const windowOf = ({ stdout }: Running, columns = 80) => new TerminalWindow(colum
 
 /** Until the window shows it; returns its lines. */
 const shows = (run: Running, what: (lines: string[]) => boolean) =>
-  run.until("the table", () => {
+  run.waitFor("the table", () => {
     const { lines } = windowOf(run);
     return what(lines) ? lines : undefined;
   });
@@ -221,7 +222,7 @@ class FakeTerminal {
     this.window.write(lines.join("\r\n"));
   }
 
-  until(text: string): Promise<string> {
+  waitFor(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${text}: ${this.window.lines.join("\n")}`)), DEADLINE);
       this.#changed = () => {
@@ -254,14 +255,14 @@ test("a window that changes its size, and a connection that is lost: the table s
   };
   render(connected);
   for (const name of NAMES) render(status(`${name}x7f3a9c`, "online"));
-  await terminal.until("Machine40x7f3a9c");
+  await terminal.waitFor("Machine40x7f3a9c");
   assert.deepEqual(terminal.window.above, ["$ sub-lwt --table"]);
   terminal.resize(40, 12);
-  const narrow = (await terminal.until("and 32 more: 32 ONLINE")).split("\n");
+  const narrow = (await terminal.waitFor("and 32 more: 32 ONLINE")).split("\n");
   assert.equal(narrow.length, 12);
   assert.equal(narrow[0], "Subscriber1 ← mqtt://127.…  Ctrl-C stops");
   assert.match(narrow[3] ?? "", /^ONLINE +\d+. Machine1x7f3a9c$/);
-  const lost = terminal.until("NOT CONNECTED");
+  const lost = terminal.waitFor("NOT CONNECTED");
   render({
     time: new Date().toISOString(),
     event: "disconnected",
@@ -273,9 +274,9 @@ test("a window that changes its size, and a connection that is lost: the table s
   assert.match(lines[0] ?? "", /^Subscriber1 ←.* NOT CONNECTED for \ds$/);
   assert.equal(lines.at(-1), String.raw`no\u001b answer`);
   terminal.resize(100, 30);
-  const wide = await terminal.until("Machine40x7f3a9c");
+  const wide = await terminal.waitFor("Machine40x7f3a9c");
   assert.equal(inState(wide.split("\n"), "ONLINE").length, 40);
-  const again = terminal.until("Ctrl-C stops gracefully");
+  const again = terminal.waitFor("Ctrl-C stops gracefully");
   render(connected);
   assert.doesNotMatch(await again, /answer/);
 });

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { test } from "node:test";
 import { type ClientEvent, connect } from "../../src/index.js";
 import { command, ends, lwtBroker, missing, mosquitto, temporaryFolder } from "../support/processes.js";
-import { type Packet, PacketType } from "../support/raw-client.js";
+import { type Packet, PacketType } from "../support/packets.js";
 import {
   answer,
   CONNECT,
@@ -124,7 +124,7 @@ test("what the broker grants is told, and said where it takes less", async t => 
     keepAlive: 1,
     assignedClientId: null,
   });
-  await packets.until("PINGREQ", () => ofType(PINGREQ)[0]); // 60 s had been asked for
+  await packets.waitFor("PINGREQ", () => ofType(PINGREQ)[0]); // 60 s had been asked for
   await run.event("acknowledged", { seq: 1 });
   run.child.send("stop");
   assert.equal(await run.exit(), 0);
@@ -370,7 +370,7 @@ test("as a library: an ID that the broker has chosen is used again", async t => 
   const settings = { broker: `mqtt://127.0.0.1:${port}`, clientId: "", cleanSession: true } as const;
   const connection = await connect({ ...settings, protocolVersion: "5" }, event => void events.push(event));
   await connection.publish({ topic: "t", payload: "p", qos: 0 });
-  await packets.until("a second CONNECT", () => ofType(CONNECT)[1]);
+  await packets.waitFor("a second CONNECT", () => ofType(CONNECT)[1]);
   const ids = ofType(CONNECT).map(({ body }) => body.toString("utf8", 18));
   assert.deepEqual(ids, ["", "chosen-17"]);
   const connected = events.find(({ event }) => event === "connected");

@@ -10,15 +10,8 @@ import { FILE_HEADER } from "../../src/storage/segments.js";
 import { DurableOutbox } from "../../src/outbox/durable-outbox.js";
 import { OutboxReplay } from "../../src/outbox/outbox-records.js";
 import { command, freePort, lwtBroker, type Running, temporaryFolder } from "../support/processes.js";
-import {
-  firstPacket,
-  type Packet,
-  packet,
-  PacketType,
-  readPublish,
-  Seen,
-  uint16,
-} from "../support/raw-client.js";
+import { firstPacket, type Packet, packet, PacketType, readPublish, uint16 } from "../support/packets.js";
+import { WaitableList } from "../support/waitable-list.js";
 import { tcpServer } from "../support/servers.js";
 
 /** The answer to a packet of a client; null: none. */
@@ -26,7 +19,7 @@ type Answer = (packet: Packet) => Buffer | null;
 
 /** A broker that answers what a test wants it to; CONNECT with that session present, in each connection the next. */
 class Scripted {
-  readonly packets = new Seen<Packet>();
+  readonly packets = new WaitableList<Packet>();
   port = 0;
 
   static async start(t: TestContext, answer: Answer, ...sessionPresent: boolean[]): Promise<Scripted> {
@@ -56,8 +49,8 @@ class Scripted {
     return this.packets.items.filter(({ type }) => type === PacketType.pubrel).map(packetIdOf);
   }
 
-  until(what: string, has: () => boolean): Promise<true> {
-    return this.packets.until(what, () => has() || undefined);
+  waitFor(what: string, has: () => boolean): Promise<true> {
+    return this.packets.waitFor(what, () => has() || undefined);
   }
 }
 
@@ -103,8 +96,8 @@ const marks = (run: Running, event: "published" | "acknowledged" | "outbox-store
 async function killedWithFive(t: TestContext, folder: string, ...args: string[]) {
   const broker = await Scripted.start(t, nothing, false);
   const run = publisher(t, broker.port, folder, ...QUICK, "-C", "5", ...args);
-  await broker.until("5 PUBLISH", () => broker.publishes.length === 5);
-  await run.until("5 published", () => run.all("published").length === 5 || undefined);
+  await broker.waitFor("5 PUBLISH", () => broker.publishes.length === 5);
+  await run.waitFor("5 published", () => run.all("published").length === 5 || undefined);
   await kill(run);
   return { sent: broker.publishes, published: run.all("published") };
 }
@@ -170,7 +163,7 @@ test("PUBLISH and PUBREL are sent when they are on disk, not before", async t =>
     false,
   );
   const run = publisher(t, broker.port, folder, "--interval", "0.005", "--no-status", "-q", "2");
-  await broker.until("20 PUBREL", () => broker.pubrels.length === 20);
+  await broker.waitFor("20 PUBREL", () => broker.pubrels.length === 20);
   await kill(run);
   assert.deepEqual(early, []);
 });
@@ -224,7 +217,7 @@ test("QoS 2, killed between PUBREC and PUBCOMP: PUBREL goes on where it was, and
   const folder = outbox(t);
   const first = await Scripted.start(t, acknowledging(false), false);
   const killed = publisher(t, first.port, folder, ...QUICK, "-C", "3", "-q", "2");
-  await first.until("3 PUBREL", () => first.pubrels.length === 3);
+  await first.waitFor("3 PUBREL", () => first.pubrels.length === 3);
   await kill(killed);
   const second = await Scripted.start(t, acknowledging());
   const run = command(t, "pub-lwt", ["-p", String(second.port), "--outbox", folder, "--no-status", "-l"], {
@@ -241,7 +234,7 @@ test("QoS 2, killed before PUBREC: PUBLISH again with DUP, and at most 20 at onc
   const folder = outbox(t);
   const first = await Scripted.start(t, nothing, false);
   const killed = publisher(t, first.port, folder, ...QUICK, "-C", "30", "-q", "2");
-  await first.until("20 PUBLISH", () => first.publishes.length === 20);
+  await first.waitFor("20 PUBLISH", () => first.publishes.length === 20);
   await kill(killed);
   assert.equal(first.publishes.length, 20);
   const second = await Scripted.start(t, acknowledging());
@@ -257,17 +250,17 @@ test("a broker that has lost the session gets PUBLISH again in place of PUBREL, 
   const folder = outbox(t);
   const first = await Scripted.start(t, acknowledging(false), false);
   const killed = publisher(t, first.port, folder, ...QUICK, "-C", "3", "-q", "2");
-  await first.until("3 PUBREL", () => first.pubrels.length === 3);
+  await first.waitFor("3 PUBREL", () => first.pubrels.length === 3);
   await kill(killed);
   const forgetful = await Scripted.start(t, nothing, false);
   const again = publisher(t, forgetful.port, folder, ...QUICK, "-C", "1");
-  await forgetful.until("4 PUBLISH", () => forgetful.publishes.length === 4);
+  await forgetful.waitFor("4 PUBLISH", () => forgetful.publishes.length === 4);
   await kill(again);
   const seqs = (all: { payload: string }[]) => all.map(({ payload }) => (JSON.parse(payload) as Seq).seq);
   assert.deepEqual(seqs(forgetful.publishes), [1, 2, 3, 1]);
   const third = await Scripted.start(t, acknowledging(), true);
   const run = publisher(t, third.port, folder, ...QUICK, "-C", "1");
-  await third.until("4 PUBLISH", () => third.publishes.length >= 4);
+  await third.waitFor("4 PUBLISH", () => third.publishes.length >= 4);
   assert.deepEqual(seqs(third.publishes.slice(0, 3)), [1, 2, 3]);
   await kill(run);
 });

@@ -53,7 +53,7 @@ async function screenAtEnd(run: Running): Promise<string[]> {
 
 async function brokerOnTerminal(t: TestContext, how: Terminal = {}) {
   const process = onTerminal(t, "lwt-broker", ["--port", "0"], how);
-  const port = await process.until("port", () => /127\.0\.0\.1:(\d+)/.exec(process.stdout)?.[1]);
+  const port = await process.waitFor("port", () => /127\.0\.0\.1:(\d+)/.exec(process.stdout)?.[1]);
   return { process, port };
 }
 
@@ -242,7 +242,7 @@ steps:
 /** Waits for what the screen shows, then presses that. */
 async function answer(run: Running, steps: [shown: RegExp, key: string][]) {
   for (const [shown, key] of steps) {
-    await run.until(String(shown), () => shown.exec(shownBy(run).slice(-3).join("\n")) ?? undefined);
+    await run.waitFor(String(shown), () => shown.exec(shownBy(run).slice(-3).join("\n")) ?? undefined);
     type(run, key);
   }
 }
@@ -257,7 +257,7 @@ test("--step waits for a key before each step, b shows the last one again, and q
     [/Space goes on/, " "],
     [/two\n.*Space goes on/, "b"],
   ]);
-  await run.until("the step again", () =>
+  await run.waitFor("the step again", () =>
     run.stdout.split("The first step.").length === 3 ? true : undefined,
   );
   type(run, "x");
@@ -273,7 +273,7 @@ test("keys of several characters, and keys from before the question, predict not
   writeFileSync(file, LESSON);
   const run = onTerminal(t, "lwt-demo", ["--quiz", "--step", file]);
   await answer(run, [[/Space goes on/, "b"]]);
-  await run.until("what is shown again", () => run.stdout.split("Two steps").length === 3 || undefined);
+  await run.waitFor("what is shown again", () => run.stdout.split("Two steps").length === 3 || undefined);
   type(run, "  1");
   await run.outputHas("Press the number");
   for (const key of [`${ESC}[3~`, `${ESC}[1~`, `${ESC}OQ`]) type(run, key);
@@ -318,7 +318,7 @@ test("without a keyboard --step and --quiz wait for nothing; --pace waits so lon
 
 test("in pipes there is nothing but text", async t => {
   const broker = command(t, "lwt-broker", ["--port", "0"], { json: false });
-  const port = await broker.until("port", () => /127\.0\.0\.1:(\d+)/.exec(broker.stdout)?.[1]);
+  const port = await broker.waitFor("port", () => /127\.0\.0\.1:(\d+)/.exec(broker.stdout)?.[1]);
   const sub = command(t, "sub-lwt", ["-p", port, "-d"], { json: false });
   await sub.outputHas("Ctrl-C stops");
   await broker.outputHas("sensors/lastwill");
@@ -400,7 +400,7 @@ test("passwd asks twice, shows nothing of what is typed, and takes mistakes back
   const file = path.join(temporaryFolder(t), "users.txt");
   const passwd = () => onTerminal(t, "lwt-broker", ["passwd", file, "anna"]);
   const asked = (run: Running, times: number) =>
-    run.until("question", () =>
+    run.waitFor("question", () =>
       run.stdout.match(/Password for anna: |Once more: /g)?.length === times ? true : undefined,
     );
   const enter = async (run: Running, ...texts: string[]) => {

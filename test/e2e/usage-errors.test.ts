@@ -247,7 +247,7 @@ test("Ctrl-C, SIGTERM and stop over IPC end gracefully", async t => {
 test("a closed pipe ends it gracefully, with exit 0", async t => {
   const { url, process: broker } = await lwtBroker(t);
   const pub = command(t, "pub-lwt", ["-b", url, "--interval", "0.01"], { json: false });
-  await pub.until("a line", () => pub.stdout.includes("\n") || undefined);
+  await pub.waitFor("a line", () => pub.stdout.includes("\n") || undefined);
   pub.child.stdout?.destroy();
   assert.equal(await pub.exit(), 0);
   await broker.event("will-discarded", { cause: "graceful" });

@@ -60,7 +60,7 @@ async function startOn(t: TestContext, file: string, ...args: string[]): Promise
       const before = times();
       write(`${file}.new`, lines);
       renameSync(`${file}.new`, file); // as editors do
-      await process.until("reading of users", () => (times() > before ? true : undefined));
+      await process.waitFor("reading of users", () => (times() > before ? true : undefined));
     },
   };
 }
@@ -411,7 +411,7 @@ test("the file changes: who is gone, or has another password, is closed; others 
   await broker.change("");
   for (const client of clients) await client.ping();
   rmSync(broker.file);
-  await broker.process.until(
+  await broker.process.waitFor(
     "that it is gone",
     () => broker.process.all("warning").some(each => each.message.includes("no such file")) || undefined,
   );
@@ -490,7 +490,7 @@ test("passwords are hashed a few at a time, those of unknown users like others, 
       .then(({ returnCode }) => returnCode);
   const wrong = Array.from({ length: 20 }, (_, i) => code(i % 2 ? "anna" : `unknown${i}`, "wrong", `w${i}`));
   assert.deepEqual(new Set(await Promise.all(wrong)), new Set([4]));
-  await process.until("20 of them", () => (hashings(process).length >= 20 ? true : undefined));
+  await process.waitFor("20 of them", () => (hashings(process).length >= 20 ? true : undefined));
   assert.equal(hashings(process).length, 20);
   assert.deepEqual(new Set(hashings(process).map(({ cost }) => cost)), new Set(["N=16 r=8 p=1"]));
   assert.ok(hashings(process).every(({ running }) => running <= 2));

@@ -4,7 +4,8 @@ import { startBroker } from "../../src/broker/start-broker.js";
 import { isUserError } from "../../src/util/errors.js";
 import type { BrokerEvent, EndCause, QoS } from "../../src/events/events.js";
 import { ObservedBroker as Broker } from "../support/observed-broker.js";
-import { type ConnectOptions, PacketType, RawClient } from "../support/raw-client.js";
+import { PacketType } from "../support/packets.js";
+import { type ConnectOptions, RawClient } from "../support/raw-client.js";
 
 const WILL = { topic: "ward/status", payload: "Offline", qos: 1, retain: false } as const;
 

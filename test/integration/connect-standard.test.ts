@@ -12,8 +12,8 @@ import {
   PacketType,
   PINGREQ,
   packet,
-  type RawClient,
-} from "../support/raw-client.js";
+} from "../support/packets.js";
+import { type RawClient } from "../support/raw-client.js";
 
 /** Statements of MQTT 3.1.1 on connections, sessions and wills, byte by byte. */
 
@@ -163,7 +163,7 @@ test("a password and a will message are bytes, whatever they are", async t => {
     const client = broker.send(connectOf({ flags: CLEAN | WILL | USER_NAME | PASSWORD, fields }));
     assert.equal((await client.connack()).returnCode, 0, what);
     client.socket.resetAndDestroy();
-    await watcher.publishes.until(what, all => all.find(each => each.topic === topic));
+    await watcher.publishes.waitFor(what, all => all.find(each => each.topic === topic));
     const sent = watcher.packets.items.findLast(({ type }) => type === PacketType.publish);
     assert.deepEqual(sent?.body, Buffer.concat([field(topic), bytes]));
   }
@@ -963,7 +963,7 @@ test("[MQTT-3.12.4-1] each PINGREQ has its PINGRESP, in its place among the answ
   client.socket.write(Buffer.concat(sent));
   client.socket.write(Buffer.concat(Array.from({ length: 100 }, () => PINGREQ)));
   const isAnswer = ({ type }: Packet) => type === PacketType.pingresp;
-  await client.packets.until("104 answers", all => all.filter(isAnswer).length === 104 || undefined);
+  await client.packets.waitFor("104 answers", all => all.filter(isAnswer).length === 104 || undefined);
   const first = [2, 13, 4, 13, 13, 9, 13];
   assert.deepEqual(types(client), [...first, ...Array.from({ length: 100 }, () => 13)]);
   for (const each of client.packets.items.filter(isAnswer))

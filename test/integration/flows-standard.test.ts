@@ -4,7 +4,9 @@ import { startBroker } from "../../src/broker/start-broker.js";
 import { SubscriptionTrie } from "../../src/broker/store/subscription-trie.js";
 import type { BrokerEvent, QoS } from "../../src/events/events.js";
 import { ObservedBroker } from "../support/observed-broker.js";
-import { field, PacketType, packet, RawClient, Seen, uint16 } from "../support/raw-client.js";
+import { field, PacketType, packet, uint16 } from "../support/packets.js";
+import { RawClient } from "../support/raw-client.js";
+import { WaitableList } from "../support/waitable-list.js";
 
 /**
  * What MQTT 3.1.1 says of packet identifiers, PUBLISH and its answers, SUBSCRIBE, UNSUBSCRIBE, delivery, order and topic
@@ -128,7 +130,7 @@ test("[MQTT-2.3.1-4] what is in flight has packet identifiers that are not 0 and
   const sub = await broker.connect("sub", { hold: true });
   await sub.subscribe("a/#", 2);
   for (const i of numbers(100)) await publisher.publish("a/live", String(i), i % 2 === 0 ? 1 : 2);
-  await sub.publishes.until("all", items => items.length === 120 || undefined);
+  await sub.publishes.waitFor("all", items => items.length === 120 || undefined);
   const ids = sub.publishes.items.map(({ packetId }) => packetId ?? 0);
   assert.equal(new Set(ids).size, 120);
   assert.ok(!ids.includes(0));
@@ -349,7 +351,7 @@ for (const [before, after] of [
     for (const clean of [true, false]) {
       const sub = await broker.connect(`sub ${clean}`, { clean });
       const kept = (count: number) =>
-        sub.publishes.until(`kept ${count}`, all => {
+        sub.publishes.waitFor(`kept ${count}`, all => {
           const found = all.filter(({ payload }) => payload === "kept");
           return found.length === count ? found : undefined;
         });
@@ -425,7 +427,7 @@ test("[MQTT-3.8.4-4] overlapping filters in one SUBSCRIBE: a retained message co
     ["a/+", 0],
   ] as const)
     await one.subscribe(topicFilter, qos);
-  const inOrder = await one.publishes.until("twice", all => (all.length === 2 ? all : undefined));
+  const inOrder = await one.publishes.waitFor("twice", all => (all.length === 2 ? all : undefined));
   const qosOf = (all: { qos: QoS }[]) => all.map(({ qos }) => qos).toSorted((a, b) => a - b);
   const inOne = await retainedFor(broker, [
     ["a/b", 1],
@@ -442,7 +444,7 @@ test("[MQTT-3.8.4-6] a retained message comes at the QoS of the filter that asks
   await sub.subscribe("a/+", 2);
   await sub.message("kept");
   await sub.subscribe("a/b", 0);
-  const all = await sub.publishes.until("again", items => (items.length === 2 ? items : undefined));
+  const all = await sub.publishes.waitFor("again", items => (items.length === 2 ? items : undefined));
   assert.deepEqual(
     all.map(({ qos }) => qos),
     [2, 0],
@@ -594,7 +596,7 @@ test("[MQTT-4.3.2-2] after its PUBACK a packet identifier is a new message's, wh
   const publisher = await broker.connect("publisher");
   for (const [i, flags] of [0, 0, DUP].entries()) {
     publisher.socket.write(publishPacket("a", String(i), 1, 500, flags));
-    await publisher.packets.until("PUBACK", () =>
+    await publisher.packets.waitFor("PUBACK", () =>
       idsOf(publisher, PacketType.puback).length === i + 1 ? true : undefined,
     );
   }
@@ -615,7 +617,7 @@ for (const clean of [true, false]) {
     const id = packetId ?? 0;
     for (const times of [1, 2]) {
       sub.acknowledge(PacketType.pubrec, id);
-      await sub.packets.until("PUBREL", () => idsOf(sub, PacketType.pubrel).length === times || undefined);
+      await sub.packets.waitFor("PUBREL", () => idsOf(sub, PacketType.pubrel).length === times || undefined);
     }
     const pubrel = await sub.packet("PUBREL", PacketType.pubrel, id);
     assert.equal(pubrel.flags, 2); // [MQTT-3.6.1-1]
@@ -630,7 +632,7 @@ for (const clean of [true, false]) {
     const watcher = await broker.watcher("a");
     const publisher = await broker.connect("publisher", { clean, holdPubrel: true });
     const recs = (count: number) =>
-      publisher.packets.until(
+      publisher.packets.waitFor(
         "PUBREC",
         () => idsOf(publisher, PacketType.pubrec).length === count || undefined,
       );
@@ -661,7 +663,10 @@ for (const clean of [true, false]) {
     // Also once more for one that was known.
     await client.publish("a", "x", 2);
     client.acknowledge(PacketType.pubrel, 1);
-    await client.packets.until("PUBCOMP", () => idsOf(client, PacketType.pubcomp).length === 5 || undefined);
+    await client.packets.waitFor(
+      "PUBCOMP",
+      () => idsOf(client, PacketType.pubcomp).length === 5 || undefined,
+    );
     assert.deepEqual(idsOf(client, PacketType.pubcomp), [1, 4000, 0xffff, 1, 1]);
   });
 }
@@ -973,13 +978,13 @@ test("retained messages that nobody acknowledges fill no queue past its limit", 
   for (const topic of ["a/1", "a/2"]) await publisher.publish(topic, "kept", 1, true);
   const sub = await broker.connect("sub", { clean: false, hold: true });
   for (let i = 0; i < 5; i++) await sub.subscribe("a/#", 1);
-  await broker.until("7 of 10 dropped", () => broker.all("message-dropped", "sub").length === 7);
+  await broker.waitFor("7 of 10 dropped", () => broker.all("message-dropped", "sub").length === 7);
   assert.equal((await broker.dropped(sub, "sub")).queued, 3);
 });
 
 /** A broker whose sink takes the first event of that name only when told to. */
 async function heldAt(t: TestContext, name: BrokerEvent["event"], maxQueued = 100) {
-  const events = new Seen<BrokerEvent>();
+  const events = new WaitableList<BrokerEvent>();
   let take = () => {};
   let held = false;
   const limits = { "queued-messages": maxQueued };
@@ -1001,7 +1006,7 @@ test("while the sink is slow a will waits; the next connection of its client kee
   const first = await RawClient.connect(t, port, { clientId: "ward", will: will("first") });
   first.socket.resetAndDestroy();
   const named = (name: string) => events.items.filter(({ event }) => event === name);
-  await events.until("its end", () => named("client-disconnected")[0]);
+  await events.waitFor("its end", () => named("client-disconnected")[0]);
   const second = RawClient.start(t, port, { clientId: "ward", will: will("second") });
   for (let round = 0; round < 20; round++) await watcher.ping();
   assert.deepEqual([watcher.publishes.items, second.packets.items], [[], []]);
@@ -1012,7 +1017,7 @@ test("while the sink is slow a will waits; the next connection of its client kee
   await second.ping();
   second.socket.resetAndDestroy();
   assert.deepEqual(await watcher.payloadsBefore("second"), ["first"]);
-  await events.until("both wills", () => named("will-published").length === 2 || undefined);
+  await events.waitFor("both wills", () => named("will-published").length === 2 || undefined);
 });
 
 for (const count of [2, 3])
@@ -1050,7 +1055,7 @@ for (const qos of ALL_QOS)
     publisher.socket.write(Buffer.concat([publishPacket("a", "x", qos, 1, RETAIN), DISCONNECT]));
     await publisher.closed;
     take();
-    await events.until("its end", all => all.find(({ event }) => event === "client-disconnected"));
+    await events.waitFor("its end", all => all.find(({ event }) => event === "client-disconnected"));
     const other = await RawClient.connect(t, port, { clientId: "other" });
     await other.publish("a", "end", 1);
     assert.deepEqual(await sub.payloadsBefore("end"), ["x"]);
@@ -1069,7 +1074,7 @@ test("while the sink is slow messages are taken, and what there is to tell of th
   take();
   const counted = { event: "events-omitted", count: 10 + 7 } as const; // queued, and dropped
   assert.deepEqual(
-    await events.until("omitted", all => all.find(({ event }) => event === counted.event)),
+    await events.waitFor("omitted", all => all.find(({ event }) => event === counted.event)),
     counted,
   );
   await publisher.publish("a", "11", 1);
@@ -1167,7 +1172,7 @@ test("the broker's status has the will of each connection that is there, and no 
   const wills = async (id: string) => {
     const client = await broker.connect(id);
     await client.subscribe("$SYS/lwt-broker/status", 1);
-    const { payload } = await client.publishes.until("status", all => all[0]);
+    const { payload } = await client.publishes.waitFor("status", all => all[0]);
     return (JSON.parse(payload) as { wills: { clientId: string; qos: QoS }[] }).wills.map(({ qos }) => qos);
   };
   await broker.connect("ward", { will: will(0) });
@@ -1220,7 +1225,7 @@ test("a client that does not read: at QoS 1 the rest waits for it, at QoS 0 it i
   for (const { socket } of [once, kept]) socket.resume();
   assert.equal(delivered + broker.all("message-dropped", "once").length, count);
   assert.ok(delivered < count && sent < count, `${delivered} at QoS 0, ${sent} at QoS 1`);
-  await once.publishes.until("what was sent", all => all.length === delivered || undefined);
+  await once.publishes.waitFor("what was sent", all => all.length === delivered || undefined);
   await publisher.publish("a", "end", 1);
   for (const client of [once, kept]) await client.message("end");
   const came = (client: RawClient) => client.publishes.items.map(each => Number.parseInt(each.payload, 10));

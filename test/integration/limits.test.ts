@@ -13,7 +13,8 @@ import { isLoopback } from "../../src/broker/net/loopback.js";
 import type { LimitName } from "../../src/events/events.js";
 import { ObservedBroker } from "../support/observed-broker.js";
 import { temporaryFolder } from "../support/processes.js";
-import { connectPacket, field, packet, PacketType, type RawClient, uint16 } from "../support/raw-client.js";
+import { connectPacket, field, packet, PacketType, uint16 } from "../support/packets.js";
+import { type RawClient } from "../support/raw-client.js";
 import { certificate } from "../support/servers.js";
 
 /** Two who mean well: what one publishes, the other gets, whatever goes on beside them. */
@@ -82,7 +83,7 @@ async function droppedPast(
   count: number,
 ): Promise<void> {
   const all = () => broker.all("message-dropped", clientId);
-  await broker.until(`${count} dropped of ${clientId}`, () => all().length >= count);
+  await broker.waitFor(`${count} dropped of ${clientId}`, () => all().length >= count);
   assert.deepEqual(
     all().map(each => each.limit),
     Array.from({ length: count }, () => limit),
@@ -91,7 +92,7 @@ async function droppedPast(
 
 /** Somebody was refused for that. */
 const refusedPast = (broker: ObservedBroker, name: LimitName, count = 1) =>
-  broker.until(`${count} refused for ${name}`, () => {
+  broker.waitFor(`${count} refused for ${name}`, () => {
     const all = broker.all("client-refused").filter(({ limit }) => limit?.name === name);
     return all.length >= count;
   });
@@ -191,7 +192,7 @@ test("connections opened and dropped by the hundred leave nothing behind", t => 
         i % 2 ? broker.start(`flood${i}`) : broker.send(Buffer.of(0x10, 0x7f, 0)),
       );
       for (const [i, client] of clients.entries())
-        if (i % 2) await client.packets.until("answer", all => all[0]);
+        if (i % 2) await client.packets.waitFor("answer", all => all[0]);
       for (const { socket } of clients) socket.resetAndDestroy();
       await Promise.all(clients.map(({ closed }) => closed));
     }
@@ -756,7 +757,7 @@ for (const [where, settings] of Object.entries(stores))
         }
         const last = STREAM.at(-1) ?? "";
         for (const client of healthy) {
-          await client.publishes.until(
+          await client.publishes.waitFor(
             "the last",
             all => all.some(({ payload }) => payload === last) || undefined,
           );

@@ -4,12 +4,12 @@ import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { resetSocket } from "../../src/util/reset-socket.js";
 import { LinkProxy } from "../../src/link/link-proxy.js";
-import { Seen } from "../support/raw-client.js";
+import { WaitableList } from "../support/waitable-list.js";
 import { tcpServer } from "../support/servers.js";
 
 /** Opens a link to a server that records each connection. */
 async function openLink(t: TestContext) {
-  const accepted = new Seen<Recorder>();
+  const accepted = new WaitableList<Recorder>();
   const port = await tcpServer(t, socket => accepted.push(new Recorder(socket)));
   const link = await LinkProxy.to(() => ({ host: "127.0.0.1", port }));
   t.after(() => link.close());
@@ -18,13 +18,13 @@ async function openLink(t: TestContext) {
     t.after(() => client.socket.destroy());
     return client;
   };
-  const broker = (number = 1) => accepted.until(`connection ${number}`, () => accepted.items[number - 1]);
+  const broker = (number = 1) => accepted.waitFor(`connection ${number}`, () => accepted.items[number - 1]);
   return { link, connectClient, broker, accepted };
 }
 
 /** Records what one end receives. */
 class Recorder {
-  readonly events = new Seen<string>();
+  readonly events = new WaitableList<string>();
   text = "";
   bytes = 0;
 
@@ -39,11 +39,11 @@ class Recorder {
   }
 
   hasText(text: string): Promise<true> {
-    return this.events.until(text, () => this.text === text || undefined);
+    return this.events.waitFor(text, () => this.text === text || undefined);
   }
 
   hasEvent(event: string): Promise<true> {
-    return this.events.until(event, () => this.events.items.includes(event) || undefined);
+    return this.events.waitFor(event, () => this.events.items.includes(event) || undefined);
   }
 }
 
@@ -173,7 +173,7 @@ test("a cut link reads only a few kilobytes of endless data", async t => {
   assert.ok(client.socket.writableLength > 0, "the system's own buffers took all of it");
   assert.equal(server.bytes, 0);
   link.mend();
-  await server.events.until("all of it", () => server.bytes === CHUNKS * chunk.length || undefined);
+  await server.events.waitFor("all of it", () => server.bytes === CHUNKS * chunk.length || undefined);
 });
 
 test("close ends all connections of a cut link", async t => {

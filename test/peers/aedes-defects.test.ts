@@ -13,7 +13,8 @@ import {
 } from "../../src/broker/aedes/internals.js";
 import { startBroker } from "../../src/broker/start-broker.js";
 import type { QoS } from "../../src/events/events.js";
-import { type ConnectOptions, PacketType, RawClient } from "../support/raw-client.js";
+import { PacketType } from "../support/packets.js";
+import { type ConnectOptions, RawClient } from "../support/raw-client.js";
 
 /** A broker as its clients see it. */
 class Served {

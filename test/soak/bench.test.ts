@@ -10,7 +10,7 @@ const bench = path.join(root, "test", "bench", "run.ts");
 test("the start-up benchmark measures each contestant against the floor, in 80 columns", async t => {
   const args = ["--import", "tsx", bench, "startup", "1"];
   const run = new Running(t, spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] }));
-  await run.until("table", () => /lwt-broker {2,}.*\n$/.exec(run.stdout)?.[0]);
+  await run.waitFor("table", () => /lwt-broker {2,}.*\n$/.exec(run.stdout)?.[0]);
   assert.equal(await run.exit(), 0, run.stderr);
   const lines = run.stdout.trimEnd().split("\n");
   for (const line of lines) assert.ok(line.length <= 80, line);

@@ -44,11 +44,11 @@ test("a cluster", { skip: noRabbitmq }, async t => {
     await sub.event("subscribed");
     assert.equal(sub.all("connected")[0]?.broker, urls[0]);
     cluster.kill(0);
-    const moved = await sub.until("a second connection", () => sub.all("connected")[1]);
+    const moved = await sub.waitFor("a second connection", () => sub.all("connected")[1]);
     // A node that is about to choose a new leader may take no connection: then it is the third one.
     assert.ok(urls.indexOf(moved.broker) > 0, moved.broker);
     assert.equal(moved.sessionPresent, true, "the session is shared");
-    await sub.until("a second subscription", () => sub.all("subscribed")[1]);
+    await sub.waitFor("a second subscription", () => sub.all("subscribed")[1]);
     const pub = command(t, "pub-lwt", ["-b", brokers, "-C", "3", "--interval", "0"]);
     assert.equal(await pub.exit(), 0, pub.stderr);
     await sub.event("message", { seq: 3 });

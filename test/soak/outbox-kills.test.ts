@@ -84,7 +84,7 @@ for (const { name, skip, start } of brokers)
       const known = new Set<string | null>();
       for (let i = 0; i < KILLS; i++) {
         const run = publisher(t, port, folder, ...QUICK, "-q", qos, "-C", "400");
-        const own = await run.until("a message of its own", () =>
+        const own = await run.waitFor("a message of its own", () =>
           run.all("acknowledged").find(({ run, seq }) => !known.has(run) && Number(seq) > 17 * i),
         );
         known.add(own.run);

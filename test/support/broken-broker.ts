@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import type { TestContext } from "node:test";
-import { firstPacket, type Packet, packet } from "./raw-client.js";
+import { firstPacket, type Packet, packet } from "./packets.js";
 import { tcpServer } from "./servers.js";
 
 /** Returns the changed packet, or null to drop it. */

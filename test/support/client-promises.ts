@@ -79,7 +79,7 @@ export function keepsPromisesOn({ name, skip, start }: Kind, which = /./): void 
     const sub = command(t, "sub-lwt", ["-b", url, "-d"]);
     await sub.event("message", { payload: "before", delivery: "queued" });
     // The ping that was sent after the queued message, and answered: the queue is known to be empty.
-    await sub.until(
+    await sub.waitFor(
       "a ping after the message",
       () => /PUBACK.*[^]*PINGREQ[^]*PINGRESP/.test(sub.stderr) || undefined,
     );
@@ -156,7 +156,7 @@ export function keepsPromisesOn({ name, skip, start }: Kind, which = /./): void 
     await sub.event("subscribed");
     assert.equal(await command(t, "pub-lwt", ["-b", url, "-m", "x", "--no-status"]).exit(), 0);
     await sub.event("message", { payload: "x" });
-    await sub.until("pings", () => /(PINGRESP[^]*){3}/.test(sub.stderr) || undefined);
+    await sub.waitFor("pings", () => /(PINGRESP[^]*){3}/.test(sub.stderr) || undefined);
     assert.doesNotMatch(sub.stderr, /PUBACK/);
   });
 

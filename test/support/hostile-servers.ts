@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import type { Duplex } from "node:stream";
-import { field, firstPacket, type Packet, packet, readPublish, uint16 } from "./raw-client.js";
+import { field, firstPacket, type Packet, packet, readPublish, uint16 } from "./packets.js";
 import { tcpServer } from "./servers.js";
 
 /** What a broker does in place of what it should. */

@@ -1,11 +1,12 @@
 import type { TestContext } from "node:test";
 import { type BrokerSettings, type RunningBroker, startBroker } from "../../src/broker/start-broker.js";
 import type { BrokerEvent, QoS } from "../../src/events/events.js";
-import { type ConnectOptions, RawClient, Seen } from "./raw-client.js";
+import { type ConnectOptions, RawClient } from "./raw-client.js";
+import { WaitableList } from "./waitable-list.js";
 
 /** A broker of the test's own, with what it told; it ends with the test. */
 export class ObservedBroker {
-  readonly #events = new Seen<BrokerEvent>();
+  readonly #events = new WaitableList<BrokerEvent>();
   readonly #t: TestContext;
   #running: RunningBroker | null = null;
 
@@ -61,12 +62,12 @@ export class ObservedBroker {
 
   /** The client's event of that name; its second one, and so on, where told so. */
   event<Name extends BrokerEvent["event"]>(name: Name, clientId: string, nth = 1) {
-    return this.#events.until(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
+    return this.#events.waitFor(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
   }
 
   /** As soon as it is so. */
-  until(what: string, isSo: () => boolean): Promise<true> {
-    return this.#events.until(what, () => isSo() || undefined);
+  waitFor(what: string, isSo: () => boolean): Promise<true> {
+    return this.#events.waitFor(what, () => isSo() || undefined);
   }
 
   /** The connection is over for the broker, and the session stored. */

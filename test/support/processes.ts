@@ -100,7 +100,7 @@ export class Running {
   }
 
   /** What `find` gives, as soon as it gives something. */
-  async until<Found>(what: string, find: () => Found | undefined): Promise<Found> {
+  async waitFor<Found>(what: string, find: () => Found | undefined): Promise<Found> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer);
@@ -122,12 +122,12 @@ export class Running {
 
   outputHas(text: string | RegExp): Promise<true> {
     const has = (all: string) => (typeof text === "string" ? all.includes(text) : text.test(all));
-    return this.until(`output ${text}`, () => has(this.stdout + this.stderr) || undefined);
+    return this.waitFor(`output ${text}`, () => has(this.stdout + this.stderr) || undefined);
   }
 
   /** The exit code, or the name of the signal that ended it. */
   async exit(): Promise<number | string> {
-    await this.until("exit", () => (this.#isOver ? true : undefined));
+    await this.waitFor("exit", () => (this.#isOver ? true : undefined));
     const { code, signal } = await this.ended;
     return signal ?? code ?? -1;
   }
@@ -151,7 +151,7 @@ export class Running {
   ): Promise<Extract<Timed<Event>, { event: Name }>> {
     const matches = (event: object) =>
       Object.entries(where).every(([field, value]) => event[field as keyof typeof event] === value);
-    return this.until(`${name} ${JSON.stringify(where)}`, () => this.all(name).find(matches));
+    return this.waitFor(`${name} ${JSON.stringify(where)}`, () => this.all(name).find(matches));
   }
 }
 

@@ -1,159 +1,42 @@
 import { createConnection, type Socket } from "node:net";
-import type { QoS, Will } from "../../src/events/events.js";
+import type { QoS } from "../../src/events/events.js";
+import {
+  type ConnectFields,
+  connectPacket,
+  DISCONNECT,
+  field,
+  firstPacket,
+  type Packet,
+  packet,
+  PacketType,
+  PINGREQ,
+  type Publish,
+  readPublish,
+  uint16,
+} from "./packets.js";
 import type { Owner } from "./processes.js";
+import { WaitableList } from "./waitable-list.js";
 
-/** Milliseconds after which something awaited is missing. */
-const DEADLINE = 30_000;
+export interface ConnectOptions extends ConnectFields, Omissions {}
 
-/** What has been seen so far, and may be waited for. */
-export class Seen<Item> {
-  readonly items: Item[] = [];
-  readonly #looks = new Set<() => void>();
-
-  push(item: Item): void {
-    this.items.push(item);
-    for (const look of this.#looks) look();
-  }
-
-  /** What `find` gives, as soon as it gives something; fails with everything that was seen instead. */
-  until<Found>(what: string, find: (items: Item[]) => Found | undefined): Promise<Found> {
-    return new Promise((resolve, reject) => {
-      const look = () => {
-        const found = find(this.items);
-        if (found === undefined) return;
-        clearTimeout(timer);
-        this.#looks.delete(look);
-        resolve(found);
-      };
-      const timer = setTimeout(() => {
-        this.#looks.delete(look);
-        const seen = this.items.map(item => JSON.stringify(item)).join("\n");
-        reject(new Error(`${what}: not within ${DEADLINE} ms; there came\n${seen}`));
-      }, DEADLINE);
-      this.#looks.add(look);
-      look();
-    });
-  }
-}
-
-export const PacketType = {
-  connack: 2,
-  publish: 3,
-  puback: 4,
-  pubrec: 5,
-  pubrel: 6,
-  pubcomp: 7,
-  suback: 9,
-  unsuback: 11,
-  pingresp: 13,
-} as const;
-
-export const DISCONNECT = Buffer.from([0xe0, 0]);
-export const PINGREQ = Buffer.from([0xc0, 0]);
-
-export interface Packet {
-  type: number;
-  flags: number;
-  body: Buffer;
-}
-
-export interface Publish {
-  topic: string;
-  payload: string;
-  qos: QoS;
-  retain: boolean;
-  dup: boolean;
-  packetId: number | null;
-}
-
-export interface ConnectOptions extends Holds {
-  clientId: string;
-  /** True unless told otherwise. */
-  clean?: boolean;
-  keepAlive?: number;
-  will?: Will;
-  userName?: string;
-  password?: string;
-  /** 4 is MQTT 3.1.1. */
-  protocolLevel?: number;
-}
-
-/** What a client leaves out. */
-interface Holds {
+/** Acknowledgments that the client leaves out. */
+interface Omissions {
   /** Acknowledge no PUBLISH. */
   hold?: boolean;
   /** Answer no PUBREC. */
   holdPubrel?: boolean;
 }
 
-export const uint16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
-
-/** A string, or bytes, with the length before it. */
-export const field = (value: string | Buffer) =>
-  Buffer.concat([uint16(Buffer.byteLength(value)), Buffer.from(value)]);
-
-/** One packet: its first byte, the remaining length, and what is in it. */
-export function packet(firstByte: number, ...parts: Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const length: number[] = [];
-  let rest = body.length;
-  do {
-    const digit = rest % 128;
-    rest = Math.floor(rest / 128);
-    length.push(rest > 0 ? digit | 0x80 : digit);
-  } while (rest > 0);
-  return Buffer.concat([Buffer.from([firstByte, ...length]), body]);
-}
-
-export function connectPacket(options: ConnectOptions): Buffer {
-  const { clientId, clean = true, keepAlive = 0, will, userName, password, protocolLevel = 4 } = options;
-  const willFlags = will ? 0x04 | (will.qos << 3) | (will.retain ? 0x20 : 0) : 0;
-  const credentials = [userName, password].filter(value => value !== undefined).map(field);
-  const credentialFlags = (userName === undefined ? 0 : 0x80) | (password === undefined ? 0 : 0x40);
-  const flags = (clean ? 0x02 : 0) | willFlags | credentialFlags;
-  const properties = protocolLevel === 5 ? Buffer.from([0]) : Buffer.alloc(0);
-  const willFields = will ? [properties, field(will.topic), field(will.payload)] : [];
-  const head = Buffer.concat([field("MQTT"), Buffer.from([protocolLevel, flags]), uint16(keepAlive)]);
-  return packet(0x10, head, properties, field(clientId), ...willFields, ...credentials);
-}
-
-/** The first packet in these bytes, and how long it is; null while it is not all there. */
-export function firstPacket(bytes: Buffer): { length: number; packet: Packet } | null {
-  let bodyLength = 0;
-  for (let at = 1; at < bytes.length; at++) {
-    const digit = bytes.readUInt8(at);
-    bodyLength += (digit & 0x7f) << (7 * (at - 1));
-    if (digit & 0x80) continue;
-    const length = at + 1 + bodyLength;
-    if (bytes.length < length) return null;
-    const first = bytes.readUInt8(0);
-    return {
-      length,
-      packet: { type: first >> 4, flags: first & 0x0f, body: bytes.subarray(at + 1, length) },
-    };
-  }
-  return null;
-}
-
-export function readPublish({ flags, body }: Packet): Publish {
-  const qos = ((flags >> 1) & 3) as QoS;
-  const topicEnd = 2 + body.readUInt16BE(0);
-  const packetId = qos > 0 ? body.readUInt16BE(topicEnd) : null;
-  const payload = body.toString("utf8", topicEnd + (qos > 0 ? 2 : 0));
-  const topic = body.toString("utf8", 2, topicEnd);
-  return { topic, payload, qos, retain: (flags & 1) === 1, dup: (flags & 8) === 8, packetId };
-}
-
-/** An MQTT 3.1.1 client made of bytes, which shows every packet as it came and can leave acknowledgments out. */
+/** An MQTT 3.1.1 client on a bare socket. It records every packet and can omit acknowledgments. */
 export class RawClient {
-  readonly packets = new Seen<Packet>();
-  readonly publishes = new Seen<Publish>();
-  /** Kept when the socket is closed. */
+  readonly packets = new WaitableList<Packet>();
+  readonly publishes = new WaitableList<Publish>();
+  /** Resolves when the socket is closed. */
   readonly closed: Promise<unknown>;
   readonly socket: Socket;
   readonly #hold: boolean;
   readonly #holdPubrel: boolean;
-  readonly #ends = new Seen<"end">();
+  readonly #ends = new WaitableList<"end">();
   #unread: Buffer = Buffer.alloc(0);
   #packetId = 0;
 
@@ -161,7 +44,7 @@ export class RawClient {
     t: Owner,
     port: number,
     bytes: Buffer,
-    { hold = false, holdPubrel = false }: Holds = {},
+    { hold = false, holdPubrel = false }: Omissions = {},
   ) {
     this.#hold = hold;
     this.#holdPubrel = holdPubrel;
@@ -169,22 +52,25 @@ export class RawClient {
     this.socket.on("error", () => {});
     this.socket.on("data", data => this.#read(data));
     this.closed = new Promise(resolve => this.socket.once("close", resolve));
-    this.socket.once("close", () => this.#ends.push("end"));
+    this.socket.once("close", () => {
+      this.#ends.push("end");
+      for (const list of [this.packets, this.publishes]) list.end("the connection was closed");
+    });
     this.socket.write(bytes);
     t.after(() => this.socket.destroy());
   }
 
-  /** Only sends CONNECT. */
+  /** Sends CONNECT, and does not wait for CONNACK. */
   static start(t: Owner, port: number, options: ConnectOptions, more: Buffer = Buffer.alloc(0)): RawClient {
     return new RawClient(t, port, Buffer.concat([connectPacket(options), more]), options);
   }
 
-  /** Only sends these bytes, whatever they are. */
+  /** Sends these bytes, which need not be MQTT. */
   static send(t: Owner, port: number, bytes: Buffer): RawClient {
     return new RawClient(t, port, bytes);
   }
 
-  /** A client that is connected. */
+  /** Resolves with a client that has its CONNACK with return code 0. */
   static async connect(t: Owner, port: number, options: ConnectOptions): Promise<RawClient> {
     const client = RawClient.start(t, port, options);
     const { returnCode } = await client.connack();
@@ -201,7 +87,7 @@ export class RawClient {
   packet(what: string, type: number, packetId?: number): Promise<Packet> {
     const matches = (each: Packet) =>
       each.type === type && (packetId === undefined || each.body.readUInt16BE(0) === packetId);
-    return this.packets.until(what, all => all.find(matches));
+    return this.packets.waitFor(what, all => all.find(matches));
   }
 
   /** @returns the granted QoS */
@@ -218,7 +104,7 @@ export class RawClient {
     await this.packet("UNSUBACK", PacketType.unsuback, packetId);
   }
 
-  /** Waits until the broker has acknowledged it: at QoS 0, that it has answered a PINGREQ after it. */
+  /** Resolves when the broker has acknowledged the message; at QoS 0, when it has answered a PINGREQ behind it. */
   async publish(topic: string, payload: string, qos: QoS, retain = false): Promise<void> {
     const first = 0x30 | (qos << 1) | (retain ? 1 : 0);
     if (qos === 0) {
@@ -231,12 +117,12 @@ export class RawClient {
     await this.packet(`acknowledgment of ${payload}`, type, packetId);
   }
 
-  /** What was sent before it has been taken up. */
+  /** Resolves when the broker has processed every packet sent so far. */
   async ping(): Promise<void> {
     const answers = () => this.packets.items.filter(({ type }) => type === PacketType.pingresp).length;
     const before = answers();
     this.socket.write(PINGREQ);
-    await this.packets.until("PINGRESP", () => answers() > before || undefined);
+    await this.packets.waitFor("PINGRESP", () => answers() > before || undefined);
   }
 
   /** Sends PUBACK, PUBREC, PUBREL or PUBCOMP. */
@@ -249,21 +135,21 @@ export class RawClient {
     this.socket.end(DISCONNECT);
   }
 
-  /** The socket is closed; fails when it stays open. */
+  /** Resolves when the socket is closed. Fails if it stays open. */
   ended(what = "connection"): Promise<"end"> {
-    return this.#ends.until(`end of ${what}`, all => all[0]);
+    return this.#ends.waitFor(`end of ${what}`, all => all[0]);
   }
 
-  /** The payloads that came before that one did. */
+  /** Resolves with the payloads received before this one. */
   async payloadsBefore(marker: string): Promise<string[]> {
     const payloads = (all: Publish[]) => all.map(each => each.payload);
-    await this.publishes.until(`message ${marker}`, all => payloads(all).includes(marker) || undefined);
+    await this.publishes.waitFor(`message ${marker}`, all => payloads(all).includes(marker) || undefined);
     const all = payloads(this.publishes.items);
     return all.slice(0, all.indexOf(marker));
   }
 
   message(payload: string): Promise<Publish> {
-    return this.publishes.until(`message ${payload}`, all => all.find(each => each.payload === payload));
+    return this.publishes.waitFor(`message ${payload}`, all => all.find(each => each.payload === payload));
   }
 
   #nextPacketId(): number {
@@ -275,21 +161,21 @@ export class RawClient {
     this.#unread = Buffer.concat([this.#unread, data]);
     for (let first = firstPacket(this.#unread); first; first = firstPacket(this.#unread)) {
       this.#unread = this.#unread.subarray(first.length);
-      this.#take(first.packet);
+      this.#receive(first.packet);
     }
   }
 
-  #take(taken: Packet): void {
-    if (taken.type === PacketType.publish) {
-      const publish = readPublish(taken);
+  #receive(received: Packet): void {
+    if (received.type === PacketType.publish) {
+      const publish = readPublish(received);
       if (publish.packetId !== null && !this.#hold)
         this.acknowledge(publish.qos === 1 ? PacketType.puback : PacketType.pubrec, publish.packetId);
       this.publishes.push(publish);
-    } else if (taken.type === PacketType.pubrec && !this.#holdPubrel) {
-      this.acknowledge(PacketType.pubrel, taken.body.readUInt16BE(0));
-    } else if (taken.type === PacketType.pubrel && !this.#hold) {
-      this.acknowledge(PacketType.pubcomp, taken.body.readUInt16BE(0));
+    } else if (received.type === PacketType.pubrec && !this.#holdPubrel) {
+      this.acknowledge(PacketType.pubrel, received.body.readUInt16BE(0));
+    } else if (received.type === PacketType.pubrel && !this.#hold) {
+      this.acknowledge(PacketType.pubcomp, received.body.readUInt16BE(0));
     }
-    this.packets.push(taken);
+    this.packets.push(received);
   }
 }

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { TestContext } from "node:test";
-import { field, firstPacket, type Packet, packet, PacketType, Seen, uint16 } from "./raw-client.js";
+import { field, firstPacket, type Packet, packet, PacketType, uint16 } from "./packets.js";
+import { WaitableList } from "./waitable-list.js";
 import { tcpServer } from "./servers.js";
 
 /** What a broker that speaks MQTT 5 may say of itself in CONNACK; by the identifiers of the standard's 2.2.2.2. */
@@ -53,7 +54,7 @@ export type Script = (one: Packet, socket: Socket) => Buffer | null;
 
 /** A broker that answers each packet as the test says, and remembers them all. */
 export async function scriptedBroker(t: TestContext, script: Script) {
-  const packets = new Seen<Packet>();
+  const packets = new WaitableList<Packet>();
   const port = await tcpServer(t, socket => {
     let unread: Buffer = Buffer.alloc(0);
     socket.on("data", data => {

@@ -10,7 +10,7 @@ import {
   packet,
   PacketType,
   uint16,
-} from "../../support/raw-client.js";
+} from "../../support/packets.js";
 import type { ChaosBroker } from "./brokers.js";
 import type { Ledger, WillCount } from "./ledger.js";
 import { Random } from "./random.js";

@@ -1,4 +1,4 @@
-import { field, type Packet, packet, PacketType, uint16 } from "../../support/raw-client.js";
+import { field, type Packet, packet, PacketType, uint16 } from "../../support/packets.js";
 import { Client, type Scene } from "./client.js";
 import type { Stream } from "./ledger.js";
 

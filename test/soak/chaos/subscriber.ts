@@ -1,4 +1,4 @@
-import { type Packet, PacketType, readPublish } from "../../support/raw-client.js";
+import { type Packet, PacketType, readPublish } from "../../support/packets.js";
 import { Client, type Scene, WILL_TOPIC } from "./client.js";
 import { type Deliveries, delivered } from "./ledger.js";
 

@@ -46,9 +46,11 @@ export class Cluster {
   async revive(t: Owner): Promise<void> {
     const { node, said } = this.#killed;
     const since = (what: RegExp) => what.exec(this.script.stdout.slice(said)) ?? undefined;
-    await this.script.until("its end", () => since(/ has ended /));
+    await this.script.waitFor("its end", () => since(/ has ended /));
     this.script.child.stdin?.write("\n");
-    const [, pid] = await this.script.until("a new process", () => since(/ starts again, as process (\d+)/));
+    const [, pid] = await this.script.waitFor("a new process", () =>
+      since(/ starts again, as process (\d+)/),
+    );
     this.#pids[node] = Number(pid);
     const args = ["--forget", "-i", "Revived", "-b", this.urls[node] ?? "", "--connect-timeout", "300"];
     const probe = command(t, "sub-lwt", args);

@@ -104,7 +104,7 @@ class Run {
 
   async start(): Promise<void> {
     for (const each of this.#subscribers) each.start();
-    await all(this.#subscribers, each => each.until("subscriptions", () => each.isSubscribed));
+    await all(this.#subscribers, each => each.waitFor("subscriptions", () => each.isSubscribed));
     for (const each of this.#publishers) each.start();
     await this.#acknowledged(1);
   }
@@ -127,7 +127,7 @@ class Run {
     // A broker may take no subscription of a client whose queue was on the dead node: it has given up, and tries again.
     const lost = this.#subscribers.filter(({ hasEnded }) => hasEnded);
     for (const each of lost) each.start();
-    await all(lost, each => each.until("subscriptions", () => each.isSubscribed));
+    await all(lost, each => each.waitFor("subscriptions", () => each.isSubscribed));
     this.#gaveUp += lost.length;
     await this.#underLoad(`node ${node + 1} is back`);
     await this.#controlDies(number);
@@ -139,7 +139,7 @@ class Run {
     const args = ["-b", this.cluster.brokers, "-i", MARKER, "-t", readingsOf(MARKER), "-m", "x", "--no-will"];
     const marker = command(this.t, "pub-lwt", [...args, "--no-status"]);
     assert.equal(await marker.exit(), 0, marker.stderr);
-    await all(this.#subscribers, each => each.until("the marker", () => each.hasMarker));
+    await all(this.#subscribers, each => each.waitFor("the marker", () => each.hasMarker));
     await this.#allCame();
     await all(this.#subscribers, each => each.stop());
     this.#ledger.forgotten = sum(this.#stored.map(({ forgotten }) => forgotten));
@@ -181,7 +181,7 @@ class Run {
   async #acknowledged(count: number): Promise<void> {
     await all(this.#publishers, each => {
       const enough = each.acknowledgedAt.length + count;
-      return each.until(`${enough} acknowledgments`, () => each.acknowledgedAt.length >= enough);
+      return each.waitFor(`${enough} acknowledgments`, () => each.acknowledgedAt.length >= enough);
     });
   }
 
@@ -209,7 +209,7 @@ class Run {
     const machine = `${CONTROL}${number + 1}`;
     const control = new Publisher(this.t, machine, new Ledger(), this.cluster.brokers, this.load.interval);
     control.start();
-    await control.until("an acknowledgment", () => control.acknowledgedAt.length > 0);
+    await control.waitFor("an acknowledgment", () => control.acknowledgedAt.length > 0);
     control.kill();
     this.#control.due += 1;
     await this.#acknowledged(this.load.readings);

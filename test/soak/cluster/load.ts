@@ -42,8 +42,8 @@ abstract class Client {
   }
 
   /** @param enough asked whenever this client says something */
-  async until(what: string, enough: () => boolean): Promise<void> {
-    const found = this.#running?.until(what, () => enough() || undefined);
+  async waitFor(what: string, enough: () => boolean): Promise<void> {
+    const found = this.#running?.waitFor(what, () => enough() || undefined);
     // All that it said meanwhile is megabytes.
     await found?.catch(() => assert.fail(`${this.args.join(" ")}: ${what} did not come`));
   }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { Random } from "../chaos/random.js";
-import { DISCONNECT } from "../../support/raw-client.js";
+import { DISCONNECT } from "../../support/packets.js";
 import { mutated } from "./mutations.js";
 import { bytes, conversation, encode, pick } from "./packets.js";
 

@@ -1,5 +1,5 @@
 import type { Random } from "../chaos/random.js";
-import { field, packet, uint16 } from "../../support/raw-client.js";
+import { field, packet, uint16 } from "../../support/packets.js";
 
 /** A packet in parts, so that they can be swapped. */
 export interface Draft {

@@ -1,7 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { BrokerStatus } from "../../../src/events/events.js";
 import { BROKER_STATUS_TOPIC } from "../../../src/protocol/topics.js";
-import { field, packet, RawClient } from "../../support/raw-client.js";
+import { field, packet } from "../../support/packets.js";
+import { RawClient } from "../../support/raw-client.js";
 import { PAIR, UNTIL_BROKER_ENDS } from "./pair.js";
 
 /** Milliseconds for the broker to get rid of what strangers have left. */
@@ -50,7 +51,7 @@ function remains({ clients, sessions, wills, retained, totals }: BrokerStatus): 
 async function statusOf(port: number): Promise<BrokerStatus> {
   const client = await RawClient.connect(UNTIL_BROKER_ENDS, port, { clientId: CLEANER });
   await client.subscribe(BROKER_STATUS_TOPIC, 1);
-  const { payload } = await client.publishes.until("status", all => all[0]);
+  const { payload } = await client.publishes.waitFor("status", all => all[0]);
   await leave(client);
   return JSON.parse(payload) as BrokerStatus;
 }

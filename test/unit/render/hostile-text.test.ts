@@ -799,7 +799,7 @@ test("hostile client IDs, topics and payloads reach no terminal, no JSON line an
     command(t, "sub-lwt", ["-p", String(port), "-i", `S${i}`, "-t", "#", ...args], { json: false }),
   );
   for (const subscriber of subscribers) await subscriber.outputHas(/session|"subscribed"/);
-  await broker.until("all subscribed", () => broker.all("subscribed").length >= ways.length || undefined);
+  await broker.waitFor("all subscribed", () => broker.all("subscribed").length >= ways.length || undefined);
   for (const [i, text] of HOSTILE.entries()) {
     const client = await RawClient.connect(t, port, {
       clientId: `${text}${i}`,
