@@ -5,7 +5,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { Persistence } from "../../src/broker/aedes/persistence.js";
 import { ObservedBroker as Broker } from "../support/observed-broker.js";
-import { field, packet, PacketType, uint16 } from "../support/raw-client.js";
+import { field, packet, PacketType, uint16 } from "../support/packets.js";
 
 const QOS = [0, 1, 2] as const;
 const will = (topic: string) => ({ topic, payload: `will of ${topic}`, qos: 1, retain: true }) as const;

@@ -6,40 +6,125 @@ import { root } from "../support/paths.js";
 
 const src = path.join(root, "src");
 
-/** The one way through the house: which room may know of which. */
-const rules: [module: RegExp, allowedIn: RegExp][] = [
-  [/^mqtt$/, /^connection\//],
-  [/^aedes$/, /^broker\/aedes\//],
-  [/\/aedes\/(internals|persistence)/, /^broker\/aedes\//],
-  [/^chalk$/, /^render\//],
-  [/^yargs\//, /^cli\//],
-  [/^(yaml|zod)$/, /^lessons\//],
-  [/\/cli\//, /^cli\//],
-  [/\/render\//, /^(render\/|cli\/|index\.ts)/],
-  [/\/lessons\//, /^(lessons|cli|index\.ts|render\/(l|sequence-diagram))/],
-];
+/** The folders of src/ that each one imports, types included: no other, and each of these. */
+const IMPORTS: Record<string, string[]> = {
+  util: [],
+  protocol: [],
+  events: ["protocol"],
+  domain: ["events", "protocol"],
+  storage: ["util"],
+  link: ["util"],
+  outbox: ["events", "storage", "util"],
+  broker: ["events", "protocol", "storage", "util"],
+  config: ["broker", "events", "protocol", "util"],
+  connection: ["config", "domain", "events", "outbox", "protocol", "util"],
+  clients: ["config", "connection", "domain", "events", "outbox", "protocol", "util"],
+  lessons: ["config", "events", "link", "protocol", "util"],
+  render: ["broker", "config", "domain", "events", "protocol"],
+  cli: ["broker", "clients", "config", "events", "lessons", "protocol", "render", "util"],
+  "index.ts": ["broker", "connection", "events", "render", "util"],
+};
+
+/** The only folders that import each package. */
+const PACKAGES: Record<string, string[]> = {
+  aedes: ["broker/aedes"],
+  chalk: ["render"],
+  dotenv: ["cli"],
+  "fastest-levenshtein": ["cli", "lessons/language"],
+  mqtt: ["connection"],
+  "mqtt-packet": ["broker/aedes", "connection"],
+  "string-width": ["render"],
+  ws: ["broker/net", "connection"],
+  yaml: ["lessons", "lessons/language"],
+  yargs: ["cli"],
+  zod: ["lessons", "lessons/language"],
+};
 
 const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .map(file => file.replaceAll(path.sep, "/"))
   .filter(file => file.endsWith(".ts"));
 
-test("each room imports only what it may", () => {
+/** Each file's text without its comments. */
+const codeOf = new Map(
+  files.map(file => {
+    const text = readFileSync(path.join(src, file), "utf8");
+    return [file, text.replaceAll(/\/\*[^]*?\*\/|^\s*\/\/.*/gm, "")] as const;
+  }),
+);
+
+/** `import … from`, `export … from`, `import "…"` and `import("…")`, of values and of types. */
+const IMPORT = /^(?:import|export)\b[^;"]*?\bfrom\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\(\s*"([^"]+)"/gm;
+
+/** Returns what a file imports: "connection/inbox.ts", or a package's name. */
+function importsOf(file: string): string[] {
+  const found = [...(codeOf.get(file) ?? "").matchAll(IMPORT)];
+  return found
+    .map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? "")
+    .map(name => (name.startsWith(".") ? path.posix.join(path.posix.dirname(file), name) : name))
+    .map(name => name.replace(/\.js$/, ".ts"));
+}
+
+const folderOf = (file: string) => file.split("/")[0] ?? file;
+const isOurs = (name: string) => codeOf.has(name);
+const isPackage = (name: string) => !isOurs(name) && !/^(node:|\.)/.test(name);
+
+const fileGraph = new Map(files.map(file => [file, importsOf(file).filter(isOurs)]));
+
+const folderGraph = new Map<string, string[]>(files.map(file => [folderOf(file), []]));
+for (const [file, imported] of fileGraph) {
+  const folder = folderOf(file);
+  const others = imported.map(folderOf).filter(other => other !== folder);
+  folderGraph.set(folder, [...new Set([...(folderGraph.get(folder) ?? []), ...others])].toSorted());
+}
+
+/** Returns the groups of nodes that reach each other. */
+function circlesIn(graph: Map<string, string[]>): string[][] {
+  const nodes = [...graph.keys()].toSorted();
+  const reachable = new Map(nodes.map(node => [node, reachableFrom(node, graph)]));
+  const areInCircle = (a: string, b: string) => reachable.get(a)?.has(b) && reachable.get(b)?.has(a);
+  const circles = nodes
+    .filter(node => areInCircle(node, node))
+    .map(node => nodes.filter(other => areInCircle(node, other)));
+  return [...new Map(circles.map(circle => [circle[0], circle])).values()];
+}
+
+function reachableFrom(start: string, graph: Map<string, string[]>): Set<string> {
+  const reached = new Set<string>();
+  const next = [start];
+  for (let node = next.pop(); node !== undefined; node = next.pop())
+    for (const imported of graph.get(node) ?? []) {
+      if (reached.has(imported)) continue;
+      reached.add(imported);
+      next.push(imported);
+    }
+  return reached;
+}
+
+test("each folder imports the folders that the table names, and no other", () => {
   assert.ok(files.length > 30);
-  const wrong = files.flatMap(file => {
-    const imports = readFileSync(path.join(src, file), "utf8").matchAll(/(?:from|import\()\s*"([^"]+)"/g);
-    return [...imports]
-      .map(([, name]) => name ?? "")
-      .filter(name => rules.some(([module, allowed]) => module.test(name) && !allowed.test(file)))
-      .map(name => `${file} imports ${name}`);
-  });
-  assert.deepEqual(wrong, []);
+  const sorted = Object.entries(IMPORTS).map(([folder, imported]) => [folder, imported.toSorted()]);
+  assert.deepEqual(Object.fromEntries(folderGraph), Object.fromEntries(sorted));
+});
+
+test("each package is imported only where the table says", () => {
+  const importers: Record<string, Set<string>> = {};
+  for (const file of files)
+    for (const name of importsOf(file).filter(isPackage))
+      (importers[name.replace(/\/.*/, "")] ??= new Set()).add(path.posix.dirname(file));
+  const sorted = Object.entries(importers).map(([name, folders]) => [name, [...folders].toSorted()]);
+  assert.deepEqual(Object.fromEntries(sorted), PACKAGES);
+});
+
+/** Circles that are still there. */
+const KNOWN_CIRCLES = [["broker/net/listeners.ts", "broker/net/websocket-listener.ts"]];
+
+test("no imports form a circle, of values or of types, between files or between folders", () => {
+  assert.deepEqual(circlesIn(fileGraph), KNOWN_CIRCLES);
+  assert.deepEqual(circlesIn(folderGraph), []);
 });
 
 test("only cli/ and what starts a lesson's processes use the global process", () => {
-  const users = files.filter(file => {
-    const code = readFileSync(path.join(src, file), "utf8").replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
-    return /(?<![.\w"/])process\.[a-z]+(?!")\b/.test(code);
-  });
+  const users = files.filter(file => /(?<![.\w"/])process\.[a-z]+(?!")\b/.test(codeOf.get(file) ?? ""));
   const allowed =
     /^(cli\/(run-command|run-job|standard-streams|user-input)|lessons\/run\/lesson-process)\.ts$/;
   assert.deepEqual(
