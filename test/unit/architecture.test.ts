@@ -115,6 +115,12 @@ test("each package is imported only where the table says", () => {
   assert.deepEqual(Object.fromEntries(sorted), PACKAGES);
 });
 
+test("only broker/aedes/ imports what relies on aedes' private members", () => {
+  const isPrivate = (name: string) => /^broker\/aedes\/(internals|persistence)\.ts$/.test(name);
+  const importers = files.filter(file => importsOf(file).some(isPrivate));
+  assert.deepEqual(new Set(importers.map(file => path.posix.dirname(file))), new Set(["broker/aedes"]));
+});
+
 /** Circles that are still there. */
 const KNOWN_CIRCLES = [["broker/net/listeners.ts", "broker/net/websocket-listener.ts"]];
 
