@@ -88,10 +88,8 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   for (const event of found) throttle.emit(event);
   authenticator.tell();
   connections.dropForbidden();
-  if (!isLoopback(listening.address)) {
-    if (!settings.users) throttle.emit(OPEN_TO_NETWORK);
-    else if (!settings.tlsOnly) throttle.emit(PASSWORDS_IN_CLEAR);
-  }
+  const warning = isLoopback(listening.address) ? null : networkWarning(settings);
+  if (warning) throttle.emit(warning);
   await connections.publishRecoveredWills();
   let closing: Promise<void> | undefined;
   const close = async () => {
@@ -116,6 +114,11 @@ const PASSWORDS_IN_CLEAR: BrokerEvent = {
   message: "passwords come over the network without TLS, where others can read them.",
   hint: "Listen with TLS alone: --tls-cert FILE --tls-key FILE --tls-only.",
 };
+
+function networkWarning({ users, tlsOnly }: BrokerSettings): BrokerEvent | null {
+  if (!users) return OPEN_TO_NETWORK;
+  return tlsOnly ? null : PASSWORDS_IN_CLEAR;
+}
 
 async function openBrokerStore(
   { data }: BrokerSettings,
