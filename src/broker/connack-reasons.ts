@@ -1,16 +1,8 @@
 import type { ReachedLimit } from "../events/events.js";
+import { returnCodes } from "../protocol/return-codes.js";
 import { isSysTopic } from "../protocol/topics.js";
 import { pastLimit } from "./limits/limits.js";
 import type { ConnectPacket } from "./protocol-engine.js";
-
-/** CONNACK return codes of MQTT 3.1.1, 3.2.2.3. */
-const RETURN_CODES: Record<number, string> = {
-  1: "unacceptable protocol version",
-  2: "client identifier rejected",
-  3: "server unavailable",
-  4: "bad user name or password",
-  5: "not authorized",
-};
 
 /** Returns why CONNACK refused that CONNECT. @param detail a reason that the return code does not contain */
 export function refusalReason(
@@ -22,7 +14,7 @@ export function refusalReason(
   if (limit) return `return code ${returnCode}: ${pastLimit(limit)}`;
   // Short: it must fit into a line of the log.
   if (protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
-  const words = `return code ${returnCode}, ${RETURN_CODES[returnCode] ?? "refused"}`;
+  const words = `return code ${returnCode}, ${returnCodes[returnCode]?.name ?? "refused"}`;
   if (detail !== null) return `${words}: ${detail}`;
   if (returnCode === 2 && protocolVersion === 3) return `${words}: MQTT 3.1 wants one of 1 to 23 characters`;
   if (clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;

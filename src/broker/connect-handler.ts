@@ -1,4 +1,5 @@
-import { type Authenticator, isRefusal, Refusal, ReturnCode } from "./auth/authenticator.js";
+import { type Authenticator, isRefusal, Refusal } from "./auth/authenticator.js";
+import { ReturnCode } from "../protocol/return-codes.js";
 import type { ClientConnection } from "./client-connection.js";
 import { willTopicFault } from "./connack-reasons.js";
 import type { ConnectionRegistry } from "./connection-registry.js";

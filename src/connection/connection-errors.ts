@@ -7,41 +7,18 @@ import {
   startBrokerHint,
   diagnose,
 } from "./failure-diagnosis.js";
+import { returnCodes } from "../protocol/return-codes.js";
 import type { FailedAddress } from "./address-rotation.js";
 
-/** CONNACK's return codes (MQTT 3.1.1, table 3.1): what each means and what to do. */
-const refusals: Record<number, { reason: string; hint: string }> = {
-  1: {
-    reason: "it does not speak this version of MQTT (return code 1)",
-    hint: "The broker wants another protocol version than 3.1.1: use another broker, such as npx lwt-broker.",
-  },
-  2: {
-    reason: "it does not accept this client identifier (return code 2)",
-    hint: "Choose another one: --client-id NAME, letters and digits, 23 at most.",
-  },
-  3: {
-    reason: "its MQTT service is not available (return code 3)",
-    hint: "Try again in a moment, or another broker: --broker HOST.",
-  },
-  4: {
-    reason: "the user name or password is wrong (return code 4)",
-    hint: "Check --username (or LWT_USERNAME) and the password (best in LWT_PASSWORD).",
-  },
-  5: {
-    reason: "this client is not allowed to connect (return code 5)",
-    hint: "The broker may want a user name (--username or LWT_USERNAME) and LWT_PASSWORD.",
-  },
-};
-
 export const refusalReason = (returnCode: number): string =>
-  refusals[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
+  returnCodes[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
 
 /** @param said what the code means in MQTT 5; null: it is one of MQTT 3.1.1 */
 export const refused = (address: BrokerAddress, returnCode: number, said: ReasonInfo | null): UserError =>
   new UserError(
     "refused",
     `the broker at ${urlOf(address)} refused the connection: ${said?.reason ?? refusalReason(returnCode)}.`,
-    said?.hint ?? refusals[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
+    said?.hint ?? returnCodes[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
   );
 
 /** No connection could be made. */

@@ -1,4 +1,5 @@
 import type { ClientEvent, Granted, QoS, Sink } from "../events/events.js";
+import { packetSize } from "../protocol/remaining-length.js";
 import type { UserError } from "../util/errors.js";
 import type { ReasonInfo } from "./failure-diagnosis.js";
 import { publicationRefused, tooLarge } from "./connection-errors.js";
@@ -108,6 +109,5 @@ const NOT_RETAINED = {
 /** Bytes of a PUBLISH in MQTT 5: fixed header, topic, packet identifier, no properties, payload. */
 function sizeOf({ topic, payload, qos }: Publication): number {
   const remaining = 2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + 1 + Buffer.byteLength(payload);
-  const lengthBytes = remaining < 128 ? 1 : remaining < 16_384 ? 2 : remaining < 2_097_152 ? 3 : 4;
-  return 1 + lengthBytes + remaining;
+  return packetSize(remaining);
 }

@@ -1,36 +1,10 @@
-import { isUtf8 } from "node:buffer";
+import { BROKER_PACKETS, BROKER_PACKETS_5, CONNACK, PUBLISH } from "../protocol/broker-packets.js";
+import { countLengthBytes, MAX_LENGTH_BYTES, readRemainingLength } from "../protocol/remaining-length.js";
+import { topicBytesProblem } from "../protocol/topics.js";
 import { BROKEN_MQTT } from "./failure-diagnosis.js";
 
-/** What a broker may send, by packet type, and between which remaining lengths, in bytes. */
-type Packets = Record<number, { name: string; least: number; most: number }>;
-const ANY = Number.POSITIVE_INFINITY;
-/** MQTT 3.1.1, 2.2.1. */
-const PACKETS: Packets = {
-  2: { name: "CONNACK", least: 2, most: 2 },
-  3: { name: "PUBLISH", least: 3, most: ANY },
-  4: { name: "PUBACK", least: 2, most: 2 },
-  5: { name: "PUBREC", least: 2, most: 2 },
-  6: { name: "PUBREL", least: 2, most: 2 },
-  7: { name: "PUBCOMP", least: 2, most: 2 },
-  9: { name: "SUBACK", least: 3, most: ANY },
-  11: { name: "UNSUBACK", least: 2, most: 2 },
-  13: { name: "PINGRESP", least: 0, most: 0 },
-};
-/** MQTT 5, 2.1.2: most have properties. A broker that does not speak it may say so in a CONNACK of 3.1.1's. */
-const PACKETS_5: Packets = {
-  ...Object.fromEntries(
-    Object.entries(PACKETS).map(([type, packet]) => [type, { ...packet, most: packet.most && ANY }]),
-  ),
-  14: { name: "DISCONNECT", least: 0, most: ANY },
-  15: { name: "AUTH", least: 0, most: ANY },
-};
-const CONNACK = 2;
-const PUBLISH = 3;
-/** Bytes that the remaining length takes at most (2.2.3). */
-const LONGEST_LENGTH = 4;
 /** mqtt.js takes them from a list at its beginning: of 32 000 PINGRESPs each took 30 µs. */
 const MOST_AT_ONCE = 256;
-const [NUL, HASH, PLUS] = [0x00, 0x23, 0x2b];
 
 /** What the broker has done against MQTT; the connection has to end for it [MQTT-4.8.0-1]. */
 export class ProtocolError extends Error {
@@ -143,8 +117,8 @@ export class PacketFramer {
   #look(bytes: Buffer, at: number, end: number): number {
     const here = end - at;
     if (!this.#readHeader(bytes, at, end)) return here + 1;
-    const { name, least, most } = this.#known();
-    if (this.#length < least || this.#length > most)
+    const { name, min, max } = this.#known();
+    if (this.#length < min || this.#length > max)
       throw new ProtocolError(`a ${name} of ${this.#length} bytes behind its header`);
     if (this.#isTooLarge) {
       if (this.#type !== PUBLISH) throw new ProtocolError(`a ${name} of ${this.#length} bytes`);
@@ -159,20 +133,16 @@ export class PacketFramer {
     this.#type = first >> 4;
     this.#flags = first & 0x0f;
     this.#known();
-    this.#length = 0;
-    for (let i = 1; i <= LONGEST_LENGTH; i++) {
-      if (at + i >= end) return false;
-      const digit = bytes[at + i] as number;
-      this.#length += (digit & 0x7f) * 0x80 ** (i - 1);
-      this.#bodyAt = i + 1;
-      if (digit < 0x80) return true;
-    }
-    throw new ProtocolError("a remaining length of over 4 bytes (2.2.3)");
+    const count = countLengthBytes(bytes, at + 1, end);
+    if (count > MAX_LENGTH_BYTES) throw new ProtocolError("a remaining length of over 4 bytes (2.2.3)");
+    this.#length = readRemainingLength(bytes, at + 1, count);
+    this.#bodyAt = 1 + count;
+    return count > 0;
   }
 
   /** What the packet's type says. */
   #known() {
-    const known = (this.settings.isMqtt5 ? PACKETS_5 : PACKETS)[this.#type];
+    const known = (this.settings.isMqtt5 ? BROKER_PACKETS_5 : BROKER_PACKETS)[this.#type];
     if (!known) throw new ProtocolError(`a packet of type ${this.#type}, which brokers do not send`);
     if (!this.#accepted && this.#type !== CONNACK)
       throw new ProtocolError(`${known.name} before CONNACK [MQTT-3.2.0-1]`);
@@ -190,7 +160,8 @@ export class PacketFramer {
     if (head > this.#bodyAt + this.#length)
       throw new ProtocolError("a PUBLISH that ends in the middle of its topic");
     if (here < head) return head;
-    checkTopic(bytes, topicAt, topicEnd);
+    const problem = topicBytesProblem(bytes, topicAt, topicEnd);
+    if (problem !== null) throw new ProtocolError(problem);
     if (qos > 0 && bytes.readUInt16BE(topicEnd) === 0)
       throw new ProtocolError("a PUBLISH with packet identifier 0 [MQTT-2.3.1-1]");
     return this.#isTooLarge ? head : this.#bodyAt + this.#length;
@@ -209,19 +180,4 @@ export class PacketFramer {
       bytes,
     });
   }
-}
-
-/** In bytes: as a text, what is not UTF-8 could not be told from its replacement. */
-function checkTopic(bytes: Buffer, start: number, end: number): void {
-  if (start === end) throw new ProtocolError("a PUBLISH with an empty topic [MQTT-4.7.3-1]");
-  let isAscii = true;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte === NUL) throw new ProtocolError("a topic with the character U+0000 [MQTT-1.5.3-2]");
-    if (byte === HASH || byte === PLUS)
-      throw new ProtocolError("a PUBLISH to a topic with wildcards [MQTT-3.3.2-2]");
-    if (byte >= 0x80) isAscii = false;
-  }
-  if (!isAscii && !isUtf8(bytes.subarray(start, end)))
-    throw new ProtocolError("a topic that is not UTF-8 [MQTT-1.5.3-1]");
 }

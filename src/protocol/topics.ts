@@ -1,3 +1,5 @@
+import { isUtf8 } from "node:buffer";
+
 /** MQTT strings carry their length in two bytes [MQTT-1.5.3]. */
 const MAX_STRING_BYTES = 65_535;
 
@@ -29,6 +31,22 @@ export function topicNameProblem(topic: string): string | null {
   if (topic === "") return "it is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "+ and # are for subscribing only [MQTT-3.3.2-2]";
   return stringProblem(topic);
+}
+
+const [NUL, HASH, PLUS] = [0x00, 0x23, 0x2b];
+
+/** The same of a topic's bytes: in a string, a byte that is not UTF-8 looks like the replacement character. */
+export function topicBytesProblem(bytes: Buffer, start: number, end: number): string | null {
+  if (start === end) return "a PUBLISH with an empty topic [MQTT-4.7.3-1]";
+  let isAscii = true;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === NUL) return "a topic with the character U+0000 [MQTT-1.5.3-2]";
+    if (byte === HASH || byte === PLUS) return "a PUBLISH to a topic with wildcards [MQTT-3.3.2-2]";
+    if (byte >= 0x80) isAscii = false;
+  }
+  if (isAscii || isUtf8(bytes.subarray(start, end))) return null;
+  return "a topic that is not UTF-8 [MQTT-1.5.3-1]";
 }
 
 /** What is wrong with a topic filter to subscribe to; null if nothing is. */

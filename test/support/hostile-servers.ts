@@ -1,6 +1,6 @@
 import type { TestContext } from "node:test";
 import type { Duplex } from "node:stream";
-import { field, firstPacket, type Packet, packet, readPublish, uint16 } from "./packets.js";
+import { field, firstPacket, type Packet, packet, readPublish, remainingLength, uint16 } from "./packets.js";
 import { tcpServer } from "./servers.js";
 
 /** What a broker does in place of what it should. */
@@ -30,15 +30,8 @@ export const publish = (topic: string | Buffer, payload: string | Buffer, qos = 
   packet(0x30 | (qos << 1), field(topic), qos > 0 ? uint16(packetId) : Buffer.alloc(0), Buffer.from(payload));
 /** Fixed header and beginning of a PUBLISH that has so many bytes behind its header. */
 export function announced(bytes: number, topic: string, qos = 0): Buffer {
-  const length: number[] = [];
-  for (let rest = bytes; ; ) {
-    const digit = rest % 128;
-    rest = Math.floor(rest / 128);
-    length.push(rest > 0 ? digit | 0x80 : digit);
-    if (rest === 0) break;
-  }
   const id = qos > 0 ? uint16(7) : Buffer.alloc(0);
-  return Buffer.concat([Buffer.from([0x30 | (qos << 1), ...length]), field(topic), id]);
+  return Buffer.concat([Buffer.from([0x30 | (qos << 1), ...remainingLength(bytes)]), field(topic), id]);
 }
 
 const asItShould: Record<Asked, (packet: Packet) => Buffer | null> = {

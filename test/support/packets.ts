@@ -51,14 +51,18 @@ export const field = (value: string | Buffer) =>
 /** One packet: its first byte, the remaining length, and the parts. */
 export function packet(firstByte: number, ...parts: Buffer[]): Buffer {
   const body = Buffer.concat(parts);
+  return Buffer.concat([Buffer.from([firstByte, ...remainingLength(body.length)]), body]);
+}
+
+export function remainingLength(bytes: number): number[] {
   const length: number[] = [];
-  let rest = body.length;
+  let rest = bytes;
   do {
     const digit = rest % 128;
     rest = Math.floor(rest / 128);
     length.push(rest > 0 ? digit | 0x80 : digit);
   } while (rest > 0);
-  return Buffer.concat([Buffer.from([firstByte, ...length]), body]);
+  return length;
 }
 
 export function connectPacket(options: ConnectFields): Buffer {

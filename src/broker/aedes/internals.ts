@@ -7,6 +7,8 @@ import type { Aedes, Client, PublishPacket } from "aedes";
 import { writeToStream } from "mqtt-packet";
 import type { Duplex } from "node:stream";
 import { type Acknowledgment, isAcknowledgment } from "../session/acknowledgment-rules.js";
+import { refusingConnack } from "../../protocol/encode.js";
+import { ReturnCode } from "../../protocol/return-codes.js";
 import { stringBytesProblem } from "../../protocol/topics.js";
 import {
   packetFault,
@@ -108,9 +110,6 @@ export const noEmitter = {
   close: (done?: () => void) => done?.(),
 };
 
-/** CONNACK with return code 1. */
-const UNACCEPTABLE_VERSION = Buffer.of(0x20, 2, 0, 1);
-
 /** Checks each parsed packet. The parser reports a fault as its error. */
 export function refuseInvalidPackets(
   { _parser: parser, conn }: AedesClient,
@@ -118,7 +117,8 @@ export function refuseInvalidPackets(
 ): void {
   const emitError = parser._emitError.bind(parser);
   parser._emitError = error => {
-    if (error.message === UNKNOWN_PROTOCOL) conn.write(UNACCEPTABLE_VERSION); // [MQTT-3.1.2-2]
+    if (error.message === UNKNOWN_PROTOCOL)
+      conn.write(refusingConnack(ReturnCode.unacceptableProtocolVersion)); // [MQTT-3.1.2-2]
     emitError(error);
   };
   const parseConnect = parser._parseConnect.bind(parser);

@@ -1,3 +1,5 @@
+import type { ReturnCode } from "../../protocol/return-codes.js";
+
 /** What a CONNECT says of who it is from. */
 export interface Credentials {
   username: string | undefined;
@@ -21,20 +23,12 @@ export interface Permissions {
   maySubscribe: (topicFilter: string) => boolean;
 }
 
-/** CONNACK return codes of MQTT 3.1.1, 3.2.2.3. */
-export const ReturnCode = {
-  identifierRejected: 2,
-  serverUnavailable: 3,
-  badUserNameOrPassword: 4,
-  notAuthorized: 5,
-} as const;
-
 /** Why a CONNECT is refused, in words for the log: its client sees the return code. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 
   constructor(
-    readonly returnCode: (typeof ReturnCode)[keyof typeof ReturnCode],
+    readonly returnCode: ReturnCode,
     why: string,
   ) {
     super(why);

@@ -7,9 +7,9 @@ import {
   type Credentials,
   type Login,
   Refusal,
-  ReturnCode,
   type Permissions,
 } from "./authenticator.js";
+import { ReturnCode } from "../../protocol/return-codes.js";
 import { isUserError, usageError, type UserError } from "../../util/errors.js";
 import { FileWatcher } from "./file-watcher.js";
 import { decoy, verifyPassword, MAX_PASSWORD_BYTES } from "./password-hash.js";

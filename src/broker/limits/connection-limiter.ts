@@ -3,7 +3,8 @@ import type { ReachedLimit } from "../../events/events.js";
 import { CLOSE_GRACE_MS, type Limits, pastLimit } from "./limits.js";
 import { isLoopback } from "../net/loopback.js";
 import type { EventThrottle } from "../event-throttle.js";
-import { CONNACK_UNAVAILABLE } from "../../protocol/encode.js";
+import { refusingConnack } from "../../protocol/encode.js";
+import { ReturnCode } from "../../protocol/return-codes.js";
 
 /** Milliseconds after which the system asks a silent client's, whether it is still there: it may have lost its network. */
 const ASK_AFTER = 60_000;
@@ -81,7 +82,7 @@ export class ConnectionLimiter {
       this.#leaving.delete(socket);
     });
     // What it sends is thrown away: unread, it would make a reset of the end, and the answer would be lost.
-    socket.resume().end(CONNACK_UNAVAILABLE);
+    socket.resume().end(refusingConnack(ReturnCode.serverUnavailable));
   }
 }
 

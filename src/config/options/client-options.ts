@@ -1,3 +1,4 @@
+import { MAX_REMAINING_LENGTH, packetSize } from "../../protocol/remaining-length.js";
 import type { OptionTable } from "./option.js";
 import { flag, number, protocolVersion, shortBytes, text } from "./parsers.js";
 
@@ -6,8 +7,7 @@ export const MAX_SECONDS = 86_400;
 /** MQTT 5 has four bytes for it. As a session expiry it means "for ever" (3.1.2.11.2). */
 export const MAX_MQTT_SECONDS = 0xff_ff_ff_ff;
 
-/** A packet with the largest remaining length (2.2.3) and its header. */
-const MAX_PACKET_BYTES = 268_435_460;
+const MAX_PACKET_BYTES = packetSize(MAX_REMAINING_LENGTH);
 
 export const connectionOptions = {
   broker: {
