@@ -1,4 +1,4 @@
-// pub-lwt --machines: many machines in one process, each with all that is a machine's own.
+// pub-lwt --machines: many machines in one process, each with its own connection, session and will.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SentSummary } from "../../src/events/events.js";
@@ -142,7 +142,7 @@ test("a range names its machines, and is spread over the brokers; --forget takes
   pub.child.send("stop");
   assert.equal(await pub.exit(), 0);
   for (const [i, { process }] of brokers.entries()) {
-    // 5001 is the third of three in turn.
+    // Of three brokers in turn, 5001 gets the third.
     const own = [5001, 5002, 5003, 5004, 5005, 5006].filter(number => (number - 1) % 3 === i);
     const here = process.all("client-connected").map(({ clientId }) => clientId);
     assert.deepEqual(
@@ -181,7 +181,7 @@ test("several processes share a load over several brokers", async t => {
 });
 
 test("ranges that overlap: one fleet gives way, and says once what to do; the other goes on", async t => {
-  // A name begins with the same broker in every fleet: so two are found out where brokers share nothing, too.
+  // Each fleet starts a machine at the same broker, so that brokers without a cluster detect two fleets too.
   const list = [await lwtBroker(t), await lwtBroker(t)].map(({ url }) => url).join(",");
   const fleet = (range: string) =>
     command(t, "pub-lwt", ["-b", list, "--machines", range, "--interval", "0.5"]);

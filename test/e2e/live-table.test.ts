@@ -19,7 +19,7 @@ import { TerminalWindow } from "../support/terminal-window.js";
 
 const windowOf = ({ stdout }: Running, columns = 80) => new TerminalWindow(columns, 24).write(stdout);
 
-/** Until the window shows it; returns its lines. */
+/** Waits until the window shows it; returns its lines. */
 const shows = (run: Running, what: (lines: string[]) => boolean) =>
   run.waitFor("the table", () => {
     const { lines } = windowOf(run);
@@ -27,7 +27,7 @@ const shows = (run: Running, what: (lines: string[]) => boolean) =>
   });
 
 const NAMES = Array.from({ length: 40 }, (_, i) => `Machine${i + 1}`);
-/** The names of those in that state. */
+/** Returns the names of the machines in that state. */
 const inState = (lines: string[], state: string, more = /(?:)/) => {
   const pattern = new RegExp(String.raw`${state} +>?\d+. (Machine\S+)${more.source}`, "g");
   return [...lines.join("\n").matchAll(pattern)].map(([, name]) => name);
@@ -200,8 +200,7 @@ test("a summary leaves out what came of too many machines, and says so", async t
   assert.equal(sub.stderr.match(/1 received: 1 live/g)?.length, MAX_MACHINES);
 });
 
-/** Milliseconds after which something is missing. */
-const DEADLINE = 60_000;
+const DEADLINE_MS = 60_000;
 
 /** A terminal in this process, whose size can change. */
 class FakeTerminal {
@@ -215,7 +214,7 @@ class FakeTerminal {
     this.#changed();
   }
 
-  /** As most terminals do it, with what was there broken into other lines. */
+  /** Wraps the lines anew, as most terminals do. */
   resize(columns: number, rows: number): void {
     const { lines } = this.window;
     Object.assign(this, { columns, rows, window: new TerminalWindow(columns, rows) });
@@ -224,7 +223,10 @@ class FakeTerminal {
 
   waitFor(text: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${text}: ${this.window.lines.join("\n")}`)), DEADLINE);
+      const timer = setTimeout(
+        () => reject(new Error(`${text}: ${this.window.lines.join("\n")}`)),
+        DEADLINE_MS,
+      );
       this.#changed = () => {
         const shown = this.window.lines.join("\n").trimEnd();
         if (!shown.includes(text)) return;

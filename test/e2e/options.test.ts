@@ -5,7 +5,7 @@ import { type TestContext, test } from "node:test";
 import type { DescribedSetting } from "../../src/events/events.js";
 import { command, lwtBroker, rerouted, temporaryFolder } from "../support/processes.js";
 
-/** What a client would do with these options, by name; no socket is opened. */
+/** Returns the settings of a client with these options, by name; opens no socket. */
 async function settingsOf(
   t: TestContext,
   name: string,
@@ -68,7 +68,7 @@ test("on a broker that others use too, names get a suffix that stays, the same f
   const cwd = temporaryFolder(t);
   const idOf = async (name: string, args: string[]) =>
     (await settingsOf(t, name, ["-b", "broker.example", ...args], { cwd })).get("client-id")?.value;
-  // Started together for the first time, they agree too.
+  // Two first starts at the same time agree too.
   const [machine, subscriber] = await Promise.all([idOf("pub-lwt", []), idOf("sub-lwt", [])]);
   const suffix = /^Machine1(x[0-9a-f]{6})$/.exec(machine ?? "")?.[1];
   assert.equal(subscriber, `Subscriber1${suffix}`);

@@ -6,7 +6,7 @@ import { withoutPassword } from "../../src/lessons/language/args-sandbox.js";
 import { command, ends, freePort, lwtBroker, type Running, temporaryFolder } from "../support/processes.js";
 import { answering } from "../support/servers.js";
 
-/** What has to be found nowhere; in a URL it stands percent-encoded. */
+/** Must be found nowhere; in a URL it is percent-encoded. */
 const PASSWORD = "p@ss/Wörd-4711";
 const ENCODED = encodeURIComponent(PASSWORD);
 const FORMS = [PASSWORD, ENCODED, ENCODED.toLowerCase(), "4711", Buffer.from(PASSWORD).toString("base64")];
@@ -17,7 +17,7 @@ interface Way {
   file?: string;
 }
 
-/** The ways in which a password is given; the fifth, a lesson, has a test of its own. */
+/** The ways to give a password; the fifth, a lesson, has its own test. */
 const WAYS: Record<string, Way> = {
   option: { args: port => ["-p", String(port), "-u", "ann", "--password", PASSWORD] },
   "short option": { args: port => ["-p", String(port), "-u", "ann", `-dP${PASSWORD}`] },
@@ -26,7 +26,7 @@ const WAYS: Record<string, Way> = {
   ".env": { file: `LWT_USERNAME=ann\nLWT_PASSWORD='${PASSWORD}'\n` },
 };
 
-/** What becomes of it; --debug and --json with each. */
+/** The ends of a run, each with --debug and --json. */
 const ENDS: Record<string, { name: string; args: string[]; port: (t: TestContext) => Promise<number> }> = {
   "no broker": { name: "sub-lwt", args: ["--connect-timeout", "0.2"], port: () => freePort() },
   refused: { name: "pub-lwt", args: ["-m", "x"], port: t => answering(t, [0x20, 2, 0, 4]) },
@@ -41,8 +41,7 @@ function assertHidden(text: string, where: string): void {
   for (const form of FORMS) assert.ok(!text.includes(form), `${where} has ${form}: ${text}`);
 }
 
-/** All that is kept in a folder. */
-function assertKeptNowhere(folder: string): void {
+function assertStoredNowhere(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true }))
     if (entry.isFile() && entry.name !== ".env")
       assertHidden(readFileSync(path.join(entry.parentPath, entry.name), "latin1"), entry.name);
@@ -63,7 +62,7 @@ for (const [end, { name, args, port }] of Object.entries(ENDS))
         await run.exit();
         assert.ok(run.stdout + run.stderr !== "");
         assertHidden(run.stdout + run.stderr, way);
-        assertKeptNowhere(cwd);
+        assertStoredNowhere(cwd);
       }),
     );
   });
@@ -85,7 +84,7 @@ test("a password is in nothing that is said: of settings, and of a bad option", 
     assert.ok(stdout + stderr !== "");
     assertHidden(stdout + stderr, `${runs[i]?.name} ${i}`);
   }
-  assertKeptNowhere(cwd);
+  assertStoredNowhere(cwd);
 });
 
 test("a URL in the wrong place is told without its password", async t => {
@@ -155,10 +154,10 @@ test("a password in any form of the option goes to the environment", () => {
 
 const noModes = process.platform === "win32" ? "no such rights on Windows" : false;
 const modeOf = (...parts: string[]) => (statSync(path.join(...parts)).mode & 0o777).toString(8);
-/** Not the lock, which is a socket on some systems, nor what only keeps room on the disk. */
+/** Leaves out the lock, a socket on some systems, and the reserved disk space. */
 const filesOf = (folder: string) => readdirSync(folder).filter(name => name.startsWith("journal-"));
 
-/** What keeps something: in which folder, and which command makes it. */
+/** The folders that commands make, with their commands. */
 const KEEPERS: Record<string, (t: TestContext, cwd: string, port: number) => Running> = {
   box: (t, cwd, port) => command(t, "pub-lwt", ["-p", String(port), "--outbox", "box", "-m", "x"], { cwd }),
   data: (t, cwd) => command(t, "lwt-broker", ["--port", "0", "--data", "data"], { cwd }),
@@ -211,7 +210,7 @@ test("the state folder and what is in it are the owner's only", { skip: noModes 
   assert.equal(modeOf(cwd, path.dirname(suffix)), "700");
 });
 
-/** Commands that a lesson may not start, and what is said. */
+/** Commands that a lesson may not start, and the messages. */
 const STRAYS: [run: string, says: RegExp][] = [
   ["[pub-lwt, --outbox, /tmp/x]", /--outbox of a lesson is a name in the folder/],
   ["[pub-lwt, --outbox=../x]", /--outbox/],

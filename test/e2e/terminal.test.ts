@@ -23,7 +23,7 @@ import { binDir } from "../support/paths.js";
 
 const ALL = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
 
-/** What the terminal shows in the end: the last line is where the cursor is. Knows what the commands may use. */
+/** Returns the terminal's lines up to the cursor; knows only the sequences that the commands may use. */
 function shownBy({ stdout }: Pick<Running, "stdout">): string[] {
   const lines = [""];
   let column = 0;
@@ -43,7 +43,7 @@ function shownBy({ stdout }: Pick<Running, "stdout">): string[] {
 
 const widest = (lines: string[]) => Math.max(...lines.map(line => stringWidth(line)));
 
-/** What there is to see of a command that has ended; the cursor is on a line of its own. */
+/** Returns the screen of a command that has ended, and asserts that the cursor is at the start of a line. */
 async function screenAtEnd(run: Running): Promise<string[]> {
   await run.exit();
   const lines = shownBy(run);
@@ -57,7 +57,7 @@ async function brokerOnTerminal(t: TestContext, how: Terminal = {}) {
   return { process, port };
 }
 
-/** A broker, a subscriber, and a publisher between them, each on its own terminal, from their start to their end. */
+/** Runs a broker, a subscriber and a publisher to their end, each on its own terminal. */
 async function session(t: TestContext, how: Terminal): Promise<Running[]> {
   const { process: broker, port } = await brokerOnTerminal(t, how);
   const sub = onTerminal(t, "sub-lwt", ["-p", port, "-d"], how);
@@ -102,7 +102,7 @@ test("every line of every command fits the window, and its width is used", { ski
 
 const coloured = (text: string) => text.search(SGR) >= 0;
 
-/** What is said of an error that comes soon. */
+/** A command that fails at once. */
 const failing = (env: Record<string, string>) => ({
   name: "pub-lwt",
   args: ["-p", "1", "--connect-timeout", "0.1"],
@@ -239,7 +239,7 @@ steps:
   - say: The second step.
 `;
 
-/** Waits for what the screen shows, then presses that. */
+/** Presses keys, each after the screen shows its text. */
 async function answer(run: Running, steps: [shown: RegExp, key: string][]) {
   for (const [shown, key] of steps) {
     await run.waitFor(String(shown), () => shown.exec(shownBy(run).slice(-3).join("\n")) ?? undefined);
