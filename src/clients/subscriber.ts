@@ -36,8 +36,6 @@ class Subscriber {
   #failure: unknown = null;
   /** Milliseconds by performance.now(). */
   #lastMessageAt = 0;
-  /** The last message matches a filter of this run; its `status` event comes next. */
-  #isAsked = false;
 
   constructor(
     private readonly settings: SubSettings,
@@ -94,8 +92,7 @@ class Subscriber {
   #hooks(): ConnectionHooks {
     return {
       filters: this.settings.filters,
-      accept: (_, isAsked) => this.#accept(isAsked),
-      onMessage: (message, isAsked) => this.#count(message, isAsked),
+      accept: (_, matchesFilter) => this.#accept(matchesFilter),
       acknowledge: !this.settings.holdAcks,
       signal: this.context.stop,
     };
@@ -132,22 +129,19 @@ class Subscriber {
   }
 
   /** Leaves messages beyond --count unacknowledged, for the next connection. */
-  #accept(isAsked: boolean): boolean {
+  #accept(matchesFilter: boolean): boolean {
     const { mode, count } = this.settings;
     if (mode === "subscribe-only" || this.#reached.signal.aborted) return false;
     if (count === null) return true;
     if (this.#accepted >= count) return false;
-    if (isAsked) this.#accepted += 1;
+    if (matchesFilter) this.#accepted += 1;
     return true;
   }
 
   readonly #onEvent: Sink<ClientEvent> = event => {
-    if (event.event === "message" && !this.#isShown(event)) return undefined;
+    if (event.event === "message" && this.settings.mode === "retained" && !event.retain) return undefined;
     const taken = this.sink(event);
-    if (event.event === "status" && this.#isAwaited(event)) {
-      this.#untilReached = true;
-      this.#reached.abort();
-    }
+    if (event.event === "message") this.#count(event);
     if (event.event === "connected") {
       // Messages at QoS 2 that were accepted and not released ended with the session.
       if (!event.sessionPresent) this.#accepted = this.#counted;
@@ -156,21 +150,16 @@ class Subscriber {
     return taken;
   };
 
-  /** The status is the one that --until waits for: new, and of a machine that this run asked for. */
-  #isAwaited({ state, machine, delivery }: Extract<ClientEvent, { event: "status" }>): boolean {
+  /** The message is the status that --until waits for: new, and of a machine that this run asked for. */
+  #isAwaited({ parsed, machine, delivery }: MessageEvent): boolean {
     const { until, machine: asked } = this.settings;
     const isNew = delivery === "live" || delivery === "queued";
-    return state === until && isNew && (asked === null || asked === machine) && this.#isAsked;
+    const isOfMachine = asked === null || asked === machine;
+    return until !== null && parsed?.state === until && parsed.matchesFilter && isNew && isOfMachine;
   }
 
-  #isShown({ retain }: MessageEvent): boolean {
-    return this.settings.mode !== "retained" || retain;
-  }
-
-  #count(message: MessageEvent, isAsked: boolean): void {
+  #count(message: MessageEvent): void {
     const { count, holdAcks } = this.settings;
-    this.#isAsked = isAsked;
-    if (!this.#isShown(message)) return;
     this.#lastMessageAt = performance.now();
     if (this.#tally.count(message, holdAcks && message.qos > 0))
       this.sink({
@@ -179,9 +168,9 @@ class Subscriber {
         message: `two runs of pub-lwt take turns under the name ${message.machine ?? message.topic}.`,
         hint: "Each machine needs a name of its own: pub-lwt --machine NAME.",
       });
-    if (count === null || !isAsked) return;
-    this.#counted += 1;
-    if (this.#counted >= count) this.#reached.abort();
+    if (message.parsed?.matchesFilter) this.#counted += 1;
+    this.#untilReached ||= this.#isAwaited(message);
+    if (this.#untilReached || (count !== null && this.#counted >= count)) this.#reached.abort();
   }
 
   async #whenQuiet(): Promise<void> {

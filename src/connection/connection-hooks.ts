@@ -1,4 +1,3 @@
-import type { ClientEvent } from "../events/events.js";
 import type { Outbox } from "../outbox/outbox.js";
 
 export interface ConnectionHooks {
@@ -7,11 +6,9 @@ export interface ConnectionHooks {
   /**
    * Called at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
    * at QoS 1 and 2 it comes again in the session's next connection.
-   * @param isAsked it matches a filter of this run, not only one that the session has stored
+   * @param matchesFilter it matches a filter of this run, not only one that the session has stored
    */
-  accept?(topic: string, isAsked: boolean): boolean;
-  /** Called with each message after the sink. */
-  onMessage?(message: Extract<ClientEvent, { event: "message" }>, isAsked: boolean): void;
+  accept?(topic: string, matchesFilter: boolean): boolean;
   /** False: what is accepted is shown, and never acknowledged. Default true. */
   acknowledge?: boolean;
   /** Aborted: no further attempts to connect. */

@@ -23,7 +23,7 @@ export const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
 /** Bytes that one takes beside its topic and its payload, about. */
 const OVERHEAD = 1000;
 
-interface InboxHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge" | "onMessage"> {
+interface InboxHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge"> {
   /** More than that is kept. */
   tooMuch(): void;
 }
@@ -241,10 +241,9 @@ export class MessageReceiver {
       machine,
       run,
       seq,
-      parsed: new ParsedMessage(fields, status?.state ?? null),
+      parsed: new ParsedMessage(fields, status?.state ?? null, asked),
     } as const;
     const shown: (void | Promise<void>)[] = [this.sink(message)];
-    this.hooks.onMessage?.(message, asked);
     if (status && payload !== null)
       shown.push(this.sink({ event: "status", ...status, topic, payload, delivery }));
     return shown.filter(wait => wait !== undefined);

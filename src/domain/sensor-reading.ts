@@ -81,6 +81,7 @@ export class ParsedMessage implements ParsedPayload {
   constructor(
     readonly fields: ParsedPayload["fields"],
     readonly state: MachineState | null,
+    readonly matchesFilter: boolean,
   ) {}
 
   toJSON(): undefined {

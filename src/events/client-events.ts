@@ -146,12 +146,14 @@ export interface Granted {
   keepAlive: number | null;
 }
 
-/** A payload as the receiver parsed it, once for all that handle the event. */
+/** A message as the receiver parsed and matched it, once for all that handle the event. */
 export interface ParsedPayload {
   /** The payload as a JSON object; null if it is anything else. */
   readonly fields: Readonly<Record<string, unknown>> | null;
   /** The state of the `status` event that follows the message; null without one. */
   readonly state: MachineState | null;
+  /** The topic matches a filter of this run, not only one that the session has stored. */
+  readonly matchesFilter: boolean;
   toJSON(): undefined;
 }
 

@@ -471,7 +471,7 @@ const subEvent = anyOf(clientShapes(fc.array(received, { maxLength: 3 })));
 const asReceived = subEvent.map((event): Timed<ClientEvent> => {
   if (event.event !== "message") return event;
   const state = event.payload === STATUS_PAYLOAD.stopped ? "stopped" : null;
-  return { ...event, parsed: new ParsedMessage(parseObject(event.payload ?? ""), state) };
+  return { ...event, parsed: new ParsedMessage(parseObject(event.payload ?? ""), state, true) };
 });
 const brokerEvent = anyOf(brokerShapes);
 const lessonEvent = anyOf(lessonShapes);
