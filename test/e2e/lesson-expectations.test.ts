@@ -146,27 +146,30 @@ test("a claim with another value, one too few, too late or without its field doe
 });
 
 test("an optional claim that does not hold fails nothing, and the steps that need it are left out", async t => {
-  const claim = (qos: number) =>
+  const qosClaim = (qos: number) =>
     `${SUBSCRIBER}  - expect: subscribed\n    from: Sub\n    within: 1\n    where: { grantedQos: ${qos} }\n    what: QoS ${qos}\n    optional: true\n    as: granted\n`;
   const more =
     "  - expect: status\n    from: Sub\n    needs: granted\n    within: 1\n    what: never\n" +
     "  - stop: Sub\n  - expect: summary\n    from: Sub\n    what: it ends\n";
-  const open = runSteps(t, claim(2) + more);
-  assert.equal(await open.exit(), 0);
-  const [told, end] = open.all("expected");
-  assert.deepEqual([told?.held, told?.mandatory, told?.deviation, told?.reason], [false, false, true, null]);
-  assert.match(told?.instead ?? "", /grantedQos 1/);
+  const deviating = runSteps(t, qosClaim(2) + more);
+  assert.equal(await deviating.exit(), 0);
+  const [claim, end] = deviating.all("expected");
+  assert.deepEqual(
+    [claim?.held, claim?.mandatory, claim?.deviation, claim?.reason],
+    [false, false, true, null],
+  );
+  assert.match(claim?.instead ?? "", /grantedQos 1/);
   assert.deepEqual([end?.what, end?.held, end?.mandatory], ["it ends", true, true]);
-  const { held, deviations, notObserved, passed } = lastResult(open);
+  const { held, deviations, notObserved, passed } = lastResult(deviating);
   assert.deepEqual([held, deviations, notObserved, passed], [1, 1, 1, true]);
 
-  const text = renderedText(open);
+  const text = renderedText(deviating);
   assert.match(text, / {2}differs QoS 2\n( {10}.*\n)+ {10}MQTT leaves that open\.\n/);
   assert.match(text, /mine passed: 1 claim held, 1 differ/);
 
-  const kept = runSteps(t, claim(1) + more);
-  assert.equal(await kept.exit(), 1);
-  assert.equal(kept.all("expected").at(-1)?.what, "never");
+  const holding = runSteps(t, qosClaim(1) + more);
+  assert.equal(await holding.exit(), 1);
+  assert.equal(holding.all("expected").at(-1)?.what, "never");
 });
 
 test("an expectation of a process that has ended fails at once", async t => {

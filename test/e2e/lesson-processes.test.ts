@@ -82,8 +82,8 @@ test("while a link is cut no data passes, and after mend the data sent in betwee
   const at = (event: string, state: string) =>
     run.events.findIndex(each => each.event === event && Reflect.get(each, "state") === state);
   const during = run.events.slice(at("link", "cut") + 1, at("link", "mended"));
-  const said = during.filter(event => Reflect.get(event, "process") === "M").map(({ event }) => event);
-  assert.deepEqual(new Set(said), new Set(["published"]));
+  const published = during.filter(event => Reflect.get(event, "process") === "M").map(({ event }) => event);
+  assert.deepEqual(new Set(published), new Set(["published"]));
   assert.equal(run.all("connected").filter(event => Reflect.get(event, "process") === "M").length, 1);
 });
 
