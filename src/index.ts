@@ -1,4 +1,4 @@
-/** What `import … from "mqtt-lwt-lab"` gives. */
+/** The package's exports. */
 export { type BrokerSettings, type RunningBroker, startBroker } from "./broker/start-broker.js";
 export {
   type Connection,
@@ -9,4 +9,5 @@ export {
 } from "./connection/connect.js";
 export { UserError } from "./util/errors.js";
 export type * from "./events/events.js";
+export type { ProtocolVersion, QoS } from "./protocol/types.js";
 export { escapeText } from "./render/escape.js";

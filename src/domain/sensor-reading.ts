@@ -43,7 +43,7 @@ export const makeReading = (run: string, seq: number): SensorReading => ({
   seq,
 });
 
-/** What identifies a reading; null for each field that a payload lacks, or has in another form. */
+/** A field is null if the payload lacks it, or has it in another form. */
 export interface ReadingId {
   run: string | null;
   seq: number | null;
@@ -66,7 +66,7 @@ export function readingId(fields: ParsedPayload["fields"]): ReadingId {
   };
 }
 
-/** The payload as a JSON object; null if it is anything else. Never throws: payloads come from anyone. */
+/** The payload as a JSON object; null if it is anything else. Never throws: payloads are untrusted. */
 export function parseObject(payload: string): Record<string, unknown> | null {
   if (!payload.startsWith("{")) return null;
   try {

@@ -1,13 +1,13 @@
 import type { QoS } from "../protocol/types.js";
 import type { EventsOf, SharedEvent } from "./shared-events.js";
 
-/** What lwt-broker and `startBroker` emit. */
+/** Events of lwt-broker and `startBroker`. */
 export type BrokerEvent = EventsOf<BrokerEvents> | SharedEvent;
 
 interface BrokerEvents {
   /** `urls`: all listeners, `url` the first. `data` and `sync`: as --data and --sync say; null: in memory. */
   listening: { url: string; urls: string[]; pid: number; data: string | null; sync: "disk" | "write" | null };
-  /** With --data: what an earlier broker stored. `messages` are queued for the sessions. */
+  /** With --data: the contents of the store at the start. `messages` are queued for the sessions. */
   "store-opened": { folder: string; sessions: number; messages: number; retained: number; wills: number };
   "client-connected": {
     clientId: string;
@@ -53,7 +53,7 @@ interface BrokerEvents {
   "retained-cleared": { topic: string };
   /** With `lwt-broker passwd`; `added`: the user was not in the file before. */
   "password-set": { file: string; user: string; added: boolean };
-  /** With `lwt-broker status`: what a running broker holds. */
+  /** With `lwt-broker status`. */
   "broker-status": BrokerStatus;
   /** How many frequent events were left out in the last second. */
   "events-omitted": { count: number };
@@ -116,7 +116,7 @@ export type ReachedLimit =
   /** With --data: the disk is full. */
   | { name: "disk"; max: null };
 
-/** What a broker holds. Each list is limited in length; `totals` has the real counts. */
+/** The contents of a running broker. Each list is limited in length; `totals` has the real counts. */
 export interface BrokerStatus {
   clients: { clientId: string; address: string; cleanSession: boolean; keepAlive: number }[];
   sessions: {

@@ -1,7 +1,7 @@
 import type { LessonEvent, SkipReason } from "./lesson-events.js";
 import type { EventsOf, Product, SharedEvent } from "./shared-events.js";
 
-/** What `lwt-demo check` emits. */
+/** Events of `lwt-demo check`. */
 export type CheckEvent = EventsOf<CheckEvents> | Extract<LessonEvent, { event: "lesson" }> | SharedEvent;
 
 interface CheckEvents {
@@ -54,7 +54,7 @@ interface CheckEvents {
     reachable: boolean;
     /** Until that answer; null without one. */
     milliseconds: number | null;
-    /** Why it is not reachable, or what the broker refuses; null if it accepts. */
+    /** Why it is not reachable, or why the broker refuses; null if it accepts. */
     reason: string | null;
   };
   /** With --connectivity, last. `options` are for the clients; null if no way led to the broker. */
@@ -68,7 +68,7 @@ export interface Deviation {
   clause: string | null;
   /** False: the standard leaves it open. */
   mandatory: boolean;
-  /** What happened instead. */
+  /** The event or state in place of the claimed one. */
   instead: string | null;
   /** Why this broker is known for it; null if it is not. */
   reason: string | null;

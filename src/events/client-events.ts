@@ -1,7 +1,7 @@
 import type { ProtocolVersion, QoS } from "../protocol/types.js";
 import type { EventsOf, SharedEvent } from "./shared-events.js";
 
-/** What pub-lwt, sub-lwt and `connect` emit. */
+/** Events of pub-lwt, sub-lwt and `connect`. */
 export type ClientEvent = EventsOf<ClientEvents> | SharedEvent;
 
 interface ClientEvents {

@@ -2,7 +2,7 @@ import type { BrokerEvent } from "./broker-events.js";
 import type { ClientEvent } from "./client-events.js";
 import type { EventsOf, SharedEvent } from "./shared-events.js";
 
-/** What lwt-demo and `runLesson` emit themselves. */
+/** Events of the lesson engine itself. */
 export type LessonEvent = EventsOf<LessonEvents> | SharedEvent;
 
 /** An event of one of a lesson's processes, or of the link between a process and its broker. */
@@ -23,7 +23,7 @@ interface LessonEvents {
     what: string;
     held: boolean;
     clause: string | null;
-    /** What happened instead; null if the claim held. */
+    /** The event or state in place of the claimed one; null if the claim held. */
     instead: string | null;
     /** False: the standard leaves it open. */
     mandatory: boolean;
@@ -46,7 +46,7 @@ interface LessonEvents {
     /** With --quiz: the number that the audience chose; null without one. */
     predicted: number | null;
   };
-  /** With --step and --quiz: what a key is awaited for; null: no longer. `again`: show the last step again. */
+  /** With --step and --quiz: the purpose of the awaited key; null: none. `again`: show the last step again. */
   waiting: { for: "step" | "prediction" | null; again: boolean };
   result: {
     lesson: string;

@@ -14,7 +14,7 @@ const TIME_WIDTH = 10;
 const NAME_WIDTH = { min: 11, max: 16 };
 const MAX_CLAUSE_WIDTH = 20;
 
-/** What an acknowledged message survives, by --sync. */
+/** Of an acknowledged message, by --sync. */
 const SYNC_TEXT = { disk: "survives a power cut", write: "survives the broker's death" } as const;
 
 interface LogLine {

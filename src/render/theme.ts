@@ -1,4 +1,4 @@
-/** The few styles that screens use. Colour only adds: every line reads the same without it. */
+/** Colour only adds: every line reads the same without it. */
 export interface Theme {
   bold: (text: string) => string;
   dim: (text: string) => string;
@@ -20,18 +20,17 @@ export const plainTheme: Theme = {
 };
 
 /**
- * Colours in the terminal's own 16: of each meaning's candidates the one whose lowest contrast (WCAG 2.2, 1.4.3) is
- * highest among the palettes of xterm, VS Code, Windows Terminal (Campbell, One Half Light), macOS Terminal (Basic,
- * Pro), Tango, GNOME and Solarized, each on the light or dark backgrounds that it is used on. So no yellow (1.7 to 1 on
- * xterm's white; bright magenta 2.9), no cyan (2.0; bright blue 2.3), the bright red (3.1; red 2.4), and green not
- * bright (2.2; 1.4). No grey either, which Solarized's dark background has for its own; faint is a mixture with any
- * background, but so pale on light Solarized (1.9) that it is for what can be left unread.
+ * Colours of the terminal's own 16. For each meaning, the colour has the highest worst-case contrast (WCAG 2.2, 1.4.3)
+ * among the palettes of xterm, VS Code, Windows Terminal (Campbell, One Half Light), macOS Terminal (Basic, Pro),
+ * Tango, GNOME and Solarized, on their light and dark backgrounds. Worst cases: bright magenta 2.9 (yellow: 1.7 to 1 on
+ * xterm's white), bright blue 2.3 (cyan 2.0), bright red 3.1 (red 2.4), green 2.2 (bright green 1.4). Grey is the dark
+ * background of Solarized. Faint mixes with any background, but only has 1.9 on light Solarized: for optional text.
  */
 export async function themeFor(colour: boolean): Promise<Theme> {
   if (!colour) return plainTheme;
   const { Chalk } = await import("chalk");
   const chalk = new Chalk({ level: 1 });
-  // Not chalk's functions themselves, which paint all their arguments: map() gives three.
+  // Wrapped, because chalk's functions paint all their arguments, and map() passes three.
   return {
     bold: text => chalk.bold(text),
     dim: text => chalk.dim(text),

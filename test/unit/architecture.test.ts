@@ -129,6 +129,14 @@ test("no imports form a circle, of values or of types, between files or between 
   assert.deepEqual(circlesIn(folderGraph), []);
 });
 
+test("the vocabulary of events imports nothing but itself and MQTT's types", () => {
+  const vocabulary = files.filter(file => file.startsWith("events/"));
+  assert.ok(vocabulary.length > 3);
+  for (const file of vocabulary)
+    for (const [, name] of readFileSync(path.join(src, file), "utf8").matchAll(/from "([^"]+)"/g))
+      assert.match(name ?? "", /^(\.\/[\w-]+|\.\.\/protocol\/types)\.js$/, file);
+});
+
 test("only cli/ and what starts a lesson's processes use the global process", () => {
   const users = files.filter(file => /(?<![.\w"/])process\.[a-z]+(?!")\b/.test(codeOf.get(file) ?? ""));
   const allowed =

@@ -34,7 +34,7 @@ export class Row {
     this.#cells = Array.from({ length: width }, () => ({ text: " ", style: unstyled }));
   }
 
-  /** Leaves out what does not fit on the row. */
+  /** Clips the text at the end of the row. */
   write(column: number, text: string, style: Style = unstyled): void {
     let at = column;
     for (const segment of graphemesOf(text)) {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { machineStateOf } from "../../../src/domain/machine-status.js";
 import { machineOf } from "../../../src/protocol/topics.js";
 
-test("a machine and its status are told by the topic", () => {
+test("a machine and its status are recognized by the topic", () => {
   assert.equal(machineOf("Binil/Machine1/SensorData", "Binil"), "Machine1");
   assert.equal(machineOf("Binil/Machine1/other", "Binil"), null);
   assert.equal(machineOf("sensors/lastwill", "Binil"), null);

@@ -13,7 +13,7 @@ const time = new Date(2026, 0, 2, 14, 3, 5).toISOString();
 const clientId = "Machine1";
 const topic = "Binil/Machine1/Status";
 
-/** What the broker's log shows of these events. */
+/** The lines of the log for these events. */
 function shown(events: BrokerEvent[], paint = plainTheme) {
   const render = brokerText({ ...plainScreen, out: paint });
   return events.map(event => render({ time, ...event }) ?? {});
@@ -108,7 +108,7 @@ test("why MQTT 5 is refused, and what to use, fits beside a long name", () => {
   assert.match(line?.out ?? "", /use 3\.1\.1, or Mosquitto$/);
 });
 
-test("each limit is told in one line of 80 columns", () => {
+test("each limit is logged in one line of 80 columns", () => {
   for (const [name, { default: max, event }] of Object.entries(LIMITS)) {
     const limit = { name: name as LimitName, max };
     const reason = pastLimit(limit);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { ParsedMessage } from "../../../src/domain/sensor-reading.js";
 import { escapeText, jsonLine } from "../../../src/render/escape.js";
 
-test("what the receiver parsed rides on the event, and not in its JSON line", () => {
+test("the parsed payload is part of a message event, and not of its JSON line", () => {
   const parsed = new ParsedMessage({ seq: 1 }, null, true);
   assert.equal(jsonLine({ event: "message", seq: 1, parsed }), '{"event":"message","seq":1}');
 });

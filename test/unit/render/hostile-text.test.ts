@@ -57,7 +57,7 @@ import { payloadText } from "../../../src/render/payload-text.js";
 import { settingsText } from "../../../src/render/settings-text.js";
 import { statusText } from "../../../src/render/status-text.js";
 import { Transcript } from "../../../src/render/transcript.js";
-import { formatDiagnostic as troubleText } from "../../../src/render/diagnostic-text.js";
+import { formatDiagnostic } from "../../../src/render/diagnostic-text.js";
 import { rawText, subText } from "../../../src/render/sub-text.js";
 import { tableText } from "../../../src/render/table-text.js";
 import { pubSettings } from "../../../src/config/settings/pub-settings.js";
@@ -68,7 +68,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { plainScreen } from "../../support/screens.js";
 import { root } from "../../support/paths.js";
 
-/** Written beside the program's own list on purpose. */
+/** Independent of the program's own list on purpose. */
 const UNSAFE =
   /[\p{Cc}\p{Cs}\p{Bidi_Control}\u2028\u2029\u200b-\u200d\u2060\ufeff\u00ad\u3164\ufff9-\ufffb\u{e0000}-\u{e01ef}]/u;
 const SGR = /\u001b\[[\d;]*m/g;
@@ -92,7 +92,7 @@ const PIECES = [
 ];
 const LONG = ["x", "漢", "\u001b[2J", "word ", "e\u0301", "👩‍👩‍👧‍👦", "\u202e", "\ud83d"];
 
-/** As JSON gives them back: with Object's prototype. */
+/** As JSON.parse returns them: with Object's prototype. */
 const record = <Value>(fields: { [Key in keyof Value]: fc.Arbitrary<Value[Key]> }): fc.Arbitrary<Value> =>
   fc.record<Value>(fields, { noNullPrototype: true });
 
@@ -104,10 +104,10 @@ const hostile = fc.oneof(
   fc.string({ maxLength: 40 }),
   fc.tuple(fc.constantFrom(...LONG), fc.nat(300)).map(([piece, times]) => piece.repeat(times)),
 );
-/** On one topic the publisher's screen shows a status. */
+/** The publisher's screen shows a status on one topic. */
 const STATUS_TOPIC = "Binil/\u001b[2J漢字\u202e/Status";
 const topic = fc.oneof(hostile, fc.constant(STATUS_TOPIC));
-/** Few, so that a lesson's processes and clients meet. */
+/** Few, so that processes and client identifiers match. */
 const name = fc.constantFrom(
   "Machine1",
   "broker",
@@ -156,7 +156,7 @@ const endCause = fc.constantFrom<EndCause>(
 
 /** `parsed` is no field of a JSON line: `asReceived` adds it. */
 type Fields<E> = { [Field in Exclude<keyof E, "event" | "parsed">]: fc.Arbitrary<E[Field]> };
-/** Of every event its fields: the compiler misses the one that has been forgotten. */
+/** The fields of every event. The compiler reports a missing one. */
 type Shapes<E extends Event> = { [Name in E["event"]]: Fields<Extract<E, { event: Name }>> };
 
 const trouble = { code: hostile, message: hostile, hint: hostile };
@@ -467,7 +467,7 @@ function anyOf<E extends Event>(shapes: Shapes<E>, more: Record<string, fc.Arbit
 
 const pubEvent = anyOf(clientShapes(fc.array(sent, { maxLength: 3 })));
 const subEvent = anyOf(clientShapes(fc.array(received, { maxLength: 3 })));
-/** With what the receiver parsed from a payload. */
+/** With the parsed payload that the receiver adds. */
 const asReceived = subEvent.map((event): Timed<ClientEvent> => {
   if (event.event !== "message") return event;
   const state = event.payload === STATUS_PAYLOAD.stopped ? "stopped" : null;
@@ -480,7 +480,7 @@ const processEvent = fc.oneof(
   anyOf(clientShapes(fc.constant([])), ofProcess),
   anyOf(brokerShapes, ofProcess),
 );
-const cast = anyOf<LessonEvent>(lessonShapes).filter(({ event }) => event === "lesson");
+const lessonStart = anyOf<LessonEvent>(lessonShapes).filter(({ event }) => event === "lesson");
 
 const notThere = () => assert.fail("nothing of this computer is needed");
 const computer = { readFile: notThere, ownSuffix: notThere };
@@ -501,7 +501,6 @@ const pubSetting = record({
 type Given = { render: (screen: Screen) => Renderer<never>; events: Timed[] };
 const events = <E extends Timed>(event: fc.Arbitrary<E>) => fc.array<Timed>(event, { maxLength: 12 });
 
-/** What each screen is given. */
 const screens: Record<string, fc.Arbitrary<Given>> = {
   "pub-lwt": fc.tuple(events(pubEvent), pubSetting).map(([given, { will, ...more }]) => {
     const { connection } = defaults.pub;
@@ -528,19 +527,19 @@ const screens: Record<string, fc.Arbitrary<Given>> = {
   })),
   "lwt-broker": events(brokerEvent).map(given => ({ render: brokerText, events: given })),
   "lwt-demo": fc
-    .tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)))
+    .tuple(lessonStart, events(fc.oneof(processEvent, processEvent, lessonEvent)))
     .map(([first, given]) => ({ render: sequenceDiagram, events: [first, ...given] })),
   "lwt-demo check": events(anyOf(checkShapes)).map(given => ({ render: checkText, events: given })),
   "lwt-demo list": events(lessonEvent).map(given => ({ render: lessonListText, events: given })),
 };
 
 const textsOf = ({ out, err }: Rendered): string[] => [out, err].filter(text => text !== undefined);
-/** What is blank at the end of a line isn't seen. */
+/** Spaces at the end of a line are invisible. */
 const trimmed = (text: string) => text.replaceAll(/ +$/gm, "");
-/** A last line is cut to the window where it is written. */
+/** The output truncates a status line to the window. */
 const liveTextsOf = ({ live }: Rendered): string[] => (live ? [7, 0].map(left => live.text(left)) : []);
 
-/** A word that is wider than the screen stays whole, to be copied, in what is wrong and what to do only. */
+/** In diagnostics a word that is wider than the screen stays whole, to be copied. */
 const mayStandOut = ({ event }: Timed, line: string) =>
   (event === "error" || event === "warning") && !line.trim().includes(" ");
 
@@ -600,7 +599,7 @@ test("sub-lwt --table: in a window of any size, nothing but text in its columns 
 });
 
 test("transcript: nothing but text, and no Markdown or HTML of others", () => {
-  const given = fc.tuple(cast, events(fc.oneof(processEvent, processEvent, lessonEvent)));
+  const given = fc.tuple(lessonStart, events(fc.oneof(processEvent, processEvent, lessonEvent)));
   fc.assert(
     fc.property(given, ([first, more]) => {
       const transcript = new Transcript("1.0");
@@ -632,7 +631,7 @@ test("report of a check: nothing but text, and no HTML of others", () => {
   );
 });
 
-/** Functions that are given texts from anywhere, one by one. */
+/** Functions that take untrusted text. */
 const direct: Record<string, (text: string) => string> = {
   escapeText,
   escapeMarkdown,
@@ -650,12 +649,12 @@ const direct: Record<string, (text: string) => string> = {
       },
       80,
     ),
-  formatDiagnostic: text => troubleText("sub-lwt", "bad", text, text, plainScreen),
+  formatDiagnostic: text => formatDiagnostic("sub-lwt", "bad", text, text, plainScreen),
   forgottenText: text =>
     forgottenText({ broker: text, clientId: text, cleared: [text] }, { protocolVersion: "5" }, plainScreen),
 };
 
-/** Functions that are given what has been escaped: they add nothing that is not text. */
+/** Functions that take escaped text, and add no control characters. */
 const ofSafeText: Record<string, (text: string) => string> = {
   truncate: text => truncate(text, 20),
   pad: text => pad(text, 20),
@@ -684,7 +683,7 @@ test("each function that is given hostile text by itself", () => {
   );
 });
 
-/** What is tested by which screen: all that src/render exports is here, in `direct` or in `ofSafeText`. */
+/** The screens that test the other exports of src/render. */
 const through: Record<string, string> = {
   brokerText: "lwt-broker",
   renderBy: "pub-lwt",
@@ -741,7 +740,7 @@ test("every function that src/render exports is tested with hostile text", async
     assert.ok(screen in screens || ["transcript", "report", "no text of others"].includes(screen), screen);
 });
 
-test("folded text has lines of the width, and keeps every character", () => {
+test("wrapped text has lines of the width, and keeps every character", () => {
   const wide = fc.string({ unit: fc.constantFrom("漢", "字", "a", "é", "😀", " ") });
   fc.assert(
     fc.property(wide, fc.integer({ min: 4, max: 12 }), (text, width) => {
@@ -775,7 +774,7 @@ test("with --raw a payload's bytes are its own", () => {
   );
 });
 
-/** What MQTT can carry: topics have no U+0000, and no text has half a surrogate pair. */
+/** Valid in MQTT: no U+0000 in topics, and no lone surrogates. */
 const HOSTILE = [
   "\u001b[2J\u001b[31m",
   "\u009b31m\r\n\t\u0007",

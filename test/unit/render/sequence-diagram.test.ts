@@ -10,7 +10,7 @@ import { plainScreen } from "../../support/screens.js";
 
 const time = "2026-03-01T14:03:05.000Z";
 
-/** The lines of these events, after a cast of one publisher, a broker and a subscriber unless told otherwise. */
+/** The lines of these events. By default the lesson has a publisher, a broker and a subscriber. */
 function draw(
   events: (Record<string, unknown> & { event: string })[],
   { width = 80, more = [] as { name: string; command: string }[] } = {},
@@ -74,7 +74,7 @@ const vanishing = [
   },
 ];
 
-test("a message's way, and a connection that dies, are drawn between the lifelines", () => {
+test("a message's way, and a connection that is lost, are drawn between the lifelines", () => {
   assert.deepEqual(draw(vanishing).slice(1), [
     "",
     "Machine1                      broker                     Subscriber1",
@@ -110,14 +110,14 @@ test("nothing arrives through a cut cable", () => {
   ]);
 });
 
-test("without Unicode the same ladder is drawn in ASCII", () => {
+test("without Unicode the same diagram is drawn in ASCII", () => {
   const lines = draw(vanishing).map(toAscii);
   // oxlint-disable-next-line no-control-regex -- ASCII is what this is about
   for (const line of lines) assert.match(line, /^[\x00-\x7f]*$/);
   assert.equal(lines.length, draw(vanishing).length);
 });
 
-test("a witness has no lifeline: what the broker tells of it is not drawn", () => {
+test("a witness has no lifeline: the broker's events about it are not drawn", () => {
   const clientId = "Machine1-witness";
   const witness = [
     { event: "will-stored", process: "broker", clientId, topic: "t", qos: 1, retain: false },
@@ -126,7 +126,7 @@ test("a witness has no lifeline: what the broker tells of it is not drawn", () =
   assert.equal(draw(witness).length, 1);
 });
 
-test("a witness's CONNECT is not drawn as its process' own, nor what the broker tells of it afterwards", () => {
+test("a witness's CONNECT is not drawn as its process' own, nor the broker's later events about it", () => {
   const clientId = "Machine1-witness";
   const lines = draw([
     { event: "connecting", process: "Machine1", broker: "b", clientId },
@@ -136,7 +136,7 @@ test("a witness's CONNECT is not drawn as its process' own, nor what the broker 
   assert.equal(lines.filter(line => line.includes("CONNECT")).length, 1);
 });
 
-test("DISCONNECT is drawn once, though both sides tell of it", () => {
+test("DISCONNECT is drawn once, though both sides have an event", () => {
   const [machine, broker] = [
     { event: "disconnected", process: "Machine1", graceful: true, reason: "" },
     { event: "client-disconnected", process: "broker", clientId: "Machine1", cause: "graceful" },
@@ -150,7 +150,7 @@ test("DISCONNECT is drawn once, though both sides tell of it", () => {
   }
 });
 
-test("a claim is judged under its step's ladder, with what came instead", () => {
+test("a claim is judged under its step's diagram, with what came instead", () => {
   const lines = draw([
     { event: "step", number: 1, say: "Watch." },
     {
@@ -183,7 +183,7 @@ test("a claim is judged under its step's ladder, with what came instead", () => 
   ]);
 });
 
-test("of two processes with one client ID, the connection of the first is the one that dies", () => {
+test("of two processes with one client ID, the connection of the first is lost", () => {
   const lines = draw([
     { ...connecting("Machine1"), clientId: "Twin" },
     { ...connecting("Subscriber1"), clientId: "Twin" },

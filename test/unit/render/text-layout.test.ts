@@ -4,7 +4,7 @@ import fc from "fast-check";
 import stringWidth from "string-width";
 import { displayWidth, truncate, wrap } from "../../../src/render/text-layout.js";
 
-test("a character takes as many columns as string-width says, also where it is not asked", () => {
+test("a character takes as many columns as string-width says, also where it is not called", () => {
   for (let code = 0x20; code < 0x3000; code++) {
     const character = String.fromCodePoint(code);
     assert.equal(displayWidth(character), stringWidth(character), `U+${code.toString(16)}`);
