@@ -68,11 +68,7 @@ const resolution = {
 };
 
 const { resolve } = createRequire(import.meta.url);
-const { npm_command, npm_lifecycle_event } = process.env;
-// npx in a clone runs `prepare` once. If Ctrl-C ended a build there, npx would leave a cache folder in which it fails with
-// ENOENT from then on.
-const isNpx = npm_lifecycle_event === "prepare" && npm_command === "exec";
-if (!process.argv.includes("--if-stale") || (!isNpx && isStale() && hasTools())) await replaceDist(build);
+if (!process.argv.includes("--if-stale") || (isStale() && hasTools())) await replaceDist(build);
 
 function hasTools() {
   try {

@@ -18,6 +18,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import packageJson from "../../package.json" with { type: "json" };
 import { root, supportFile } from "../support/paths.js";
 
 const MAX_UP_TO_DATE_MS = 300;
@@ -126,11 +127,10 @@ test("Ctrl-C ends a build, and leaves the old dist/ and nothing else", async () 
   assert.deepEqual(buildFolders(), []);
 });
 
-test("prepare does not build for npx, which could not run again after a Ctrl-C", async () => {
-  const { ino } = statSync(inTree("dist"));
-  await build({ args: ["--if-stale"], env: { npm_lifecycle_event: "prepare", npm_command: "exec" } });
-  assert.equal(statSync(inTree("dist")).ino, ino);
-  assert.ok(isStale());
+test("npm install and npm pack build, and npx does not: after a Ctrl-C in a prepare script it can no longer run", () => {
+  const { prepare, postprepare, prepack }: Record<string, string | undefined> = packageJson.scripts;
+  assert.equal(prepare, undefined);
+  assert.deepEqual([postprepare, prepack], ["node build.mjs --if-stale", "node build.mjs --if-stale"]);
 });
 
 test("a source that does not compile leaves the old dist/", async () => {
