@@ -1,7 +1,7 @@
-// Starts a built command, or says how to build it. Written for any Node, so that an old one gets a sentence too.
+// Starts a built command, or shows how to build it. Runs on any Node, so that an old one gets a message too.
 const path = require("node:path");
 
-// As package.json's engines.
+// The same as package.json's engines.
 const [major, minor] = process.versions.node.split(".").map(Number);
 const isSupported = major >= 23 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
 

@@ -58,7 +58,7 @@ async function parseEnvironmentFile(
   known: string[],
 ): Promise<Variables> {
   if (text.includes("\0") || text.includes("\ufffd")) throw notText(file);
-  const { parse } = await import("dotenv"); // only where there is a file
+  const { parse } = await import("dotenv"); // loaded only for a file
   const variables = parse(text);
   for (const [i, line] of text.split(/\r\n|\n|\r/).entries()) {
     const [, name, value = ""] = /^\s*(?:export\s+)?(\w+)(?:\s*=\s*(.*?)\s*$)?/.exec(line) ?? [];

@@ -5,16 +5,15 @@ import { tableText } from "../render/table-text.js";
 import type { SubSettings } from "../config/settings/sub-settings.js";
 import type { StatusLine } from "./status-line.js";
 
-/** Milliseconds between two looks at the table, however much comes in. */
-const REFRESH = 250;
+const REFRESH_MS = 250;
 const DEFAULT_HEIGHT = 24;
 
-/** Control sequences of ECMA-48 that every terminal knows; the cursor stays visible, so that nothing is to be mended. */
+/** Control sequences of ECMA-48 that every terminal knows. The cursor stays visible, so nothing must be restored. */
 const ERASE_BELOW = "\u001b[J";
 const ERASE_LINE = "\u001b[K";
 const toLine = (line: number) => `\u001b[${line};1H`;
 
-/** For sub-lwt --table: what it shows of events, and the window that is kept up to date. */
+/** Returns the renderer and the window of sub-lwt --table. */
 export function liveTable(settings: SubSettings, screen: Screen, canRewrite: boolean) {
   const { render, frame } = tableText(settings, screen, canRewrite);
   const live = (stream: NodeJS.WriteStream, line: StatusLine | null) =>
@@ -22,38 +21,38 @@ export function liveTable(settings: SubSettings, screen: Screen, canRewrite: boo
   return { render, live };
 }
 
-/** Lines that fill the window and are refreshed in place; whatever else is written scrolls out above them. */
+/** Fills the window with lines and refreshes them in place; other output scrolls out above them. */
 class LiveTable implements StatusLine {
-  /** How many lines of the window are its own: all. */
-  #shown = 0;
+  /** 0, or the height of the window. */
+  #shownRows = 0;
 
   constructor(
     private readonly stream: NodeJS.WriteStream,
     private readonly screen: Screen,
-    /** Null as long as there is nothing to show. */
+    /** Returns null until there is something to show. */
     private readonly frame: (size: Size) => string[] | null,
-    /** Shown before that. */
+    /** Shown until then. */
     private readonly line: StatusLine | null,
   ) {
-    setInterval(() => this.#draw(), REFRESH).unref();
+    setInterval(() => this.#draw(), REFRESH_MS).unref();
   }
 
   set(line: Parameters<StatusLine["set"]>[0]): void {
-    this.line?.set(this.#shown > 0 ? null : line);
+    this.line?.set(this.#shownRows > 0 ? null : line);
   }
 
   hide(): boolean {
-    if (this.#shown === 0) return this.line?.hide() ?? false;
+    if (this.#shownRows === 0) return this.line?.hide() ?? false;
     // Line by line: some terminals keep a copy of a window that is erased all at once.
-    const lines = Array.from({ length: this.#shown }, (_, i) => toLine(i + 1) + ERASE_LINE);
+    const lines = Array.from({ length: this.#shownRows }, (_, i) => toLine(i + 1) + ERASE_LINE);
     this.stream.write(lines.join("") + toLine(1));
-    this.#shown = 0;
+    this.#shownRows = 0;
     return true;
   }
 
-  /** The table comes by itself: after a flood of lines once, not after each. */
+  /** The timer redraws the table: after a flood of lines once, not after each. */
   show(): void {
-    if (this.#shown === 0) this.line?.show();
+    if (this.#shownRows === 0) this.line?.show();
   }
 
   #draw(): void {
@@ -65,13 +64,13 @@ class LiveTable implements StatusLine {
       .map((line, i) => toLine(i + 1) + ERASE_LINE + toAsciiUnlessUnicode(line, this.screen))
       .join("");
     const end = lines.length < rows ? toLine(lines.length + 1) + ERASE_BELOW : toLine(rows);
-    this.stream.write(this.#room(rows) + text + end);
-    this.#shown = rows;
+    this.stream.write(this.#scrollOut(rows) + text + end);
+    this.#shownRows = rows;
   }
 
-  /** Before the table is drawn where other lines are: just as many as stand above the cursor scroll out. */
-  #room(rows: number): string {
-    if (this.#shown > 0) return "";
+  /** Returns line feeds by which the lines above the cursor scroll out, before the first table. */
+  #scrollOut(rows: number): string {
+    if (this.#shownRows > 0) return "";
     this.line?.hide();
     this.line?.set(null);
     return "\n".repeat(rows - 1);

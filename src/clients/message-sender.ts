@@ -51,7 +51,7 @@ export class MessageSender {
     this.outbox = await openOutbox(folder, connection.clientId, sink);
   }
 
-  /** Sends what earlier runs have left in the outbox, before anything else. */
+  /** Sends the messages that earlier runs have left in the outbox, before all others. */
   resume(connection: Connection): void {
     if (!this.outbox) return;
     for (const acknowledged of connection.takeUp(() => void (this.#earlier.sent += 1)))

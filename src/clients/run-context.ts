@@ -13,7 +13,7 @@ export interface RunContext {
   /** Standard input. */
   input: () => AsyncIterable<Buffer>;
   /**
-   * Resolves with the next key, or with null where there is no keyboard or when it is time to end.
+   * Resolves with the next key, or with null without a keyboard or when it is time to end.
    * @param fresh ignores keys pressed earlier
    */
   key(fresh: boolean): Promise<string | null>;
@@ -22,7 +22,7 @@ export interface RunContext {
    * Resolves with null when nothing was entered or when it is time to end.
    */
   secret: (question: string) => Promise<{ text: string; isTyped: boolean } | null>;
-  /** Writes what is queued for stdout and stderr, then kills this process by SIGKILL. */
+  /** Flushes stdout and stderr, then kills this process by SIGKILL. */
   crash(): Promise<never>;
 }
 

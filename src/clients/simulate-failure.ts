@@ -31,8 +31,8 @@ interface FailingClient {
 const CLOSE_TIMEOUT_MS = 1000;
 
 /**
- * Ends the connection by the cause, and reports what the monitor saw of the will.
- * Resolves with `done` when the will came, or, for `graceful`, when it is proved that it did not; else with `failed`.
+ * Ends the connection by the cause, and reports whether the monitor saw the will.
+ * Resolves with `done` when the will came, or, for `graceful`, when it is proved that it did not; otherwise with `failed`.
  */
 export async function simulateFailure(
   cause: FailCause,

@@ -11,7 +11,7 @@ import { warnLeftovers } from "./leftover-warning.js";
 /** Milliseconds without a message after which --retained ends. */
 const QUIET_MS = 500;
 
-/** Runs sub-lwt: subscribes, shows every message, and stops when it has received what was asked for. */
+/** Runs sub-lwt: subscribes, shows every message, and stops when --count or --until is reached. */
 export const runSubscriber = (
   settings: SubSettings,
   sink: Sink<ClientEvent>,
