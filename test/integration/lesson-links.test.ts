@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SLIDE_NAMES } from "../../src/lessons/language/namespacing.js";
 import { EventOrderer } from "../../src/lessons/run/event-orderer.js";
 import { LessonLinks } from "../../src/lessons/run/lesson-links.js";
 
@@ -9,11 +10,14 @@ test("the URL of a link has the broker's scheme and path; a client that no step 
     { kind: "failover", failover: "Sub" } as const,
     { kind: "stop", stop: "Other" } as const,
   ];
-  const targets = {
-    brokers: ["mqtt://h:1883", "ws://u:p@i/mqtt"],
-    connectedUrl: () => "ws://127.0.0.1:80/x",
+  const brokerOption = "mqtt://h:1883,ws://u:p@i/mqtt";
+  const broker = {
+    external: { broker: brokerOption, environment: {} },
+    names: SLIDE_NAMES,
+    brokerOption,
+    connectedUrl: "ws://127.0.0.1:80/x",
   };
-  const links = new LessonLinks(steps, targets, new EventOrderer(() => {}));
+  const links = new LessonLinks(steps, broker, new EventOrderer(() => {}));
   t.after(() => links.close());
   for (const client of ["M", "Sub", "Other"]) await links.open(client);
   assert.match(links.urlOf("M"), /^ws:\/\/127\.0\.0\.1:\d+\/x$/);

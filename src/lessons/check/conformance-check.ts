@@ -2,28 +2,19 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { CheckEvent, Deviation, LessonEvent, ProcessEvent, Product, Sink } from "../../events/events.js";
-import type { KnownBrokers, KnownDeviation } from "../known-deviations.js";
+import type { KnownDeviation } from "../known-deviations.js";
 import type { Lesson } from "../language/lesson-schema.js";
 import { type BrokerInfo, type ExternalBroker, identifyBroker, requireBroker } from "../run/probe-broker.js";
 import { NO_PROMPTS } from "../run/quiz.js";
 import { type LessonResult, runLesson } from "../run/run-lesson.js";
 import { SKIP_WARNINGS } from "../run/requirements.js";
+import type { RunSettings } from "../run/run-settings.js";
 
 /** Lessons wait more than they work. On one broker each lesson has names of its own. */
 const MAX_CONCURRENT_LESSONS = 4;
 
-export interface CheckSettings {
-  binDir: string;
+export interface CheckSettings extends Omit<RunSettings, "brokerInfo" | "prompts" | "next"> {
   lessons: Lesson[];
-  /** Null: a bundled broker for each lesson. */
-  external: ExternalBroker | null;
-  /** The bundled brokers store their data on disk. */
-  onDisk: boolean;
-  /** The product, as far as it is known before the broker is asked. */
-  product: Product | null;
-  knownBrokers: KnownBrokers;
-  /** Ends the check early, after the lessons have removed their sessions. */
-  signal: AbortSignal;
 }
 
 type Checked = Extract<CheckEvent, { event: "checked" }>;
@@ -43,9 +34,6 @@ export async function checkBroker(settings: CheckSettings, sink: Sink<CheckEvent
 }
 
 class ConformanceCheck {
-  readonly #settings: CheckSettings;
-  readonly #folder: string;
-  readonly #sink: Sink<CheckEvent>;
   readonly #checked: Checked[] = [];
   /** The claims that held, as `lesson: claim`. */
   readonly #held = new Set<string>();
@@ -55,20 +43,20 @@ class ConformanceCheck {
   #brokerInfo: BrokerInfo | null = null;
   #knownDeviations: readonly KnownDeviation[] = [];
 
-  constructor(settings: CheckSettings, folder: string, sink: Sink<CheckEvent>) {
-    this.#settings = settings;
-    this.#folder = folder;
-    this.#sink = sink;
-  }
+  constructor(
+    private readonly settings: CheckSettings,
+    private readonly folder: string,
+    private readonly sink: Sink<CheckEvent>,
+  ) {}
 
   async run(): Promise<CheckResult> {
-    const { lessons, external, knownBrokers, onDisk } = this.#settings;
+    const { lessons, external, knownBrokers, onDisk } = this.settings;
     const broker = external?.broker ?? (onDisk ? "lwt-broker --data" : "lwt-broker");
     if (external)
-      this.#brokerInfo = await identifyBroker(external, this.#settings.product, this.#probeContext);
-    const { product } = this.#brokerInfo ?? this.#settings;
+      this.#brokerInfo = await identifyBroker(external, this.settings.product, this.#probeContext);
+    const { product } = this.#brokerInfo ?? this.settings;
     this.#knownDeviations = knownBrokers.deviationsOf(product);
-    await this.#sink({
+    await this.sink({
       event: "checking",
       broker,
       product,
@@ -84,17 +72,17 @@ class ConformanceCheck {
     await Promise.all(Array.from({ length: MAX_CONCURRENT_LESSONS }, checkRemaining));
     this.#abort.signal.throwIfAborted();
     const verdict = this.#verdict(broker, product);
-    await this.#sink(verdict);
+    await this.sink(verdict);
     return verdict;
   }
 
   get #probeContext() {
-    const { binDir, signal } = this.#settings;
-    return { binDir, folder: this.#folder, signal };
+    const { binDir, signal } = this.settings;
+    return { binDir, folder: this.folder, signal };
   }
 
   async #check(lesson: Lesson): Promise<void> {
-    const { external, signal, ...settings } = this.#settings;
+    const { external, signal, ...settings } = this.settings;
     if (this.#abort.signal.aborted) return;
     if (signal.aborted) return this.#report(checkedEvent(lesson, NOT_STARTED, [], [], 0));
     const deviations: Deviation[] = [];
@@ -102,8 +90,8 @@ class ConformanceCheck {
     const startTime = performance.now();
     const onEvent = async (event: LessonEvent | ProcessEvent) => {
       if ("process" in event) return;
-      if (event.event === "lesson") await this.#sink(event);
-      if (event.event === "warning" && !SKIP_WARNING_CODES.has(event.code)) await this.#sink(event);
+      if (event.event === "lesson") await this.sink(event);
+      if (event.event === "warning" && !SKIP_WARNING_CODES.has(event.code)) await this.sink(event);
       if (event.event !== "expected") return;
       const { what, held, clause, mandatory, instead, reason } = event;
       if (!held) deviations.push({ what, clause, mandatory, instead, reason });
@@ -129,12 +117,12 @@ class ConformanceCheck {
 
   async #report(checked: Checked): Promise<void> {
     this.#checked.push(checked);
-    await this.#sink(checked);
+    await this.sink(checked);
   }
 
   /** Distinguishes a broker that no longer answers from a broker that breaks a claim. */
   async #abortIfUnreachable(external: ExternalBroker): Promise<void> {
-    if (this.#settings.signal.aborted || this.#abort.signal.aborted) return;
+    if (this.settings.signal.aborted || this.#abort.signal.aborted) return;
     await requireBroker(external, this.#probeContext).catch((error: unknown) => this.#abort.abort(error));
   }
 
@@ -142,7 +130,7 @@ class ConformanceCheck {
     const count = (outcome: Checked["outcome"]) =>
       this.#checked.filter(each => each.outcome === outcome).length;
     const broken = this.#checked.flatMap(({ deviations }) => deviations.filter(({ mandatory }) => mandatory));
-    const interrupted = this.#settings.signal.aborted;
+    const interrupted = this.settings.signal.aborted;
     const heldDeviations = this.#knownDeviations.filter(({ lesson, claim }) =>
       this.#held.has(claimId(lesson, claim)),
     );

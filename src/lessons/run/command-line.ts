@@ -4,7 +4,6 @@ import { type LessonNames, nameOptions } from "../language/namespacing.js";
 import type { Invocation } from "./lesson-process.js";
 import type { ExternalBroker } from "./probe-broker.js";
 
-/** The broker of a run. */
 export interface RunBroker {
   external: ExternalBroker | null;
   names: LessonNames;

@@ -25,7 +25,6 @@ export class EventLog {
   readonly #ended = new Set<string>();
   readonly #watchers = new Set<() => void>();
 
-  /** Forgets an earlier process of that name. */
   reset(name: string): void {
     this.#unread.delete(name);
     this.#ended.delete(name);

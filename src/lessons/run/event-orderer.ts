@@ -11,13 +11,10 @@ const MAX_HELD = 1_000;
  * read in turns, so that an effect can arrive before its cause.
  */
 export class EventOrderer {
-  readonly #pass: (event: ProcessEvent) => void | Promise<void>;
   readonly #held: { event: ProcessEvent; arrived: number }[] = [];
   #round: Promise<void> | null = null;
 
-  constructor(pass: (event: ProcessEvent) => void | Promise<void>) {
-    this.#pass = pass;
-  }
+  constructor(private readonly pass: (event: ProcessEvent) => void | Promise<void>) {}
 
   async add(event: ProcessEvent): Promise<void> {
     this.#held.push({ event, arrived: performance.now() });
@@ -45,7 +42,7 @@ export class EventOrderer {
     this.#held.sort((a, b) => Date.parse(a.event.time) - Date.parse(b.event.time));
     const last = this.#held.findLastIndex(({ arrived }) => arrived <= due);
     for (const { event } of this.#held.slice(0, last + 1)) {
-      await this.#pass(event);
+      await this.pass(event);
       this.#held.shift();
     }
   }

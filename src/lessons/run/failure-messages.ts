@@ -3,7 +3,6 @@ import { type Pattern, valueAt, type Where, whereText } from "../language/matche
 import type { Step, Steps } from "../language/step-schema.js";
 import type { AwaitedEvent, SearchResult } from "./event-log.js";
 
-/** A failure shows this many of the latest events. */
 const MAX_EVENTS_SHOWN = 4;
 
 /** Returns the claim of a step, or a sentence on its action. */

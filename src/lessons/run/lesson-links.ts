@@ -2,7 +2,9 @@ import { type BrokerAddress, parseAddress, urlOf } from "../../protocol/broker-u
 import type { LessonEvent } from "../../events/events.js";
 import { LinkProxy } from "../../link/link-proxy.js";
 import type { Step } from "../language/step-schema.js";
+import type { RunBroker } from "./command-line.js";
 import type { EventOrderer } from "./event-orderer.js";
+import { brokersOf } from "./probe-broker.js";
 
 type LinkState = Extract<LessonEvent, { event: "link" }>["state"];
 
@@ -11,21 +13,13 @@ interface Link {
   broker: () => BrokerAddress;
 }
 
-/** The brokers that clients connect to, by their URLs. */
-export interface LinkTargets {
-  /** All brokers of a failover. */
-  brokers: readonly string[];
-  /** Returns the URL of the broker that answered. */
-  connectedUrl: () => string;
-}
-
 /** The links between a lesson's clients and their brokers. A client that no step cuts off has no link. */
 export class LessonLinks {
   readonly #links = new Map<string, readonly Link[]>();
 
   constructor(
     private readonly steps: readonly Step[],
-    private readonly targets: LinkTargets,
+    private readonly broker: RunBroker,
     private readonly orderer: EventOrderer,
   ) {}
 
@@ -75,10 +69,10 @@ export class LessonLinks {
   }
 
   #urlsFor(client: string): (() => string)[] {
-    const { brokers, connectedUrl } = this.targets;
     if (this.steps.some(step => step.kind === "failover" && step.failover === client))
-      return brokers.map(url => () => url);
-    return this.steps.some(step => step.kind === "cut" && step.cut === client) ? [connectedUrl] : [];
+      return brokersOf(this.broker.external).map(url => () => url);
+    const isCut = this.steps.some(step => step.kind === "cut" && step.cut === client);
+    return isCut ? [() => this.broker.connectedUrl] : [];
   }
 }
 

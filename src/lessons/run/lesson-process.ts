@@ -47,7 +47,6 @@ export interface LessonProcess {
   readonly ended: Promise<ProcessExit>;
   /** Stops the process like the first Ctrl-C, over IPC, which works on every system. */
   stop(): void;
-  /** Sends SIGKILL. */
   kill(): void;
 }
 

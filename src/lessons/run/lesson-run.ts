@@ -10,7 +10,6 @@ import { ExpectationError, Expectations } from "./expectations.js";
 import { LessonLinks } from "./lesson-links.js";
 import type { Invocation, ProcessSettings } from "./lesson-process.js";
 import { type PreparedRun, runsSlideCode } from "./prepare-run.js";
-import { brokersOf } from "./probe-broker.js";
 import { ProcessGroup } from "./process-group.js";
 import { Quiz } from "./quiz.js";
 import type { LessonSink, RunSettings } from "./run-settings.js";
@@ -19,7 +18,6 @@ import { Verdicts } from "./verdicts.js";
 /** The longest wait for an event that the broker is known not to send. */
 const MAX_KNOWN_DEVIATION_SECONDS = 5;
 
-/** The results of a lesson's steps and questions. */
 export type RunCounts = Verdicts["counts"] & Quiz["score"];
 
 /** Performs the steps of a lesson on its broker. */
@@ -45,11 +43,7 @@ export class LessonRun {
   ) {
     const { lesson, python } = prepared;
     this.#broker = { ...prepared.broker };
-    const targets = {
-      brokers: brokersOf(settings.external),
-      connectedUrl: () => this.#broker.connectedUrl,
-    };
-    this.#links = new LessonLinks(lesson.steps, targets, this.#orderer);
+    this.#links = new LessonLinks(lesson.steps, this.#broker, this.#orderer);
     this.#verdicts = new Verdicts(sink);
     this.#quiz = new Quiz(settings.prompts, sink);
     const starts = lesson.steps.filter(step => step.kind === "start");

@@ -14,9 +14,7 @@ export interface PreparedRun {
   lesson: Lesson;
   broker: RunBroker;
   knownDeviations: readonly KnownDeviation[];
-  /** A Python with paho-mqtt 1.x, or null. */
   python: string | null;
-  /** The run's working directory. */
   folder: string;
 }
 

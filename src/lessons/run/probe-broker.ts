@@ -14,16 +14,13 @@ export interface ExternalBroker {
 export const brokersOf = (external: ExternalBroker | null): string[] => external?.broker.split(",") ?? [];
 
 export interface BrokerInfo {
-  /** The URL of the broker that answered. */
   url: string;
   /** Null: unknown. */
   product: Product | null;
 }
 
 export interface ProbeContext {
-  /** The folder of the committed bin/*.cjs. */
   binDir: string;
-  /** The working directory of the probes. */
   folder: string;
   /** Stops a probe early. */
   signal: AbortSignal;

@@ -20,16 +20,14 @@ type AllowedExit = Steps["start"]["exit"];
  * the run with an error, unless the lesson has stopped or killed it.
  */
 export class ProcessGroup {
-  readonly #eventLog: EventLog;
-  readonly #run: AbortController;
   readonly #running = new Map<string, LessonProcess>();
   /** Processes that the lesson has stopped or killed. */
   readonly #stopping = new Set<LessonProcess>();
 
-  constructor(eventLog: EventLog, run: AbortController) {
-    this.#eventLog = eventLog;
-    this.#run = run;
-  }
+  constructor(
+    private readonly eventLog: EventLog,
+    private readonly run: AbortController,
+  ) {}
 
   /** Starts a process, after the end of an earlier one with the same name. */
   async start(settings: ProcessSettings, allowedExit: AllowedExit): Promise<void> {
@@ -37,12 +35,12 @@ export class ProcessGroup {
     const previous = this.#running.get(name);
     if (previous && !(await exitsWithin(previous, STOP_TIMEOUT_MS)))
       throw new Error(`${name} is still running: stop or kill it before it starts again`);
-    this.#eventLog.reset(name);
+    this.eventLog.reset(name);
     const running = await startProcess(settings);
     this.#running.set(name, running);
     running.ended.then(
       exit => this.#onEnd(running, allowedExit, exit),
-      (error: unknown) => this.#run.abort(error),
+      (error: unknown) => this.run.abort(error),
     );
   }
 
@@ -77,8 +75,8 @@ export class ProcessGroup {
   #onEnd(ended: LessonProcess, allowedExit: AllowedExit, exit: ProcessExit): void {
     this.#running.delete(ended.name);
     const isAllowed = COMMANDS[ended.command] === "client" && isExit(exit, allowedExit);
-    if (!isAllowed && !this.#stopping.has(ended)) this.#run.abort(new Error(exitMessage(ended, exit)));
-    this.#eventLog.markEnded(ended.name);
+    if (!isAllowed && !this.#stopping.has(ended)) this.run.abort(new Error(exitMessage(ended, exit)));
+    this.eventLog.markEnded(ended.name);
   }
 }
 

@@ -4,7 +4,6 @@ import type { BrokerInfo, ExternalBroker } from "./probe-broker.js";
 import type { LessonPrompts } from "./quiz.js";
 
 export interface RunSettings {
-  /** The folder of the committed bin/*.cjs. */
   binDir: string;
   /** Null: the lesson runs on a bundled broker of its own. */
   external: ExternalBroker | null;
