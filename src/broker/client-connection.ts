@@ -102,7 +102,7 @@ export class ClientConnection {
   }
 
   openSession(session: Session): void {
-    this.#active = new ActiveSession(session, this.#stream, this.#context, topic => this.maySubscribe(topic));
+    this.#active = new ActiveSession(session, this.#stream, this.#context, this);
   }
 
   /** CONNACK has accepted the client. */

@@ -38,7 +38,6 @@ export class ConnectionRegistry {
   add(client: EngineClient, stream: Duplex, socket: Socket): ClientConnection {
     const connection = new ClientConnection(client, stream, socket, this.#context);
     this.#open.add(connection);
-    stream.once("close", () => this.#partialPackets.forget(stream));
     void connection.over.then(() => this.#forget(connection));
     return connection;
   }

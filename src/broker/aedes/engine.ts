@@ -79,7 +79,7 @@ export class AedesEngine<C> implements ProtocolEngine<C> {
       handlers.onPartialPacket(client, packet, stream.destroyed ? 0 : bytes),
     );
     flushBeforeClose(client, stream, done => handlers.onDurable(done));
-    const connection = connect(engineClient(client));
+    const connection = connect(new AedesEngineClient(client));
     this.#connections.set(client, connection);
     refuseInvalidPackets(client, (acknowledgment, packetId) =>
       handlers.checkAcknowledgment(connection, acknowledgment, packetId),
@@ -87,7 +87,8 @@ export class AedesEngine<C> implements ProtocolEngine<C> {
     if (tracesPackets)
       watchPackets(client, (direction, packet) => handlers.onPacket(connection, direction, packet));
     stream.once("close", () => {
-      handlers.onPartialPacket(client, null, 0);
+      // The parser and a WebSocket beneath it hold bytes of their own.
+      for (const keeper of [client, stream]) handlers.onPartialPacket(keeper, null, 0);
       // aedes reports the end of registered clients alone.
       if (this.#aedes.clients[client.id] !== client) this.#reportClose(client);
     });
@@ -175,21 +176,33 @@ function known<C>(connections: WeakMap<object, C>, client: object): C {
   return connection;
 }
 
-const engineClient = (client: AedesClient): EngineClient => ({
-  get id() {
-    return client.id;
-  },
-  get isClosed() {
-    return client.closed;
-  },
-  get hasDisconnected() {
-    return hasDisconnected(client);
-  },
-  takeWill() {
-    const { will, closed } = client;
+class AedesEngineClient implements EngineClient {
+  readonly #client: AedesClient;
+
+  constructor(client: AedesClient) {
+    this.#client = client;
+  }
+
+  get id(): string {
+    return this.#client.id;
+  }
+
+  get isClosed(): boolean {
+    return this.#client.closed;
+  }
+
+  get hasDisconnected(): boolean {
+    return hasDisconnected(this.#client);
+  }
+
+  takeWill(): ApplicationMessage | null {
+    const { will, closed } = this.#client;
     if (closed) return null;
-    client.will = null;
+    this.#client.will = null;
     return will;
-  },
-  close: () => client.close(),
-});
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { ReachedLimit } from "../../events/events.js";
+import type { Permissions } from "../auth/authenticator.js";
 import type { EventThrottle } from "../event-throttle.js";
 import type { QueueLimiter } from "../limits/queue-limiter.js";
 import type { SlowConsumers } from "../limits/slow-consumers.js";
@@ -7,7 +8,7 @@ import type { ApplicationMessage } from "../message.js";
 import type { DoneCallback, Store } from "../store/store.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgment-rules.js";
 import { RetainedSender } from "./retained-sender.js";
-import { Sender } from "./sender.js";
+import { Sender, type SenderEvents } from "./sender.js";
 import type { Session, StoredSubscription } from "./session.js";
 
 /** Shared by all active sessions of a broker. */
@@ -19,7 +20,7 @@ export interface SessionContext {
 }
 
 /** A session on its connection: the messages sent, the subscriptions made, and the events about them. */
-export class ActiveSession {
+export class ActiveSession implements SenderEvents {
   #sender: Sender | null = null;
   #retainedSender: RetainedSender | null = null;
 
@@ -27,18 +28,14 @@ export class ActiveSession {
     readonly session: Session,
     private readonly stream: Duplex,
     private readonly context: SessionContext,
-    private readonly maySubscribe: (topicFilter: string) => boolean,
+    private readonly permissions: Pick<Permissions, "maySubscribe">,
   ) {}
 
   /** Sends the queued messages, to be called after CONNACK. */
   start(): void {
     const { session, stream } = this;
     const { store, queueLimiter, slowConsumers } = this.context;
-    this.#sender = new Sender(stream, session, store, slowConsumers, {
-      onDelivered: (topic, packetId) => this.#emitMessage("message-delivered", topic, packetId),
-      onDropped: (topic, limit) => this.#emitDropped(topic, limit),
-      mayReceive: this.maySubscribe,
-    });
+    this.#sender = new Sender(stream, session, store, slowConsumers, this);
     this.#retainedSender = new RetainedSender(this.#sender, session, store, queueLimiter);
   }
 
@@ -93,7 +90,15 @@ export class ActiveSession {
     if (!(session.isStored && session.isEstablished)) this.context.store.end(session);
   }
 
-  #emitDropped(topic: string, limit: ReachedLimit | null): void {
+  onDelivered(topic: string, packetId: number | null): void {
+    this.#emitMessage("message-delivered", topic, packetId);
+  }
+
+  mayReceive(topic: string): boolean {
+    return this.permissions.maySubscribe(topic);
+  }
+
+  onDropped(topic: string, limit: ReachedLimit | null): void {
     const { clientId, queue } = this.session;
     const queued = queue.length;
     const event = "message-dropped";
