@@ -71,7 +71,7 @@ export class ConnectHandler {
     const address = hostOf(connection.address);
     const isOpen = () => !connection.isClosed;
     const login = await this.authenticator.logIn({ username, password, address }, isOpen);
-    connection.authorize(login, this.authenticator.rightsOf(login.user, connection.clientId));
+    connection.authorize(login, this.authenticator.permissionsOf(login.user, connection.clientId));
     if (!packet.will || connection.mayPublish(packet.will.topic)) return;
     connection.emitNotAuthorized("publish", packet.will.topic);
     throw new Refusal(ReturnCode.notAuthorized, "no right to the will's topic");
@@ -86,7 +86,7 @@ export class ConnectHandler {
     this.#checkOwner(clientId, user);
     await this.connections.takeOver(connection);
     const limit =
-      (isClean ? null : this.quota.session(clientId)) ?? this.#willQuota.keep(will, connection.over);
+      (isClean ? null : this.quota.session(clientId)) ?? this.#willQuota.reserve(will, connection.over);
     if (limit) throw new LimitError(limit);
     const session = isClean ? this.store.openClean(clientId) : this.store.openStored(clientId, user);
     connection.openSession(session);
@@ -98,7 +98,7 @@ export class ConnectHandler {
   /** Protects the connection and the session of another user. @throws Refusal */
   #checkOwner(clientId: string, user: string | null): void {
     const holder = this.connections.byId(clientId);
-    const owner = this.store.stored(clientId)?.user ?? null;
+    const owner = this.store.storedSession(clientId)?.user ?? null;
     const isTaken = holder !== undefined && !holder.isClosed && holder.user !== user;
     if (isTaken || !this.authenticator.mayResume(user, owner))
       throw new Refusal(ReturnCode.identifierRejected, "it is another user's");
@@ -106,7 +106,7 @@ export class ConnectHandler {
 
   /** Ends the stored session, its queue included [MQTT-3.1.2-6]. */
   async endStoredSession(clientId: string): Promise<void> {
-    const session = this.store.stored(clientId);
+    const session = this.store.storedSession(clientId);
     if (!session) return;
     this.store.end(session);
     const queued = session.queue.length;

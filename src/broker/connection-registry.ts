@@ -31,7 +31,7 @@ export class ConnectionRegistry {
     this.#limits = limits;
     this.#authenticator = authenticator;
     this.#partialPackets = new PartialPackets(limits["unfinished-bytes"]);
-    this.#acceptsAnonymous = authenticator.holds(ANONYMOUS);
+    this.#acceptsAnonymous = authenticator.isValid(ANONYMOUS);
   }
 
   /** @param stream carries MQTT: the socket itself, TLS or WebSocket on it */
@@ -59,7 +59,7 @@ export class ConnectionRegistry {
 
   /** @param keeper holds the bytes: a connection's parser, or the WebSocket stream beneath it */
   onPartialPacket(keeper: EventEmitter, packet: object | null, bytes: number): void {
-    this.#partialPackets.tell(keeper, packet, bytes);
+    this.#partialPackets.report(keeper, packet, bytes);
   }
 
   /** Reports a client that has not sent MQTT: anyone can do so as often as the network carries it. */
@@ -99,7 +99,7 @@ export class ConnectionRegistry {
     const { store, throttle } = this.#context;
     const { topic } = will;
     const cause = "broker-stopped";
-    if (!this.#authenticator.rightsOf(user, clientId).mayPublish(topic)) {
+    if (!this.#authenticator.permissionsOf(user, clientId).mayPublish(topic)) {
       store.clearWill(clientId);
       const because = { cause: "not-authorized", clause: REFUSED } as const;
       throttle.emit({ event: "will-discarded", clientId, topic, ...because });
@@ -118,8 +118,8 @@ export class ConnectionRegistry {
     for (const connection of this.all()) {
       const { login, user, clientId } = connection;
       if (!login) continue;
-      connection.authorize(login, this.#authenticator.rightsOf(user, clientId));
-      if (this.#authenticator.holds(login)) connection.dropForbidden();
+      connection.authorize(login, this.#authenticator.permissionsOf(user, clientId));
+      if (this.#authenticator.isValid(login)) connection.dropForbidden();
       else void connection.end("not-authorized");
     }
     this.dropForbidden();
@@ -128,13 +128,13 @@ export class ConnectionRegistry {
   /** Removes the subscriptions of stored sessions that their owners have no right to any longer. */
   dropForbidden(): void {
     // A session from before there were users becomes the first resuming user's, and is checked then.
-    const checksAnonymous = this.#acceptsAnonymous || this.#authenticator.holds(ANONYMOUS);
-    this.#acceptsAnonymous = this.#authenticator.holds(ANONYMOUS);
+    const checksAnonymous = this.#acceptsAnonymous || this.#authenticator.isValid(ANONYMOUS);
+    this.#acceptsAnonymous = this.#authenticator.isValid(ANONYMOUS);
     const { store, throttle } = this.#context;
     for (const session of store.storedSessions()) {
       const { user, clientId } = session;
       if (user === null && !checksAnonymous) continue;
-      const permissions = this.#authenticator.rightsOf(user, clientId);
+      const permissions = this.#authenticator.permissionsOf(user, clientId);
       for (const topicFilter of session.subscriptions.keys()) {
         if (permissions.maySubscribe(topicFilter)) continue;
         store.unsubscribe(session, topicFilter);

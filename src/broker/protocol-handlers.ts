@@ -36,7 +36,7 @@ export function protocolHandlers(
   return {
     checkConnect: (connection, packet) => connecting.check(connection, packet),
     onConnect: (connection, ...credentials) => connecting.connect(connection, ...credentials),
-    isSessionPresent: clientId => store.stored(clientId)?.isEstablished === true,
+    isSessionPresent: clientId => store.storedSession(clientId)?.isEstablished === true,
     endStoredSession: clientId => connecting.endStoredSession(clientId),
     storeWill: async (connection, will) => {
       store.setWill(connection.clientId, will, connection.user);

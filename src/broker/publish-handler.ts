@@ -7,7 +7,8 @@ import { type ApplicationMessage, messageOf } from "./message.js";
 import type { EngineCallback, PublishPacket } from "./protocol-engine.js";
 import type { Router } from "./router.js";
 import type { Session } from "./session/session.js";
-import type { DoneCallback, Store } from "./store/store.js";
+import type { DoneCallback } from "../util/done-callback.js";
+import type { Store } from "./store/store.js";
 
 const DISK_FULL = { name: "disk", max: null } as const;
 
@@ -62,7 +63,7 @@ export class PublishHandler {
     if (!session || packetId === undefined) return this.router.accept(messageOf(packet), null, done);
     const isKnown = () => session.inboundQos2.has(packetId);
     if (!isKnown()) {
-      const limit = this.quota.arrival(session);
+      const limit = this.quota.inboundQos2(session);
       if (limit) return done(new LimitError(limit));
       return this.router.accept(messageOf(packet), { session, packetId }, done);
     }

@@ -1,60 +1,55 @@
-import { LimitError } from "./limits/limits.js";
-import type { ApplicationMessage } from "./message.js";
+import type { DoneCallback } from "../util/done-callback.js";
 import type { EventThrottle } from "./event-throttle.js";
+import { LimitError } from "./limits/limits.js";
 import type { QueueLimiter } from "./limits/queue-limiter.js";
-import type { Session } from "./session/session.js";
 import type { StoreQuota } from "./limits/store-quota.js";
-import type { Origin, DoneCallback, Store, Target } from "./store/store.js";
+import type { ApplicationMessage } from "./message.js";
+import type { Session } from "./session/session.js";
+import type { Origin, Store, Target } from "./store/store.js";
 
-/** Takes messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
+/** Accepts messages, and passes each on to the sessions that have subscribed, before its sender is answered. */
 export class Router {
-  readonly #store: Store;
-  readonly #room: StoreQuota;
-  readonly #limit: QueueLimiter;
-  readonly #pace: EventThrottle;
+  constructor(
+    private readonly store: Store,
+    private readonly quota: StoreQuota,
+    private readonly queueLimiter: QueueLimiter,
+    private readonly throttle: EventThrottle,
+  ) {}
 
-  constructor(store: Store, room: StoreQuota, limit: QueueLimiter, pace: EventThrottle) {
-    this.#store = store;
-    this.#room = room;
-    this.#limit = limit;
-    this.#pace = pace;
-  }
-
-  /** @param settle told when the message is safe, and on its way; with a LimitError where it can't be retained */
-  accept(message: ApplicationMessage, origin: Origin | null, settle: DoneCallback): void {
-    const limit = message.retain ? this.#room.retained(message) : null;
-    if (!limit) return this.#accept(message, origin, settle);
-    if (!origin || !("willOf" in origin)) return settle(new LimitError(limit));
+  /** @param done called when the message is durable and passed on, or with a LimitError if it cannot be retained */
+  accept(message: ApplicationMessage, origin: Origin | null, done: DoneCallback): void {
+    const limit = message.retain ? this.quota.retained(message) : null;
+    if (!limit) return this.#accept(message, origin, done);
+    if (!origin || !("willOf" in origin)) return done(new LimitError(limit));
     const { topic } = message;
-    this.#pace.emit({ event: "will-not-retained", clientId: origin.willOf, topic, limit });
-    this.#accept({ ...message, retain: false }, origin, settle);
+    this.throttle.emit({ event: "will-not-retained", clientId: origin.willOf, topic, limit });
+    this.#accept({ ...message, retain: false }, origin, done);
   }
 
-  #accept(message: ApplicationMessage, origin: Origin | null, settle: DoneCallback): void {
-    this.#store.accept(message, origin, (targets, error) => {
-      if (error) return settle(error);
-      if (message.retain) this.#tellRetained(message);
+  #accept(message: ApplicationMessage, origin: Origin | null, done: DoneCallback): void {
+    this.store.accept(message, origin, (targets, error) => {
+      if (error) return done(error);
+      if (message.retain) this.#emitRetained(message);
       for (const target of targets) this.#passOn(message, target);
-      settle(null);
+      done(null);
     });
   }
 
-  #tellRetained({ topic, payload }: ApplicationMessage): void {
-    this.#pace.emit({ event: payload.length === 0 ? "retained-cleared" : "message-retained", topic });
+  #emitRetained({ topic, payload }: ApplicationMessage): void {
+    this.throttle.emit({ event: payload.length === 0 ? "retained-cleared" : "message-retained", topic });
   }
 
-  #passOn(message: ApplicationMessage, { session, owed }: Target): void {
+  #passOn(message: ApplicationMessage, { session, queued }: Target): void {
     const { sender } = session;
-    // Sent to a subscription that was there before, it has retain flag 0 [MQTT-3.3.1-9].
-    if (!owed) return sender?.sendOnce(message, false);
-    this.#limit.keep(session);
+    // For a subscription that was there before, RETAIN is 0 [MQTT-3.3.1-9].
+    if (!queued) return sender?.sendOnce(message, false);
+    this.queueLimiter.enforce(session);
     sender?.pump();
-    // Its client is away, or has as many on their way to it as it may.
-    if (!owed.wasSent) this.#tellQueued(session, message);
+    if (!queued.wasSent) this.#emitQueued(session, message);
   }
 
-  #tellQueued({ clientId, queue }: Session, { topic }: ApplicationMessage): void {
+  #emitQueued({ clientId, queue }: Session, { topic }: ApplicationMessage): void {
     const queued = queue.length;
-    this.#pace.emitSampled(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
+    this.throttle.emitSampled(() => ({ event: "message-queued", clientId, topic, packetId: null, queued }));
   }
 }

@@ -16,7 +16,7 @@ import { isLoopback } from "./net/loopback.js";
 import type { ProtocolEngine } from "./protocol-engine.js";
 import { brokerFailure, protocolHandlers } from "./protocol-handlers.js";
 import { Router } from "./router.js";
-import type { DataSettings } from "./store/journaled/journaled-store.js";
+import type { DataSettings } from "./store/journaled/recovery.js";
 import { MemoryStore } from "./store/memory-store.js";
 import type { Store } from "./store/store.js";
 
@@ -62,12 +62,12 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
   const engine = await AedesEngine.start(handlers, { limits, tracesPackets: settings.debug ?? false });
   const connectionLimiter = new ConnectionLimiter(limits, throttle);
   const listening = await listen(settings, limits, connectionLimiter, {
-    open: (stream, socket) => engine.open(stream, client => connections.add(client, stream, socket)),
+    onOpen: (stream, socket) => engine.open(stream, client => connections.add(client, stream, socket)),
     onPartialBytes: (stream, message, bytes) =>
       connections.onPartialPacket(stream, message, stream.destroyed ? 0 : bytes),
-    refused: (socket, reason) => connections.refused(socket, reason),
+    onRefused: (socket, reason) => connections.refused(socket, reason),
     onHandshakeTimeout: socket => connections.onHandshakeTimeout(socket),
-    failed: error => throttle.emit(brokerFailure(error)),
+    onError: error => throttle.emit(brokerFailure(error)),
   }).catch(async (error: unknown) => {
     authenticator.close();
     await engine.close();
@@ -86,7 +86,7 @@ export async function startBroker(settings: BrokerSettings, sink: Sink<BrokerEve
     sync: settings.data?.sync ?? null,
   });
   for (const event of found) throttle.emit(event);
-  authenticator.tell();
+  authenticator.report();
   connections.dropForbidden();
   const warning = isLoopback(listening.address) ? null : networkWarning(settings);
   if (warning) throttle.emit(warning);
@@ -136,9 +136,9 @@ async function openAuthenticator(
 ): Promise<Authenticator> {
   const { openUsers } = await import("./auth/users.js");
   return openUsers(file, {
-    read: (file, users, anonymous) => throttle.emit({ event: "users-read", file, users, anonymous }),
-    changed: () => connections().onRightsChanged(),
-    bad: ({ code, message }) =>
+    onRead: (file, users, anonymous) => throttle.emit({ event: "users-read", file, users, anonymous }),
+    onChanged: () => connections().onRightsChanged(),
+    onInvalid: ({ code, message }) =>
       throttle.emit({ event: "warning", code, message, hint: "What it was before holds." }),
   });
 }

@@ -46,7 +46,7 @@ export class SubscribeHandler {
   }
 
   #retainedFor(topicFilter: string): Iterable<ApplicationMessage | null> {
-    return topicFilter === BROKER_STATUS_TOPIC ? this.#status() : this.store.foundRetained(topicFilter);
+    return topicFilter === BROKER_STATUS_TOPIC ? this.#status() : this.store.retainedMatching(topicFilter);
   }
 
   /** Generates the status message when it is sent. */

@@ -126,7 +126,7 @@ class Publisher {
   }
 
   async #fail(cause: FailCause, connection: Connection): Promise<ExitCode> {
-    await this.#sender.outbox?.recorded(); // after a crash, acknowledged readings would be sent again
+    await this.#sender.outbox?.whenDurable(); // after a crash, acknowledged readings would be sent again
     const announceStop = () => void this.#publishStatus("stopped");
     if (this.barrier) return simulateFailureTogether(cause, connection, this.barrier, announceStop);
     const { settings, sink, context } = this;

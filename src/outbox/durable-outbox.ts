@@ -2,34 +2,32 @@ import type { OutboxMessage, Outbox } from "./outbox.js";
 import { UserError } from "../util/errors.js";
 import { lockDir } from "../storage/dir-lock.js";
 import { type TornTail, Journal } from "../storage/journal.js";
-import { RESERVE_BYTES } from "../storage/disk-reserve.js";
-import { OutboxReplay, writeChange, writeKept, writeOwner } from "./outbox-records.js";
+import { COMPACTION_RESERVE_BYTES } from "../storage/disk-reserve.js";
+import { OutboxReplay, writeChange, writeMessage, writeOwner } from "./outbox-records.js";
 
 const USER = { command: "pub-lwt", option: "--outbox" };
-/** Messages that may wait. */
-const MOST = 10_000;
-/** Bytes of files that are not worth tidying. */
-const UNTIDY = 1024 * 1024;
-/** Bytes of a record beside its topic and its payload, about. */
-const OVERHEAD = 16;
+const MAX_MESSAGES = 10_000;
+/** Bytes beyond the live ones that are worth a compaction. */
+const MIN_SURPLUS_BYTES = 1024 * 1024;
+/** Approximate bytes of a record without its topic and its payload. */
+const RECORD_OVERHEAD_BYTES = 16;
 
-const bytesOf = ({ topic, payload }: OutboxMessage) => OVERHEAD + topic.length + payload.length;
+const bytesOf = ({ topic, payload }: OutboxMessage) => RECORD_OVERHEAD_BYTES + topic.length + payload.length;
 
 interface Opened {
   outbox: DurableOutbox;
-  /** What the last process has not written to the end. */
   cut: TornTail | null;
 }
 
-/** An outbox in a folder: what has been kept there is there after a power cut too. One process at a time has it. */
+/** An outbox in a folder that survives a power cut. One process at a time uses it. */
 export class DurableOutbox implements Outbox {
   readonly waiting: Map<number, OutboxMessage>;
   readonly #clientId: string;
   readonly #journal: Journal;
   readonly #unlock: () => void;
-  /** Of what waits, were it written once. */
-  #bytes = 0;
-  #tidying: Promise<void> | null = null;
+  /** Approximate bytes of the waiting messages, if each were written once. */
+  #liveBytes = 0;
+  #compacting: Promise<void> | null = null;
 
   private constructor(
     readonly folder: string,
@@ -42,16 +40,16 @@ export class DurableOutbox implements Outbox {
     this.waiting = replay.waiting;
     this.#journal = journal;
     this.#unlock = unlock;
-    for (const message of this.waiting.values()) this.#bytes += bytesOf(message);
-    if (replay.clientId === null) journal.keep(to => writeOwner(to, clientId));
+    for (const message of this.waiting.values()) this.#liveBytes += bytesOf(message);
+    if (replay.clientId === null) journal.append(to => writeOwner(to, clientId));
     journal.onWritten = () => {
-      if (this.#isUntidy) this.#tidying ??= this.#tidy();
+      if (this.#isCompactionDue) this.#compacting ??= this.#compact();
     };
   }
 
   /**
-   * @throws UserError `store-in-use`, `store-damaged`, `store-format` or `outbox-of-another`; the system's Error where
-   * the folder can't be used
+   * @throws UserError `store-in-use`, `store-damaged`, `store-format` or `outbox-of-another`
+   * @throws Error the system's, if the folder cannot be used
    */
   static async open(folder: string, clientId: string): Promise<Opened> {
     const unlock = await lockDir(folder, USER);
@@ -65,106 +63,106 @@ export class DurableOutbox implements Outbox {
 
   static async #openLocked(folder: string, clientId: string, unlock: () => void): Promise<Opened> {
     const replay = new OutboxReplay();
-    // That the disk is full, who keeps something is told.
-    const settings = { folder, sync: "disk", option: USER.option, trouble: () => {} } as const;
+    // On a full disk each message is refused with the error.
+    const settings = { folder, sync: "disk", option: USER.option, onDiskError: () => {} } as const;
     const { journal, cut } = await Journal.open(settings, records => replay.read(records));
     if (replay.clientId !== null && replay.clientId !== clientId) {
       await journal.close();
-      throw ofAnother(folder, replay.clientId, clientId);
+      throw otherOwner(folder, replay.clientId, clientId);
     }
     const outbox = new DurableOutbox(folder, clientId, replay, journal, unlock);
-    if (!journal.isFull || !outbox.#isUntidy) return { outbox, cut };
-    await outbox.#tidy();
-    if (outbox.#isUntidy) return { outbox, cut };
-    await journal.close(); // what room there is now is looked for when it is opened
+    if (!journal.isFull || !outbox.#isCompactionDue) return { outbox, cut };
+    await outbox.#compact();
+    if (outbox.#isCompactionDue) return { outbox, cut };
+    await journal.close(); // opening checks the free space again
     return DurableOutbox.#openLocked(folder, clientId, unlock);
   }
 
   get isFull(): boolean {
-    return this.waiting.size >= MOST;
+    return this.waiting.size >= MAX_MESSAGES;
   }
 
-  keep(message: OutboxMessage, settle: (error: Error | null) => void): void {
+  keep(message: OutboxMessage, done: (error: Error | null) => void): void {
     this.waiting.set(message.packetId, message);
-    this.#bytes += bytesOf(message);
+    this.#liveBytes += bytesOf(message);
     this.#journal.offer(
-      to => writeKept(to, message),
+      to => writeMessage(to, message),
       error => {
-        if (!error) return settle(null);
+        if (!error) return done(null);
         this.#remove(message);
-        settle(noRoom(this.folder, error));
+        done(outboxFull(this.folder, error));
       },
     );
   }
 
-  release(packetId: number, safe: () => void): void {
+  release(packetId: number, durable: () => void): void {
     const message = this.waiting.get(packetId);
     if (message) message.released = true;
-    this.#journal.keep(to => writeChange(to, "released", packetId), safe);
+    this.#journal.append(to => writeChange(to, "released", packetId), durable);
   }
 
-  restart(safe: () => void): void {
+  restart(durable: () => void): void {
     const released = [...this.waiting.values()].filter(message => message.released);
-    if (released.length === 0) return safe();
+    if (released.length === 0) return durable();
     for (const message of released) {
       message.released = false;
-      this.#journal.keep(to => writeChange(to, "restarted", message.packetId));
+      this.#journal.append(to => writeChange(to, "restarted", message.packetId));
     }
-    this.#journal.whenKept(safe);
+    this.#journal.onAppended(durable);
   }
 
   acknowledged(packetId: number): void {
     const message = this.waiting.get(packetId);
     if (!message) return;
     this.#remove(message);
-    this.#journal.keepSoon(to => writeChange(to, "acknowledged", packetId));
+    this.#journal.appendSoon(to => writeChange(to, "acknowledged", packetId));
   }
 
-  /** Kept when all that has happened so far is on disk. */
-  recorded(): Promise<void> {
-    return new Promise(resolve => this.#journal.keep(() => {}, resolve));
+  /** Resolves when all changes so far are on disk. */
+  whenDurable(): Promise<void> {
+    return new Promise(resolve => this.#journal.append(() => {}, resolve));
   }
 
   async close(): Promise<void> {
     this.#journal.onWritten = () => {};
-    await this.#tidying;
+    await this.#compacting;
     await this.#journal.close();
     this.#unlock();
   }
 
   #remove(message: OutboxMessage): void {
     this.waiting.delete(message.packetId);
-    this.#bytes -= bytesOf(message);
+    this.#liveBytes -= bytesOf(message);
   }
 
-  /** Less than half of the files is needed; on a full disk every byte counts, and only little can be written again. */
-  get #isUntidy(): boolean {
+  /** Less than half of the bytes are live. On a full disk every byte counts, but the reserve limits a compaction. */
+  get #isCompactionDue(): boolean {
     const { bytes, isFull } = this.#journal;
     return isFull
-      ? this.#bytes <= RESERVE_BYTES && bytes > 2 * RESERVE_BYTES
-      : bytes > 2 * this.#bytes + UNTIDY;
+      ? this.#liveBytes <= COMPACTION_RESERVE_BYTES && bytes > 2 * COMPACTION_RESERVE_BYTES
+      : bytes > 2 * this.#liveBytes + MIN_SURPLUS_BYTES;
   }
 
-  /** Writes what waits again, in one batch that is there or is not: what is in older files is not needed then. */
-  async #tidy(): Promise<void> {
+  /** Appends the waiting messages again, as one atomic batch that replaces the older files. */
+  async #compact(): Promise<void> {
     try {
-      if (!(await this.#journal.readOldest(() => {}))) return; // of which there is one now
+      if (!(await this.#journal.readOldest(() => {}))) return; // now there is one
       const old = this.#journal.files - 1;
-      if (await this.#writeAgain()) for (let i = 0; i < old; i++) await this.#journal.removeOldest();
+      if (await this.#rewrite()) for (let i = 0; i < old; i++) await this.#journal.removeOldest();
     } catch {
-      // What can't be removed stays, which is no harm.
+      // A file that cannot be removed does no harm.
     } finally {
-      this.#tidying = null;
+      this.#compacting = null;
     }
   }
 
-  /** @returns false where there is no room for it: then the old files stay */
-  #writeAgain(): Promise<boolean> {
+  /** Returns false if the disk has no room: then the old files stay. */
+  #rewrite(): Promise<boolean> {
     return new Promise(resolve =>
       this.#journal.attempt(
         to => {
           writeOwner(to, this.#clientId);
-          for (const message of this.waiting.values()) writeKept(to, message);
+          for (const message of this.waiting.values()) writeMessage(to, message);
         },
         error => resolve(error === null),
       ),
@@ -172,14 +170,14 @@ export class DurableOutbox implements Outbox {
   }
 }
 
-const ofAnother = (folder: string, owner: string, clientId: string) =>
+const otherOwner = (folder: string, owner: string, clientId: string) =>
   new UserError(
     "outbox-of-another",
     `${folder} is the outbox of the client "${owner}", and this one is "${clientId}".`,
     `Send what waits there with --client-id ${owner}, or give this one a folder of its own: --outbox ANOTHER.`,
   );
 
-const noRoom = (folder: string, error: Error) =>
+const outboxFull = (folder: string, error: Error) =>
   new UserError(
     "outbox-no-room",
     `a message can't be kept in ${folder}, and was not sent: ${error.message}.`,

@@ -1,13 +1,13 @@
 import path from "node:path";
 import { isUserError, UserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { isReadableByOthers, makePrivateDir, readableByOthersWarning } from "../storage/private-dir.js";
+import { isWritableByOthers, makePrivateDir, writableByOthersWarning } from "../storage/private-dir.js";
 import type { TornTail } from "../storage/journal.js";
 import { DurableOutbox } from "./durable-outbox.js";
 
 /**
- * A client's outbox in that folder, which is made where there is none. Tells what was found in it.
- * @throws UserError when it can't be used, is in use, is damaged, or is another client's
+ * Opens a client's outbox in that folder, which is created if needed, and emits events about its content.
+ * @throws UserError if the folder cannot be used, is in use, is damaged, or belongs to another client
  */
 export async function openOutbox(
   given: string,
@@ -19,22 +19,22 @@ export async function openOutbox(
     await makePrivateDir(folder);
     const { outbox, cut } = await DurableOutbox.open(folder, clientId);
     sink({ event: "outbox-opened", folder, messages: outbox.waiting.size });
-    if (cut) sink(cutOff(cut));
-    if (await isReadableByOthers(folder)) sink(readableByOthersWarning(folder));
+    if (cut) sink(storeCut(cut));
+    if (await isWritableByOthers(folder)) sink(writableByOthersWarning(folder));
     return outbox;
   } catch (error) {
-    throw isUserError(error) ? error : cantUse(folder, error as Error);
+    throw isUserError(error) ? error : unusable(folder, error as Error);
   }
 }
 
-const cantUse = (folder: string, error: Error) =>
+const unusable = (folder: string, error: Error) =>
   new UserError(
     "outbox-unusable",
     `no outbox can be kept in ${folder}: ${error.message}.`,
     "Give --outbox a folder that this user may write to.",
   );
 
-const cutOff = ({ file, bytes }: TornTail): ClientEvent => ({
+const storeCut = ({ file, bytes }: TornTail): ClientEvent => ({
   event: "warning",
   code: "store-cut",
   message: `the last ${bytes} bytes of ${file} are a write that was cut short when pub-lwt died, and are dropped.`,

@@ -1,8 +1,8 @@
 import type { OutboxMessage } from "./outbox.js";
 import type { FieldReader, FieldWriter } from "../storage/field-codec.js";
 
-/** In the files: they stay. None is one of the broker's, so that neither takes the other's folder for its own. */
-const CODE = { owner: 32, kept: 33, released: 34, restarted: 35, acknowledged: 36 } as const;
+/** Files contain these codes: they never change. The broker's store has others, so that neither opens the other's folder. */
+const CODE = { owner: 32, message: 33, released: 34, restarted: 35, acknowledged: 36 } as const;
 
 export function writeOwner(to: FieldWriter, clientId: string): void {
   to.number(CODE.owner);
@@ -12,16 +12,16 @@ export function writeOwner(to: FieldWriter, clientId: string): void {
 const RETAIN = 4;
 const RELEASED = 8;
 
-export function writeKept(to: FieldWriter, message: OutboxMessage): void {
+export function writeMessage(to: FieldWriter, message: OutboxMessage): void {
   const { packetId, topic, payload, qos, retain, released } = message;
-  to.number(CODE.kept);
+  to.number(CODE.message);
   to.number(packetId);
   to.number(qos + (retain ? RETAIN : 0) + (released ? RELEASED : 0));
   to.data(topic);
   to.data(payload);
 }
 
-/** Something has become of the message with that packet identifier. */
+/** Writes a change of the message with that packet identifier. */
 export function writeChange(
   to: FieldWriter,
   change: "released" | "restarted" | "acknowledged",
@@ -31,9 +31,9 @@ export function writeChange(
   to.number(packetId);
 }
 
-/** What the records of a journal add up to. */
+/** The state that the records of a journal add up to. */
 export class OutboxReplay {
-  /** Null: nobody has written to it yet. */
+  /** Null if the journal is empty. */
   clientId: string | null = null;
   readonly waiting = new Map<number, OutboxMessage>();
 
@@ -51,20 +51,20 @@ export class OutboxReplay {
     [CODE.owner]: from => {
       this.clientId = from.text();
     },
-    [CODE.kept]: from => this.#kept(from),
+    [CODE.message]: from => this.#restoreMessage(from),
     [CODE.released]: from => this.#setReleased(from.number(), true),
     [CODE.restarted]: from => this.#setReleased(from.number(), false),
     [CODE.acknowledged]: from => this.waiting.delete(from.number()),
   };
 
-  /** All that wait are written again together, in order. */
-  #kept(from: FieldReader): void {
+  /** A compaction writes all waiting messages again, in order. */
+  #restoreMessage(from: FieldReader): void {
     const packetId = from.number();
     const flags = from.number();
     const qos = (flags & 3) === 2 ? 2 : 1;
     const topic = from.text();
     const payload = from.data();
-    this.waiting.delete(packetId); // the last one counts, and where it stands
+    this.waiting.delete(packetId); // its last record and the place of that count
     this.waiting.set(packetId, {
       packetId,
       topic,

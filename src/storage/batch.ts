@@ -1,27 +1,26 @@
 import { crc32 } from "node:zlib";
 
 /**
- * A batch is what one write puts at the end of a file:
+ * One write appends a batch to a file:
  *
  *     0  magic
- *     4  bytes of records behind this header, the end mark included
- *     8  its number, 6 bytes; each is one more than the one before
- *    16  checksum of the records
- *    20  checksum of this header up to here
+ *     4  bytes of the records and the end mark
+ *     8  number of the batch, 6 bytes; each is one more than the one before
+ *    16  CRC-32 of the records and the end mark
+ *    20  CRC-32 of bytes 0 to 19
  *    24  records, then the end mark
  *
- * All numbers are little-endian. The header has a checksum of its own since a wrong length would look like a file that
- * was cut off there.
+ * All numbers are little-endian. The header has a checksum of its own: a wrong length would look like a torn tail.
  */
 export const HEADER_BYTES = 24;
 export const MAGIC = Buffer.from("LWTb");
-/** Is not 0, so that a last byte of 0 was never written. */
+/** Not 0: a last byte of 0 was never written. */
 export const END_MARK = 0xff;
-/** What a disk writes or does not, in bytes. */
-const SECTOR = 512;
+/** A disk writes a sector completely or not at all. */
+const SECTOR_BYTES = 512;
 
-/** Fills in the header of a batch whose records and end mark are there. */
-export function seal(batch: Buffer, number: number): void {
+/** Fills in the header of a batch that has its records and end mark. */
+export function sealBatch(batch: Buffer, number: number): void {
   batch.fill(0, 0, HEADER_BYTES);
   MAGIC.copy(batch);
   batch.writeUInt32LE(batch.length - HEADER_BYTES, 4);
@@ -30,17 +29,17 @@ export function seal(batch: Buffer, number: number): void {
   batch.writeUInt32LE(crc32(batch.subarray(0, 20)), 20);
 }
 
-/** Where its records are; what ends there, and why, where there is none. */
-export type BatchAt =
+/** A batch with the range of its records, or the reason why there is none. */
+export type FoundBatch =
   | { kind: "batch"; number: number; start: number; end: number; next: number }
   | { kind: "end" }
-  /** A write that never came to its end. */
+  /** A write that a crash interrupted. */
   | { kind: "cut" }
-  /** `next`: where the one behind it is, if its header says so. */
+  /** `next`: the start of the following batch, if the header is intact. */
   | { kind: "damage"; what: string; next: number | null };
 
-/** What is at that offset of a file. */
-export function batchAt(file: Buffer, at: number): BatchAt {
+/** Reads the batch at that offset of a file. */
+export function batchAt(file: Buffer, at: number): FoundBatch {
   if (at === file.length) return { kind: "end" };
   const start = at + HEADER_BYTES;
   if (start > file.length) return CUT;
@@ -53,7 +52,7 @@ export function batchAt(file: Buffer, at: number): BatchAt {
   return { kind: "batch", number: header.number, start, end: next - 1, next };
 }
 
-const CUT: BatchAt = { kind: "cut" };
+const CUT: FoundBatch = { kind: "cut" };
 
 function headerAt(file: Buffer, at: number): { length: number; number: number; checksum: number } | null {
   if (at + HEADER_BYTES > file.length || MAGIC.compare(file, at, at + MAGIC.length) !== 0) return null;
@@ -66,10 +65,10 @@ function headerAt(file: Buffer, at: number): { length: number; number: number; c
 }
 
 /**
- * After a power cut a file may have its length before it has its content: then the last that was written has sectors of
- * zeros. What is all there and wrong was written otherwise.
+ * After a power cut a file may have its new length without the content: the last write then has sectors of zeros. A
+ * wrong batch without such a sector was changed after it was written.
  */
-const brokenAt = (file: Buffer, start: number, end: number, what: string, next: number | null): BatchAt =>
+const brokenAt = (file: Buffer, start: number, end: number, what: string, next: number | null): FoundBatch =>
   hasUnwrittenSector(file, start, end) && !hasBatchBehind(file, start) ? CUT : { kind: "damage", what, next };
 
 function hasBatchBehind(file: Buffer, at: number): boolean {
@@ -78,10 +77,10 @@ function hasBatchBehind(file: Buffer, at: number): boolean {
   return false;
 }
 
-/** Whether one of the sectors that the range touches has zeros wherever the range is. */
+/** Whether the range has only zeros in one of the sectors that it touches. */
 function hasUnwrittenSector(file: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; ) {
-    const sectorEnd = Math.min(end, (Math.floor(at / SECTOR) + 1) * SECTOR);
+    const sectorEnd = Math.min(end, (Math.floor(at / SECTOR_BYTES) + 1) * SECTOR_BYTES);
     if (file.subarray(at, sectorEnd).every(byte => byte === 0)) return true;
     at = sectorEnd;
   }

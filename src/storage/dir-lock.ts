@@ -5,25 +5,24 @@ import path from "node:path";
 import { pid, platform } from "node:process";
 import { UserError } from "../util/errors.js";
 
-/** Whose folders they are, and the option that names one. */
-export interface DirOwner {
+/** The program that uses a folder, and its option that names the folder. */
+export interface DirUser {
   command: string;
   option: string;
 }
 
-/** Milliseconds that the owner may take to say who it is. */
-const PATIENCE = 1000;
+/** Milliseconds that the owner has to send its process ID. */
+const OWNER_TIMEOUT_MS = 1000;
 
 /**
- * Holds a folder for this process: a name that only one process can listen on. Node has no file locks; this one is free
- * as soon as its process is dead.
- * @returns what lets go of it
- * @param user whose it is: what it is called there, and by which option
- * @throws UserError `store-in-use`, with the process that has it
+ * Locks a folder for this process, which listens on a name that only one process can use. Node has no file locks. The
+ * system frees this one when the process ends.
+ * @returns the function that unlocks the folder
+ * @throws UserError `store-in-use`, with the process that has locked it
  */
-export async function lockDir(folder: string, user: DirOwner): Promise<() => void> {
+export async function lockDir(folder: string, user: DirUser): Promise<() => void> {
   const name = await nameFor(folder);
-  const server = (await listening(name)) ?? (await takenOver(name));
+  const server = (await listenOn(name)) ?? (await takeOver(name));
   if (server) return () => server.close();
   const owner = await ownerOf(name);
   throw new UserError(
@@ -33,18 +32,18 @@ export async function lockDir(folder: string, user: DirOwner): Promise<() => voi
   );
 }
 
-/** Where the system has names of sockets that are no files, one of these: of a dead process nothing is left then. */
+/** Returns a socket name that is no file if the system has such names: it ends with its process. */
 async function nameFor(folder: string): Promise<string> {
-  const { createHash } = await import("node:crypto"); // 4 ms, for who keeps nothing too
+  const { createHash } = await import("node:crypto"); // takes 4 ms to load
   const whole = await realpath(folder);
   const hash = createHash("sha256").update(whole).digest("hex").slice(0, 32);
   if (platform === "win32") return `\\\\.\\pipe\\mqtt-lwt-lab-${hash}`;
   return platform === "linux" ? `\0mqtt-lwt-lab-${hash}` : path.join(whole, "lock");
 }
 
-/** Null where the name is taken. Tells every visitor whose it is. */
-async function listening(name: string): Promise<Server | null> {
-  const server = createServer(visitor => visitor.on("error", () => {}).end(String(pid))).unref();
+/** Listens on the name, and sends the process ID to each client. Returns null if the name is in use. */
+async function listenOn(name: string): Promise<Server | null> {
+  const server = createServer(client => client.on("error", () => {}).end(String(pid))).unref();
   server.listen(name);
   try {
     await once(server, "listening");
@@ -55,20 +54,20 @@ async function listening(name: string): Promise<Server | null> {
   }
 }
 
-/** A socket that is a file stays when its process dies: nobody answers there. */
-async function takenOver(name: string): Promise<Server | null> {
+/** Replaces a socket file that a dead process has left: no process answers there. */
+async function takeOver(name: string): Promise<Server | null> {
   if (!path.isAbsolute(name) || platform === "win32" || (await ownerOf(name)) !== null) return null;
   await rm(name, { force: true });
-  return listening(name);
+  return listenOn(name);
 }
 
-/** The process that listens there, as it says; null where none does. */
+/** Returns the ID of the process that listens there, or null. */
 async function ownerOf(name: string): Promise<number | null> {
   const socket = createConnection(name)
     .setEncoding("utf8")
-    .setTimeout(PATIENCE, () => socket.destroy());
-  let said = "";
-  socket.on("data", text => (said += String(text)));
+    .setTimeout(OWNER_TIMEOUT_MS, () => socket.destroy());
+  let answer = "";
+  socket.on("data", text => (answer += String(text)));
   await once(socket, "close").catch(() => {});
-  return Number(said) || null;
+  return Number(answer) || null;
 }

@@ -2,14 +2,16 @@ import { open, rm } from "node:fs/promises";
 import path from "node:path";
 import { OWNER_ONLY } from "./segments.js";
 
-/** Bytes that are given back when the disk is full: for what is acknowledged and sent then, and for tidying up. */
-const RESERVE = 128 * 1024;
-/** Bytes of it that tidying up may take. */
-export const RESERVE_BYTES = RESERVE / 2;
-/** Bytes that have to be free beside them before the disk counts as having room again. */
-const MARGIN = 128 * 1024;
+/** Bytes that are released on a full disk: for records that must not be lost, and for compaction. */
+const FILE_BYTES = 128 * 1024;
+/** Bytes of them that a compaction may use. */
+export const COMPACTION_RESERVE_BYTES = FILE_BYTES / 2;
+/** Further free bytes that the disk needs before it counts as writable again. */
+const MARGIN_BYTES = 128 * 1024;
+/** Not zeros: some file systems do not store them. */
+const FILL = 0xff;
 
-/** Room on the disk that is kept for when there is none. */
+/** A file that holds disk space, so that some is left when the disk is full. */
 export class DiskReserve {
   readonly #file: string;
 
@@ -17,28 +19,25 @@ export class DiskReserve {
     this.#file = path.join(folder, "reserve");
   }
 
-  /** @returns why not, where the disk has not that much room */
+  /** Creates the file. Returns the error if the disk has too little space. */
   async take(): Promise<Error | null> {
     try {
       const handle = await open(this.#file, "w", OWNER_ONLY);
       try {
-        await handle.writeFile(Buffer.alloc(RESERVE + MARGIN, FILL));
+        await handle.writeFile(Buffer.alloc(FILE_BYTES + MARGIN_BYTES, FILL));
         await handle.sync();
-        await handle.truncate(RESERVE);
+        await handle.truncate(FILE_BYTES);
       } finally {
         await handle.close();
       }
       return null;
     } catch (error) {
-      await this.giveBack();
+      await this.release();
       return error as Error;
     }
   }
 
-  async giveBack(): Promise<void> {
+  async release(): Promise<void> {
     await rm(this.#file, { force: true }).catch(() => {});
   }
 }
-
-/** Not zeros, which some file systems do not store. */
-const FILL = 0xff;

@@ -1,40 +1,40 @@
-/** Seven bits of a number a byte, the lowest first; a set eighth bit says that more follow. */
-const MORE = 0x80;
-/** Bytes of the largest whole number that is exact, 2^53 - 1. */
-const LONGEST_NUMBER = 8;
+/** A byte holds seven bits of a number, the lowest first. The eighth bit marks that more bytes follow. */
+const CONTINUATION_BIT = 0x80;
+/** Bytes of the largest exact whole number, 2^53 - 1. */
+const MAX_NUMBER_BYTES = 8;
 
-/** Writes fields one behind the other into memory that grows. */
+/** Writes fields into a buffer that grows. */
 export class FieldWriter {
   #bytes: Buffer;
   #length: number;
 
-  /** @param room left free at the beginning, in bytes */
-  constructor(room: number) {
-    this.#bytes = Buffer.allocUnsafe(Math.max(4096, room));
-    this.#length = room;
+  /** @param headerBytes to leave free at the beginning */
+  constructor(headerBytes: number) {
+    this.#bytes = Buffer.allocUnsafe(Math.max(4096, headerBytes));
+    this.#length = headerBytes;
   }
 
   get length(): number {
     return this.#length;
   }
 
-  /** What has been written, until more is. */
+  /** The written bytes, valid until the next write. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
 
   /** @param value a whole number from 0 to 2^53 - 1 */
   number(value: number): void {
-    this.#reserve(LONGEST_NUMBER);
+    this.#reserve(MAX_NUMBER_BYTES);
     let left = value;
-    while (left >= MORE) {
-      this.#bytes[this.#length++] = (left % MORE) | MORE;
-      left = Math.floor(left / MORE);
+    while (left >= CONTINUATION_BIT) {
+      this.#bytes[this.#length++] = (left % CONTINUATION_BIT) | CONTINUATION_BIT;
+      left = Math.floor(left / CONTINUATION_BIT);
     }
     this.#bytes[this.#length++] = left;
   }
 
-  /** Its length, then its bytes; a text as UTF-8. */
+  /** Writes the length and the bytes, of a text in UTF-8. */
   data(value: Buffer | string): void {
     const length = typeof value === "string" ? Buffer.byteLength(value) : value.length;
     this.number(length);
@@ -44,7 +44,7 @@ export class FieldWriter {
     this.#length += length;
   }
 
-  /** As they are. */
+  /** Writes bytes without their length. */
   append(bytes: Buffer): void {
     this.#reserve(bytes.length);
     bytes.copy(this.#bytes, this.#length);
@@ -60,7 +60,7 @@ export class FieldWriter {
   }
 }
 
-/** Reads what a FieldWriter has written. @throws RangeError past the end */
+/** Reads the fields of a FieldWriter. @throws RangeError past the end */
 export class FieldReader {
   readonly #bytes: Buffer;
   readonly #end: number;
@@ -78,10 +78,10 @@ export class FieldReader {
 
   number(): number {
     let value = 0;
-    for (let unit = 1; ; unit *= MORE) {
+    for (let unit = 1; ; unit *= CONTINUATION_BIT) {
       const byte = this.#bytes[this.#take(1)] ?? 0;
-      value += (byte % MORE) * unit;
-      if (byte < MORE) return value;
+      value += (byte % CONTINUATION_BIT) * unit;
+      if (byte < CONTINUATION_BIT) return value;
     }
   }
 
@@ -91,7 +91,7 @@ export class FieldReader {
     return this.#bytes.toString("utf8", start, start + length);
   }
 
-  /** A copy, so that it does not keep all that was read in memory. */
+  /** Returns a copy, which does not hold the whole file in memory. */
   data(): Buffer {
     const length = this.number();
     const start = this.#take(length);
@@ -100,7 +100,7 @@ export class FieldReader {
     return copy;
   }
 
-  /** @returns where they start */
+  /** Returns the offset of these bytes, and skips them. */
   #take(length: number): number {
     const start = this.#at;
     if (start + length > this.#end) throw new RangeError("a field goes past the end of its batch");

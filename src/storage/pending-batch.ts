@@ -1,29 +1,23 @@
-import { END_MARK, HEADER_BYTES, seal } from "./batch.js";
+import type { DoneCallback } from "../util/done-callback.js";
+import { END_MARK, HEADER_BYTES, sealBatch } from "./batch.js";
 import { FieldWriter } from "./field-codec.js";
 
-/** Told with null when something is safe; else why it is not. */
-export type DoneCallback = (error: Error | null) => void;
-
-/**
- * On a full disk an offer is refused, and an attempt made all the same; what is kept is tried until it is written; who
- * waits has nothing to write.
- */
-type Kind = "offer" | "attempt" | "keep" | "wait";
+/** On a full disk an offer is refused, an attempt may use the reserve, and an append is retried. A wait has no record. */
+type Kind = "offer" | "attempt" | "append" | "wait";
 
 interface Part {
   kind: Kind;
-  /** Where its record begins and ends. */
   start: number;
   end: number;
-  settle: DoneCallback | null;
+  done: DoneCallback | null;
 }
 
-/** Records that are to be written together, and who waits for that. */
+/** Records that are written together, with their callbacks. */
 export class PendingBatch {
   readonly #fields = new FieldWriter(HEADER_BYTES);
   readonly #parts: Part[] = [];
 
-  /** In bytes. */
+  /** Bytes of the header and the records. */
   get length(): number {
     return this.#fields.length;
   }
@@ -32,33 +26,32 @@ export class PendingBatch {
     return this.#fields.length > HEADER_BYTES;
   }
 
-  add(kind: Kind, write: ((fields: FieldWriter) => void) | null, settle: DoneCallback | null): void {
+  add(kind: Kind, write: ((fields: FieldWriter) => void) | null, done: DoneCallback | null): void {
     const start = this.#fields.length;
     write?.(this.#fields);
-    this.#parts.push({ kind, start, end: this.#fields.length, settle });
+    this.#parts.push({ kind, start, end: this.#fields.length, done });
   }
 
-  /** In bytes. */
-  sealed(number: number): Buffer {
+  seal(number: number): Buffer {
     const batch = Buffer.allocUnsafe(this.#fields.length + 1);
     this.#fields.bytes.copy(batch);
     batch[this.#fields.length] = END_MARK;
-    seal(batch, number);
+    sealBatch(batch, number);
     return batch;
   }
 
-  written(): void {
-    for (const { settle } of this.#parts) settle?.(null);
+  resolve(): void {
+    for (const { done } of this.#parts) done?.(null);
   }
 
-  /** Tells those of these kinds that they are refused. @returns what is left of it */
-  without(kinds: Kind[], error: Error): PendingBatch {
-    const left = new PendingBatch();
+  /** Calls back with the error for these kinds. Returns a batch of the others. */
+  refuse(kinds: Kind[], error: Error): PendingBatch {
+    const others = new PendingBatch();
     const refused = this.#parts.filter(({ kind }) => kinds.includes(kind));
-    for (const { kind, start, end, settle } of this.#parts)
+    for (const { kind, start, end, done } of this.#parts)
       if (!kinds.includes(kind))
-        left.add(kind, fields => fields.append(this.#fields.bytes.subarray(start, end)), settle);
-    for (const { settle } of refused) settle?.(error);
-    return left;
+        others.add(kind, fields => fields.append(this.#fields.bytes.subarray(start, end)), done);
+    for (const { done } of refused) done?.(error);
+    return others;
   }
 }

@@ -1,26 +1,26 @@
 import { constants } from "node:fs";
 import { copyFile, open, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { batchAt, type BatchAt, MAGIC, seal } from "./batch.js";
+import { batchAt, type FoundBatch, MAGIC, sealBatch } from "./batch.js";
 import {
   FILE_HEADER,
   OWNER_ONLY,
   refuseOtherFormat,
   segmentFile,
   segmentNumbers,
-  syncFolder,
+  syncDir,
 } from "./segments.js";
 
-/** What can't be read of a journal. */
+/** A part of a journal that cannot be read. */
 export interface MissingBatches {
   file: string;
-  /** In bytes, the first one and the one behind the last; the same where nothing of it is there. */
+  /** The offsets of its first byte and behind its last one. Equal if the batches are not in the file. */
   from: number;
   to: number;
   what: string;
 }
 
-interface Kept {
+interface IntactBatch {
   number: number;
   start: number;
   end: number;
@@ -29,15 +29,15 @@ interface Kept {
 interface ReadFile {
   file: string;
   bytes: Buffer;
-  batches: Kept[];
+  batches: IntactBatch[];
   leftOut: MissingBatches[];
 }
 
 /**
- * Writes a damaged journal anew, with every batch that can be read, in order; each file that changes is kept aside as it
- * was. Files behind the last damage stay as they are. Killed at any moment, it can be done again.
- * @param option names the folder
- * @returns what was left out; nothing where the journal is whole
+ * Rewrites a damaged journal with every batch that can be read, in order. Copies each file before it changes. Files
+ * behind the last damage stay unchanged. If the process is killed meanwhile, the repair can start again.
+ * @param option the command-line option that names the folder
+ * @returns the parts that were left out, none if the journal is intact
  * @throws UserError `store-format`
  */
 export async function repair(folder: string, option: string): Promise<MissingBatches[]> {
@@ -52,21 +52,21 @@ export async function repair(folder: string, option: string): Promise<MissingBat
     files.push(read);
   }
   const newest = files.at(-1);
-  if (newest && isCutOnly(newest)) newest.leftOut = [];
+  if (newest && hasOnlyTornTail(newest)) newest.leftOut = [];
   const leftOut = files.flatMap(each => each.leftOut);
   if (leftOut.length === 0) return [];
   let next = last ?? 0;
-  // From the newest on, so that what is behind the damage keeps its numbers.
+  // From the newest on, so that the batches behind the damage keep their numbers.
   for (const each of files.toReversed()) {
     const first = next - each.batches.length + 1;
-    const isWhole = each.leftOut.length === 0 && each.batches.every(({ number }, i) => number === first + i);
-    if (!isWhole) await writeAnew(folder, each, first);
+    const isIntact = each.leftOut.length === 0 && each.batches.every(({ number }, i) => number === first + i);
+    if (!isIntact) await rewrite(folder, each, first);
     next = first - 1;
   }
   return leftOut;
 }
 
-/** @param previous the number of the batch before the file's first */
+/** @param previous the number of the batch before the file's first one */
 function readBatches(file: string, bytes: Buffer, previous: number | null): ReadFile {
   const read: ReadFile = { file, bytes, batches: [], leftOut: [] };
   const hasHeader = bytes.subarray(0, FILE_HEADER.length).equals(FILE_HEADER);
@@ -92,14 +92,14 @@ function readBatches(file: string, bytes: Buffer, previous: number | null): Read
 const missing = (last: number, next: number) =>
   next - last === 2 ? `batch ${last + 1} is not there` : `batches ${last + 1} to ${next - 1} are not there`;
 
-const whatOf = (found: BatchAt): string =>
+const whatOf = (found: FoundBatch): string =>
   found.kind === "damage"
     ? found.what
     : found.kind === "cut"
       ? "it ends within a batch"
       : "a batch out of its order";
 
-/** Where the next one is that can be read, and is newer; else the end. */
+/** Returns the offset of the next batch that can be read and is newer, or the end. */
 function nextBatch(bytes: Buffer, from: number, last: number | null): number {
   for (let at = from + 1; at < bytes.length; at++) {
     at = bytes.indexOf(MAGIC, at);
@@ -110,18 +110,18 @@ function nextBatch(bytes: Buffer, from: number, last: number | null): number {
   return bytes.length;
 }
 
-/** What the death of a broker leaves at the end of its last file is no damage. */
-function isCutOnly({ bytes, leftOut }: ReadFile): boolean {
+/** Whether the only fault is the torn tail that a crash leaves, which is no damage. */
+function hasOnlyTornTail({ bytes, leftOut }: ReadFile): boolean {
   const [first] = leftOut;
   return leftOut.length === 1 && first?.to === bytes.length && batchAt(bytes, first.from).kind === "cut";
 }
 
 /** @param first the number of its first batch */
-async function writeAnew(folder: string, { file, bytes, batches }: ReadFile, first: number): Promise<void> {
-  await keepAside(file);
+async function rewrite(folder: string, { file, bytes, batches }: ReadFile, first: number): Promise<void> {
+  await copyAside(file);
   const sealed = batches.map(({ start, end }, i) => {
     const batch = Buffer.from(bytes.subarray(start, end));
-    seal(batch, first + i);
+    sealBatch(batch, first + i);
     return batch;
   });
   const handle = await open(`${file}.new`, "w", OWNER_ONLY);
@@ -132,18 +132,18 @@ async function writeAnew(folder: string, { file, bytes, batches }: ReadFile, fir
     await handle.close();
   }
   await rename(`${file}.new`, file);
-  await syncFolder(folder);
+  await syncDir(folder);
 }
 
-/** Under a name that no earlier one has. */
-async function keepAside(file: string): Promise<void> {
+/** Copies a file under a name that is not in use. */
+async function copyAside(file: string): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
-      return await copyFile(file, asideName(file, attempt), constants.COPYFILE_EXCL);
+      return await copyFile(file, copyName(file, attempt), constants.COPYFILE_EXCL);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
 }
 
-const asideName = (file: string, attempt: number) =>
+const copyName = (file: string, attempt: number) =>
   path.join(path.dirname(file), `damaged-${attempt}-${path.basename(file)}`);

@@ -4,49 +4,48 @@ import { UserError } from "../util/errors.js";
 import { batchAt } from "./batch.js";
 import { FieldReader } from "./field-codec.js";
 
-/** Of the layout of files, batches and records. */
+/** The version of the layout of files, batches and records. */
 const FORMAT = 1;
-const title = (format: number | string) => `mqtt-lwt-lab journal, format ${format}\n`;
+const titleOf = (format: number | string) => `mqtt-lwt-lab journal, format ${format}\n`;
 
-/** What each file of a journal begins with. */
-export const FILE_HEADER = Buffer.from(title(FORMAT));
+/** The first bytes of each file of a journal. */
+export const FILE_HEADER = Buffer.from(titleOf(FORMAT));
 
-/** What people publish is nobody else's to read, whoever may look into the folder. */
+/** Only the owner may read the messages, even in a folder that others may list. */
 export const OWNER_ONLY = 0o600;
-/** Rights of the group and of all others. */
-const OTHERS = 0o077;
+/** The permissions of the group and of all others. */
+const OTHERS_PERMISSIONS = 0o077;
 
 const NAME = /^journal-(\d{8,})$/;
 const nameOf = (number: number) => `journal-${String(number).padStart(8, "0")}`;
 
 export const segmentFile = (folder: string, number: number): string => path.join(folder, nameOf(number));
 
-/** The numbers of a journal's files, ascending. */
+/** Returns the numbers of a journal's files, ascending. */
 export async function segmentNumbers(folder: string): Promise<number[]> {
   const found = (await readdir(folder)).flatMap(name => NAME.exec(name)?.[1] ?? []);
   return found.map(Number).toSorted((a, b) => a - b);
 }
 
-/** Is given the records of a batch; a RangeError says that they are none. */
+/** Called with the records of each batch. Throws a RangeError if they are invalid. */
 export type ReadRecords = (records: FieldReader) => void | Promise<void>;
 
-/** One file of a journal, as it was read. */
+/** A file of a journal after it was read. */
 export interface Segment {
   number: number;
-  /** Where the last complete batch ends. */
+  /** The offset behind the last complete batch. */
   end: number;
-  /** Bytes behind it, of a write that never came to its end. */
+  /** Bytes behind it, from a write that a crash interrupted. */
   lost: number;
-  /** The number of its last batch; null where it has none. */
+  /** Null if the file has no batch. */
   lastBatch: number | null;
 }
 
 /**
  * Reads a file's batches in order.
- * @param previous the number of the batch before the first; null where none is known
- * @param option names the folder
- * @param read for each batch, its records
- * @throws UserError `store-damaged` where what was written is not what is read, with the offset in bytes
+ * @param previous the number of the batch before the first, or null if it is unknown
+ * @param option the command-line option that names the folder
+ * @throws UserError `store-damaged` with the offset, if the file does not have the content that was written
  */
 export async function readSegment(
   folder: string,
@@ -83,12 +82,12 @@ export async function readSegment(
 
 const END = { kind: "end" } as const;
 
-/** Node's readFile takes it in 16 pieces, and clears the memory first. */
+/** Reads a file in one piece. Node's readFile reads 16 pieces, and clears the memory first. */
 async function bytesOf(file: string): Promise<Buffer> {
   const handle = await open(file);
   try {
     const { size, mode } = await handle.stat();
-    if (mode & OTHERS) await handle.chmod(OWNER_ONLY).catch(() => {}); // an earlier version left it so
+    if (mode & OTHERS_PERMISSIONS) await handle.chmod(OWNER_ONLY).catch(() => {}); // an earlier version created it so
     const bytes = Buffer.allocUnsafe(size);
     let read = 0;
     for (let more = 1; more > 0 && read < bytes.length; read += more)
@@ -105,11 +104,11 @@ export function refuseOtherFormat(bytes: Buffer, folder: string, option: string)
   if (fault instanceof UserError) throw fault;
 }
 
-/** "cut": less of the header than there should be, or zeros in its place. */
+/** Returns "cut" if the header is incomplete or zeros. */
 function headerFault(bytes: Buffer, folder: string, option: string): "cut" | "damage" | UserError | null {
   const start = bytes.subarray(0, FILE_HEADER.length);
   if (start.equals(FILE_HEADER)) return null;
-  const other = new RegExp(`^${title("(\\d+)")}`).exec(bytes.toString("latin1", 0, 64))?.[1];
+  const other = new RegExp(`^${titleOf("(\\d+)")}`).exec(bytes.toString("latin1", 0, 64))?.[1];
   if (other !== undefined)
     return new UserError(
       "store-format",
@@ -127,13 +126,13 @@ const storeDamaged = (file: string, at: number, what: string, option: string) =>
     `Put back a copy of the folder, or start on an empty one: ${option} ANOTHER. What stands before that byte can still be read.`,
   );
 
-/** Takes away what a write left that never came to its end. */
-export async function cutOff(folder: string, { number, end }: Segment): Promise<void> {
+/** Removes the rest of a write that a crash interrupted. */
+export async function truncateTail(folder: string, { number, end }: Segment): Promise<void> {
   await truncate(segmentFile(folder, number), end);
 }
 
-/** A new entry in a folder is safe when the folder is; where the system has no such thing (Windows), nothing is done. */
-export async function syncFolder(folder: string): Promise<void> {
+/** Makes new entries of a folder durable. Does nothing on systems without it (Windows). */
+export async function syncDir(folder: string): Promise<void> {
   const handle = await open(folder).catch(() => null);
   await handle?.sync().catch(() => {});
   await handle?.close();

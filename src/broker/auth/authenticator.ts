@@ -1,7 +1,7 @@
 import type { ReturnCode } from "../../protocol/return-codes.js";
 
 /** What a CONNECT says of who it is from. */
-export interface Credentials {
+export interface ConnectCredentials {
   username: string | undefined;
   password: Buffer | undefined;
   /** The IP address that it comes from. */
@@ -41,14 +41,14 @@ export const isRefusal = (error: Error): error is Refusal => error.name === "Ref
 /** Who may come in, and what they may do. */
 export interface Authenticator {
   /** @param isThere false when the client has gone meanwhile @throws Refusal */
-  logIn(credentials: Credentials, isThere: () => boolean): Promise<Login>;
+  logIn(credentials: ConnectCredentials, isThere: () => boolean): Promise<Login>;
   /** Whether a login still holds: the user may be gone, or have another password. */
-  holds(login: Login): boolean;
-  rightsOf(user: string | null, clientId: string): Permissions;
+  isValid(login: Login): boolean;
+  permissionsOf(user: string | null, clientId: string): Permissions;
   /** Whether a stored session of that owner is that user's to resume. */
   mayResume(user: string | null, owner: string | null): boolean;
   /** Of what it is made from. */
-  tell(): void;
+  report(): void;
   close(): void;
 }
 
@@ -59,9 +59,9 @@ export const ANONYMOUS: Login = { user: null, proof: null };
 /** Without --users: anyone is nobody in particular, and may do everything. */
 export const ALLOW_ALL: Authenticator = {
   logIn: async () => ANONYMOUS,
-  holds: () => true,
-  rightsOf: () => EVERYTHING,
+  isValid: () => true,
+  permissionsOf: () => EVERYTHING,
   mayResume: () => true,
-  tell: () => {},
+  report: () => {},
   close: () => {},
 };

@@ -18,7 +18,7 @@ export class FairQueue {
   ) {}
 
   /** Null where too much waits already. */
-  take<Done>(address: string, work: () => Promise<Done>): Promise<Done> | null {
+  enqueue<Done>(address: string, work: () => Promise<Done>): Promise<Done> | null {
     const queue = this.#waiting.get(address) ?? [];
     if (this.#length >= this.most || queue.length >= this.mostOfOne) return null;
     return new Promise((resolve, reject) => {

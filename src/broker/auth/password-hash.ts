@@ -48,7 +48,7 @@ export function parseHash(text: string): PasswordHash | null {
 }
 
 /** What no password fits, and takes as long to find out as `like` does. */
-export const decoy = (like: Cost = COST): PasswordHash => ({
+export const decoyHash = (like: Cost = COST): PasswordHash => ({
   ln: like.ln,
   r: like.r,
   p: like.p,

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import path from "node:path";
 import {
   type Authenticator,
-  type Credentials,
+  type ConnectCredentials,
   type Login,
   Refusal,
   type Permissions,
@@ -12,7 +12,7 @@ import {
 import { ReturnCode } from "../../protocol/return-codes.js";
 import { isUserError, usageError, type UserError } from "../../util/errors.js";
 import { FileWatcher } from "./file-watcher.js";
-import { decoy, verifyPassword, MAX_PASSWORD_BYTES } from "./password-hash.js";
+import { decoyHash, verifyPassword, MAX_PASSWORD_BYTES } from "./password-hash.js";
 import { permissionsFrom } from "./acl.js";
 import { FairQueue } from "./fair-queue.js";
 import { parseUsersFile, type UsersFile } from "./users-file.js";
@@ -32,11 +32,11 @@ const LONGEST_SHOWN = 40;
 /** Told what becomes of the file. */
 export interface UsersEvents {
   /** It has been read. */
-  read(file: string, users: number, anonymous: boolean): void;
+  onRead(file: string, users: number, anonymous: boolean): void;
   /** Others may come in, or do other things. */
-  changed(): void;
+  onChanged(): void;
   /** It is no good: what it was before holds. */
-  bad(error: UserError): void;
+  onInvalid(error: UserError): void;
 }
 
 /** @throws UserError when the file can't be read, or something in it is wrong */
@@ -66,7 +66,7 @@ class Users implements Authenticator {
   /** By user, what their last right password was, under a key that ends with this process: to check it again is quick. */
   readonly #recent = new Map<string, { proof: string; digest: Buffer }>();
   readonly #key = randomBytes(32);
-  #decoy = decoy();
+  #decoy = decoyHash();
 
   constructor(
     private readonly path: string,
@@ -78,19 +78,19 @@ class Users implements Authenticator {
     this.#watch = new FileWatcher(path, () => this.#reload());
   }
 
-  tell(): void {
+  report(): void {
     const { users, anonymous } = this.#file;
-    this.witness.read(this.path, users.size, anonymous !== null);
+    this.witness.onRead(this.path, users.size, anonymous !== null);
   }
 
-  async logIn({ username, password, address }: Credentials, isThere: () => boolean): Promise<Login> {
+  async logIn({ username, password, address }: ConnectCredentials, isThere: () => boolean): Promise<Login> {
     if (username === undefined) return this.#anonymous();
     const shown = username.length > LONGEST_SHOWN ? `${username.slice(0, LONGEST_SHOWN)}…` : username;
     const given = password ?? Buffer.alloc(0);
     const known = this.#known(username, given);
     if (known) return known;
     if (given.length > MAX_PASSWORD_BYTES) throw wrong(`a password of ${given.length} bytes for "${shown}"`);
-    const isRight = this.#turns.take(address, async () => {
+    const isRight = this.#turns.enqueue(address, async () => {
       if (!isThere() || this.#known(username, given)) return true;
       return this.#check(username, given);
     });
@@ -103,11 +103,11 @@ class Users implements Authenticator {
     return login;
   }
 
-  holds({ user, proof }: Login): boolean {
+  isValid({ user, proof }: Login): boolean {
     return user === null ? this.#file.anonymous !== null : this.#file.users.get(user)?.proof === proof;
   }
 
-  rightsOf(user: string | null, clientId: string): Permissions {
+  permissionsOf(user: string | null, clientId: string): Permissions {
     const { users, everyone, anonymous } = this.#file;
     const account = user === null ? null : users.get(user);
     const rights = user === null ? anonymous : account && [...account.rights, ...everyone];
@@ -142,7 +142,7 @@ class Users implements Authenticator {
     const recent = this.#recent.get(user);
     if (!recent || !timingSafeEqual(recent.digest, this.#digest(password))) return null;
     const login = { user, proof: recent.proof };
-    return this.holds(login) ? login : null;
+    return this.isValid(login) ? login : null;
   }
 
   #digest(password: Buffer): Buffer {
@@ -152,18 +152,18 @@ class Users implements Authenticator {
   async #reload(): Promise<void> {
     try {
       this.#use(await read(this.path));
-      this.tell();
-      this.witness.changed();
+      this.report();
+      this.witness.onChanged();
     } catch (error) {
       if (!isUserError(error)) throw error;
-      this.witness.bad(error);
+      this.witness.onInvalid(error);
     }
   }
 
   #use(file: UsersFile): void {
     this.#file = file;
     const [first] = file.users.values();
-    this.#decoy = decoy(first?.hash);
+    this.#decoy = decoyHash(first?.hash);
   }
 }
 

@@ -28,7 +28,7 @@ export class ConnectionLimiter {
    * To be called when the server has all its listeners: of a connection that is one too many, they are not told.
    * @param saysWhy clients of this server speak MQTT at once, without TLS or WebSocket under it
    */
-  guard(server: Server, saysWhy: boolean): void {
+  attach(server: Server, saysWhy: boolean): void {
     const listeners = server.listeners("connection");
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {

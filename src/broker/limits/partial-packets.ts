@@ -21,7 +21,7 @@ export class PartialPackets {
    * @param keeper its `error` ends the connection
    * @param bytes that are kept of that packet now
    */
-  tell(keeper: EventEmitter, packet: object | null, bytes: number): void {
+  report(keeper: EventEmitter, packet: object | null, bytes: number): void {
     if (this.#byKeeper.get(keeper)?.packet !== packet || bytes === 0) this.forget(keeper);
     if (bytes === 0) return;
     this.#bytes += bytes - (this.#byKeeper.get(keeper)?.bytes ?? 0);

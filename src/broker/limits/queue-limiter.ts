@@ -21,7 +21,7 @@ export class QueueLimiter {
   ) {}
 
   /** To be called for each message that comes to the queue, before it is sent. */
-  keep(session: Session): void {
+  enforce(session: Session): void {
     const { queue } = session;
     if (queue.length > this.limits["queued-messages"]) this.#drop(session, "queued-messages");
     while (queue.bytes > this.limits["queued-bytes"] && this.#drop(session, "queued-bytes"));

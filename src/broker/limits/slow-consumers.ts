@@ -9,7 +9,7 @@ export class SlowConsumers {
   constructor(private readonly limits: Limits) {}
 
   /** Why a message at QoS 0 would be too much for a client that has so many bytes unread. */
-  past(bytes: number, takesMore: boolean): ReachedLimit | null {
+  reachedLimit(bytes: number, takesMore: boolean): ReachedLimit | null {
     const { "unread-bytes": own, "unread-bytes-in-all": inAll } = this.limits;
     if (bytes > own) return { name: "unread-bytes", max: own };
     if (!takesMore && this.bytes > inAll) return { name: "unread-bytes-in-all", max: inAll };

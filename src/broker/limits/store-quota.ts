@@ -13,7 +13,7 @@ export class StoreQuota {
 
   /** Of a client with clean session 0; one whose session is stored already may come back. */
   session(clientId: string): ReachedLimit | null {
-    if (this.store.stored(clientId)) return null;
+    if (this.store.storedSession(clientId)) return null;
     return this.#past("stored-sessions", this.store.usage.sessions + 1);
   }
 
@@ -27,7 +27,7 @@ export class StoreQuota {
   }
 
   /** A QoS 2 message that the session has not had. */
-  arrival({ inboundQos2 }: Session): ReachedLimit | null {
+  inboundQos2({ inboundQos2 }: Session): ReachedLimit | null {
     return (
       this.#past("unreleased-messages", inboundQos2.size + 1) ??
       this.#past("unreleased-messages-in-all", this.store.usage.unreleased + 1)

@@ -13,7 +13,7 @@ export class WillQuota {
    * @param gone kept when the will's connection is over
    * @returns the limit that would be passed; null where the will may be kept
    */
-  keep(will: Will | null, gone: Promise<void>): ReachedLimit | null {
+  reserve(will: Will | null, gone: Promise<void>): ReachedLimit | null {
     if (!will) return null;
     const bytes = will.topic.length + will.payload.length;
     if (this.#bytes + bytes > this.max) return { name: "will-bytes", max: this.max };

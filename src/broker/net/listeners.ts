@@ -24,14 +24,14 @@ export interface ListenSettings {
 /** Who comes to a port. */
 export interface ConnectionHandler {
   /** MQTT is spoken on that stream, which lies on that socket. */
-  open(stream: Duplex, socket: Socket): void;
+  onOpen(stream: Duplex, socket: Socket): void;
   /** So many bytes are kept beneath that stream of a message that is not complete. */
   onPartialBytes(stream: Duplex, message: object, bytes: number): void;
   /** It is not spoken there, or not with that one. */
-  refused(socket: Socket, reason: string): void;
+  onRefused(socket: Socket, reason: string): void;
   /** TLS or WebSocket was not agreed on in time. */
   onHandshakeTimeout(socket: Socket): void;
-  failed(error: Error): void;
+  onError(error: Error): void;
 }
 
 /** One kind of port. */
@@ -66,7 +66,7 @@ export async function listen(
   const listeners = await listenersFor(settings, limits, door);
   const sockets = new Set<Socket>();
   const closed = listeners.map(({ server }) => closing(server, sockets));
-  for (const { server, scheme } of listeners) headcount.guard(server, scheme === "mqtt");
+  for (const { server, scheme } of listeners) headcount.attach(server, scheme === "mqtt");
   const close = () => {
     for (const { server } of listeners) server.close();
   };
@@ -81,7 +81,7 @@ export async function listen(
     close();
     throw error;
   }
-  for (const { server } of listeners) server.on("error", error => door.failed(error));
+  for (const { server } of listeners) server.on("error", error => door.onError(error));
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
   const urls = listeners.map(({ scheme, path }, i) => `${scheme}://${host}:${places[i]?.port}${path}`);
   const [first] = places;
@@ -102,7 +102,7 @@ async function listenersFor(
   const listeners: Listener[] = [];
   const add = (option: string, port: number, scheme: string, server: Server, path = "") =>
     listeners.push({ option, port, scheme, server, path });
-  const welcome = (socket: Socket) => door.open(socket, socket);
+  const welcome = (socket: Socket) => door.onOpen(socket, socket);
   // Nagle's algorithm would hold acknowledgments back for 40 ms.
   if (!tlsOnly) add("--port", port, "mqtt", createServer({ noDelay: true }, welcome));
   const handshakeTimeout = limits["connect-seconds"] * SECOND;
@@ -129,7 +129,7 @@ function refusing(server: Server, door: ConnectionHandler): Server {
       return;
     }
     const fault = tlsFault(error);
-    if (fault !== null) door.refused(socket, fault);
+    if (fault !== null) door.onRefused(socket, fault);
   });
 }
 

@@ -56,7 +56,7 @@ export async function webSocketServer(
   server.on("clientError", (error: NodeJS.ErrnoException, stream: Duplex) => {
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") door.onHandshakeTimeout(stream as Socket);
     else if (error.code?.startsWith("HPE_"))
-      door.refused(stream as Socket, "no WebSocket, which this port wants");
+      door.onRefused(stream as Socket, "no WebSocket, which this port wants");
     stream.destroy();
   });
   server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {
@@ -65,7 +65,7 @@ export async function webSocketServer(
     const refusal = refusalOf(request, socket, origins);
     if (!refusal) return sockets.handleUpgrade(request, socket, head, one => accept(one, socket, door));
     const { status, reason } = refusal;
-    door.refused(socket, reason);
+    door.onRefused(socket, reason);
     socket.end(
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
     );
@@ -90,7 +90,7 @@ function accept(webSocket: WebSocket, socket: Socket, door: ConnectionHandler): 
   // ws keeps to itself that the connection was reset.
   socket.on("error", error => stream.destroy(error));
   stream.on("error", () => setTimeout(() => socket.destroy(), CLOSE_GRACE_MS).unref());
-  door.open(stream, socket);
+  door.onOpen(stream, socket);
   watchFrames(socket, (message, bytes) => door.onPartialBytes(stream, message, bytes));
 }
 

@@ -5,7 +5,8 @@ import type { EventThrottle } from "../event-throttle.js";
 import type { QueueLimiter } from "../limits/queue-limiter.js";
 import type { SlowConsumers } from "../limits/slow-consumers.js";
 import type { ApplicationMessage } from "../message.js";
-import type { DoneCallback, Store } from "../store/store.js";
+import type { DoneCallback } from "../../util/done-callback.js";
+import type { Store } from "../store/store.js";
 import { type Acknowledgment, acknowledgmentFault } from "./acknowledgment-rules.js";
 import { RetainedSender } from "./retained-sender.js";
 import { Sender, type SenderEvents } from "./sender.js";
@@ -43,13 +44,13 @@ export class ActiveSession implements SenderEvents {
   checkAcknowledgment(acknowledgment: Acknowledgment, packetId: number): string | null {
     const { session } = this;
     const fault = acknowledgmentFault(acknowledgment, session.queue.sentAs(packetId));
-    if (!fault && acknowledgment === "pubrec") this.context.store.released(session, packetId);
+    if (!fault && acknowledgment === "pubrec") this.context.store.markReleased(session, packetId);
     return fault;
   }
 
   /** Removes the message that PUBACK or PUBCOMP acknowledges. */
   onAck(packetId: number): void {
-    const acknowledged = this.context.store.acknowledged(this.session, packetId);
+    const acknowledged = this.context.store.acknowledge(this.session, packetId);
     if (!acknowledged) return;
     this.#emitMessage("message-acknowledged", acknowledged.message.topic, packetId);
     this.#sender?.pump();

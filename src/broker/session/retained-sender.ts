@@ -59,7 +59,7 @@ export class RetainedSender {
     const message = { topic, payload, qos, retain: true };
     if (granted === 0) return sender.sendOnce(message, true);
     this.store.enqueue(session, message, granted, true, () => {
-      this.limiter.keep(session);
+      this.limiter.enforce(session);
       session.sender?.pump();
     });
   }

@@ -84,7 +84,10 @@ export class Sender implements SessionSender {
   sendOnce(message: ApplicationMessage, retain: boolean): void {
     const { topic, payload } = message;
     if (!this.#stream.writable) return;
-    const limit = this.#slowConsumers.past(this.#stream.writableLength, !this.#stream.writableNeedDrain);
+    const limit = this.#slowConsumers.reachedLimit(
+      this.#stream.writableLength,
+      !this.#stream.writableNeedDrain,
+    );
     if (limit) return this.#events.onDropped(topic, limit);
     this.#write(publishPacket({ topic, payload, qos: 0, retain, dup: false, packetId: null }));
     this.#events.onDelivered(topic, null);
@@ -109,7 +112,7 @@ export class Sender implements SessionSender {
   ): void {
     if (isReleased) return this.#write(pubrelPacket(packetId)); // [MQTT-4.4.0-1]
     if (!this.#events.mayReceive(topic)) {
-      this.#store.acknowledged(this.#session, packetId);
+      this.#store.acknowledge(this.#session, packetId);
       return this.#events.onDropped(topic, null);
     }
     // DUP marks a repeated attempt [MQTT-3.3.1-1].

@@ -3,17 +3,18 @@ import { topicMatches } from "../../protocol/topics.js";
 import type { ApplicationMessage } from "../message.js";
 import { Session, type StoredSubscription } from "../session/session.js";
 import type { QueuedMessage } from "../session/outbound-queue.js";
-import type { Accepted, Arrival, StoreUsage, Origin, DoneCallback, Store, Target } from "./store.js";
+import type { DoneCallback } from "../../util/done-callback.js";
+import type { AcceptCallback, InboundQos2, Origin, Store, StoreUsage, Target } from "./store.js";
 import { levelsOf } from "../limits/limits.js";
 import { retainedBytes } from "../limits/store-quota.js";
 import { SubscriptionTrie } from "./subscription-trie.js";
 
-/** Receivers that are remembered, topics counted too: more than a fleet has. */
-const MOST_REMEMBERED = 100_000;
-/** Characters of such a topic. */
-const LONGEST_REMEMBERED = 200;
+/** Topics and receivers in the cache: more than a fleet has. */
+const MAX_CACHED = 100_000;
+/** Characters of a topic in the cache. */
+const MAX_CACHED_TOPIC = 200;
 
-/** A session that gets what is published on a topic, at the highest QoS of its filters that match [MQTT-3.3.5-1]. */
+/** A session with the highest QoS of its filters that match a topic [MQTT-3.3.5-1]. */
 interface Receiver {
   session: Session;
   qos: QoS;
@@ -26,7 +27,7 @@ interface Retained {
   identity: number;
 }
 
-/** A message on its way into the store. */
+/** A message that is not durable yet. */
 export interface PlannedMessage {
   identity: number;
   message: ApplicationMessage;
@@ -34,7 +35,7 @@ export interface PlannedMessage {
   targets: Target[];
 }
 
-/** A store that ends with its process. */
+/** A store that ends with the process. */
 export class MemoryStore implements Store {
   readonly folder: string | null = null;
   readonly usage: StoreUsage = {
@@ -48,14 +49,14 @@ export class MemoryStore implements Store {
   readonly #stored = new Map<string, Session>();
   readonly #sessions = new Set<Session>();
   readonly #subscriptions = new SubscriptionTrie<Session, StoredSubscription>();
-  /** By topic, until a subscription changes: to find them anew is a tenth of what a queued message costs. */
+  /** By topic, until a subscription changes. A search costs a tenth of a queued message. */
   readonly #receivers = new Map<string, Receiver[]>();
-  #remembered = 0;
+  #cachedCount = 0;
   readonly #retained = new Map<string, Retained>();
   readonly #wills = new Map<string, { will: ApplicationMessage; user: string | null }>();
   protected lastIdentity = 0;
 
-  stored(clientId: string): Session | undefined {
+  storedSession(clientId: string): Session | undefined {
     return this.#stored.get(clientId);
   }
 
@@ -99,7 +100,7 @@ export class MemoryStore implements Store {
     if (!session.subscriptions.has(topic)) this.usage.filterLevels += levelsOf(topic);
     session.subscriptions.set(topic, subscription);
     this.#subscriptions.set(topic, session, subscription);
-    this.#forgetReceivers();
+    this.#clearCache();
   }
 
   unsubscribe(session: Session, topicFilter: string): void {
@@ -109,35 +110,31 @@ export class MemoryStore implements Store {
   #unsubscribe(session: Session, topicFilter: string): void {
     if (session.subscriptions.delete(topicFilter)) this.usage.filterLevels -= levelsOf(topicFilter);
     this.#subscriptions.delete(topicFilter, session);
-    this.#forgetReceivers();
+    this.#clearCache();
   }
 
-  #forgetReceivers(): void {
+  #clearCache(): void {
     this.#receivers.clear();
-    this.#remembered = 0;
+    this.#cachedCount = 0;
   }
 
-  match(topicName: string, found: (session: Session, subscription: StoredSubscription) => void): void {
-    this.#subscriptions.match(topicName, found);
+  accept(message: ApplicationMessage, origin: Origin | null, accepted: AcceptCallback): void {
+    const plan = this.plan(message, origin);
+    this.enter(plan);
+    accepted(plan.targets, null);
   }
 
-  accept(message: ApplicationMessage, origin: Origin | null, accepted: Accepted): void {
-    const taken = this.plan(message, origin);
-    this.enter(taken);
-    accepted(taken.targets, null);
-  }
-
-  /** What is to become of a message, by what is stored now. */
+  /** Removes a stored will, records an inbound QoS 2 identifier, and finds the targets by the present subscriptions. */
   protected plan(message: ApplicationMessage, origin: Origin | null): PlannedMessage {
     if (origin && "willOf" in origin) {
       if (this.will(origin.willOf) === origin.will) this.#wills.delete(origin.willOf);
-    } else if (origin) this.#arrived(origin);
+    } else if (origin) this.#addInboundQos2(origin);
     const identity = this.nextIdentity();
-    const targets = this.#receiversOf(message.topic).map(({ session, qos: subscribed }): Target => {
-      const qos = Math.min(message.qos, subscribed);
+    const targets = this.#receiversOf(message.topic).map(({ session, qos: maxQos }): Target => {
+      const qos = Math.min(message.qos, maxQos);
       return {
         session,
-        owed: qos === 1 || qos === 2 ? session.queue.prepare(identity, message, qos, false) : null,
+        queued: qos === 1 || qos === 2 ? session.queue.prepare(identity, message, qos, false) : null,
       };
     });
     return { identity, message, origin, targets };
@@ -145,31 +142,31 @@ export class MemoryStore implements Store {
 
   protected enter({ identity, message, targets }: PlannedMessage): void {
     if (message.retain) this.setRetained(message, identity);
-    for (const { session, owed } of targets) if (owed) session.queue.enter(owed);
+    for (const { session, queued } of targets) if (queued) session.queue.enter(queued);
   }
 
-  /** Ascending, so that messages are in order by it. */
+  /** Returns a higher number at each call: messages are sorted by it. */
   protected nextIdentity(): number {
     return ++this.lastIdentity;
   }
 
   #receiversOf(topicName: string): Receiver[] {
-    const remembered = this.#receivers.get(topicName);
-    if (remembered) return remembered;
+    const cached = this.#receivers.get(topicName);
+    if (cached) return cached;
     const highest = new Map<Session, QoS>();
     this.#subscriptions.match(topicName, (session, { qos }) =>
       highest.set(session, Math.max(qos, highest.get(session) ?? 0) as QoS),
     );
     const receivers = Array.from(highest, ([session, qos]) => ({ session, qos }));
-    if (topicName.length <= LONGEST_REMEMBERED) this.#remember(topicName, receivers);
+    if (topicName.length <= MAX_CACHED_TOPIC) this.#cache(topicName, receivers);
     return receivers;
   }
 
-  #remember(topicName: string, receivers: Receiver[]): void {
+  #cache(topicName: string, receivers: Receiver[]): void {
     const more = 1 + receivers.length;
-    if (this.#remembered + more > MOST_REMEMBERED) this.#forgetReceivers();
-    if (more > MOST_REMEMBERED) return;
-    this.#remembered += more;
+    if (this.#cachedCount + more > MAX_CACHED) this.#clearCache();
+    if (more > MAX_CACHED) return;
+    this.#cachedCount += more;
     this.#receivers.set(topicName, receivers);
   }
 
@@ -178,22 +175,22 @@ export class MemoryStore implements Store {
     message: ApplicationMessage,
     qos: 1 | 2,
     retain: boolean,
-    entered: () => void,
+    enqueued: () => void,
     identity = this.nextIdentity(),
   ): void {
     session.queue.add(identity, message, qos, retain);
-    entered();
+    enqueued();
   }
 
-  recordPacketIds(_session: Session, _owed: QueuedMessage[], goOn: () => void): void {
-    goOn();
+  recordPacketIds(_session: Session, _messages: QueuedMessage[], recorded: () => void): void {
+    recorded();
   }
 
-  released(session: Session, packetId: number): boolean {
+  markReleased(session: Session, packetId: number): boolean {
     return session.queue.markReleased(packetId);
   }
 
-  acknowledged(session: Session, packetId: number): QueuedMessage | null {
+  acknowledge(session: Session, packetId: number): QueuedMessage | null {
     return session.queue.acknowledge(packetId);
   }
 
@@ -201,23 +198,19 @@ export class MemoryStore implements Store {
     return session.queue.dropOldest(sentToo);
   }
 
-  recordInboundQos2({ session, packetId }: Arrival): void {
-    this.#arrived({ session, packetId });
+  recordInboundQos2(inbound: InboundQos2): void {
+    this.#addInboundQos2(inbound);
   }
 
-  #arrived({ session: { inboundQos2 }, packetId }: Arrival): void {
+  #addInboundQos2({ session: { inboundQos2 }, packetId }: InboundQos2): void {
     if (!inboundQos2.has(packetId)) this.usage.unreleased += 1;
     inboundQos2.add(packetId);
   }
 
-  releaseInboundQos2({ session, packetId }: Arrival): boolean {
+  releaseInboundQos2({ session, packetId }: InboundQos2): boolean {
     const isKnown = session.inboundQos2.delete(packetId);
     if (isKnown) this.usage.unreleased -= 1;
     return isKnown;
-  }
-
-  retain(message: ApplicationMessage): void {
-    this.setRetained(message, this.nextIdentity());
   }
 
   protected setRetained(message: ApplicationMessage, identity: number): void {
@@ -241,20 +234,15 @@ export class MemoryStore implements Store {
     return this.#retained.get(topicName)?.message;
   }
 
-  *retainedFor(topicFilters: string[]): Iterable<ApplicationMessage> {
-    for (const message of this.retained())
-      if (topicFilters.some(filter => topicMatches(filter, message.topic))) yield message;
+  retainedMatching(topicFilter: string): Iterable<ApplicationMessage | null> {
+    return this.#search(topicFilter, this.lastIdentity);
   }
 
-  foundRetained(topicFilter: string): Iterable<ApplicationMessage | null> {
-    return this.#found(topicFilter, this.lastIdentity);
-  }
-
-  *#found(topicFilter: string, newest: number): Iterable<ApplicationMessage | null> {
+  *#search(topicFilter: string, newest: number): Iterable<ApplicationMessage | null> {
     const exact = hasWildcard(topicFilter) ? null : this.#retained.get(topicFilter);
     for (const each of exact === null ? this.#retained.values() : [exact]) {
-      const isFound = each && each.identity <= newest && topicMatches(topicFilter, each.message.topic);
-      yield isFound ? each.message : null;
+      const matches = each && each.identity <= newest && topicMatches(topicFilter, each.message.topic);
+      yield matches ? each.message : null;
     }
   }
 
@@ -266,7 +254,7 @@ export class MemoryStore implements Store {
     return this.#wills.get(clientId)?.will;
   }
 
-  protected keptWill(clientId: string): { will: ApplicationMessage; user: string | null } | undefined {
+  protected storedWill(clientId: string): { will: ApplicationMessage; user: string | null } | undefined {
     return this.#wills.get(clientId);
   }
 
@@ -278,8 +266,8 @@ export class MemoryStore implements Store {
     for (const [clientId, { will, user }] of this.#wills) yield [clientId, will, user];
   }
 
-  onDurable(settle: DoneCallback): void {
-    settle(null);
+  onDurable(done: DoneCallback): void {
+    done(null);
   }
 
   async close(): Promise<void> {}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { HEADER_BYTES, seal } from "../../../src/storage/batch.js";
+import { HEADER_BYTES, sealBatch } from "../../../src/storage/batch.js";
 import { FieldReader, FieldWriter } from "../../../src/storage/field-codec.js";
 import { type TornTail, Journal } from "../../../src/storage/journal.js";
 import { repair } from "../../../src/storage/repair.js";
@@ -18,7 +18,7 @@ interface Opened {
 async function opened(folder: string): Promise<Opened> {
   const texts: string[] = [];
   const { journal, cut } = await Journal.open(
-    { folder, sync: "write", option: "--data", trouble: () => {} },
+    { folder, sync: "write", option: "--data", onDiskError: () => {} },
     records => {
       while (!records.isAtEnd) texts.push(records.data().toString());
     },
@@ -27,7 +27,7 @@ async function opened(folder: string): Promise<Opened> {
 }
 
 const write = (journal: Journal, text: string) =>
-  new Promise<void>(resolve => journal.keep(fields => fields.data(text), resolve));
+  new Promise<void>(resolve => journal.append(fields => fields.data(text), resolve));
 
 /** A journal of these batches, closed; where each batch ends in its file. */
 async function written(
@@ -65,7 +65,7 @@ const BATCHES = [["one", "two"], ["three"], ["four", "five"]];
 
 test("a batch has CRC-32 as its checksum", () => {
   const batch = Buffer.concat([Buffer.alloc(HEADER_BYTES), Buffer.from("123456789")]);
-  seal(batch, 1);
+  sealBatch(batch, 1);
   assert.equal(batch.readUInt32LE(16), 0xcbf43926);
 });
 
@@ -101,14 +101,14 @@ test("who waits is told in the order of adding, and when it is in the file", asy
   const folder = temporaryFolder(t);
   const { journal } = await opened(folder);
   const told: string[] = [];
-  journal.whenSafe(() => told.push("nothing to wait for"));
+  journal.onDurable(() => told.push("nothing to wait for"));
   assert.deepEqual(told, ["nothing to wait for"]);
   const tell = (what: string) => () => {
     assert.ok(readFileSync(path.join(folder, "journal-00000001")).includes("record a"));
     told.push(what);
   };
   journal.offer(fields => fields.data("record a"), tell("a"));
-  journal.whenSafe(tell("after a"));
+  journal.onDurable(tell("after a"));
   await write(journal, "b");
   assert.deepEqual(told.slice(1), ["a", "after a"]);
   await journal.close();
@@ -118,14 +118,14 @@ test("what nobody waits for is written soon, or with what comes next", async t =
   const folder = temporaryFolder(t);
   const { journal } = await opened(folder);
   const before = journal.bytes;
-  journal.keepSoon(fields => fields.data("alone"));
+  journal.appendSoon(fields => fields.data("alone"));
   await new Promise<void>(resolve => {
     journal.onWritten = resolve;
   });
   assert.ok(journal.bytes > before);
-  journal.keepSoon(fields => fields.data("with the next"));
+  journal.appendSoon(fields => fields.data("with the next"));
   await write(journal, "next");
-  journal.keepSoon(fields => fields.data("at the close"));
+  journal.appendSoon(fields => fields.data("at the close"));
   await journal.close();
   const { texts, journal: again } = await opened(folder);
   await again.close();

@@ -1,84 +1,84 @@
 import type { ApplicationMessage } from "../../message.js";
 import type { Session } from "../../session/session.js";
 import type { QueuedMessage } from "../../session/outbound-queue.js";
-import type { Arrived, OwedRecord, RecordKind, StoreRecord } from "./record-codec.js";
+import type { InboundQos2Record, QueuedRecord, RecordKind, RecordOf, StoreRecord } from "./record-codec.js";
 
-/** False for what it has been asked for before. */
+/** Returns false for a key of an earlier call. */
 export type Once = (key: string) => boolean;
 
-/** What a store holds now, as far as records are about it. */
-export interface Present {
+/** The present content of a store, as far as records describe it. */
+export interface LiveState {
   session(number: number): Session | undefined;
   will(clientId: string): { will: ApplicationMessage; user: string | null } | undefined;
-  /** The identity of the message that is retained on that topic. */
-  retainedAs(topic: string): number | undefined;
-  /** A message is on its way that will be retained there, and is not safe yet. */
-  isArriving(topic: string): boolean;
+  /** Returns the identity of the message that is retained on that topic. */
+  retainedIdentity(topic: string): number | undefined;
+  /** Whether a message is to be retained there that is not durable yet. */
+  isRetainedPending(topic: string): boolean;
 }
 
-type RecordOf<Kind extends RecordKind> = Extract<StoreRecord, { kind: Kind }>;
-type Holds<Record> = (record: Record, present: Present, once: Once) => StoreRecord | null;
+type Refresh<Record> = (record: Record, state: LiveState, once: Once) => StoreRecord | null;
 
-/** The kinds that are not here take something back: that is gone, or has been written again without it. */
-const HOLDS: { [Kind in RecordKind]?: Holds<RecordOf<Kind>> } = {
-  session: sessionHolds,
-  userSession: sessionHolds,
-  subscribed: (record, present, once) => {
-    const qos = present.session(record.session)?.subscriptions.get(record.topicFilter)?.qos;
+/** The other kinds undo an earlier record, which is no longer on disk or was written again without it. */
+const REFRESH: { [Kind in RecordKind]?: Refresh<RecordOf<Kind>> } = {
+  session: refreshSession,
+  userSession: refreshSession,
+  subscribed: (record, state, once) => {
+    const qos = state.session(record.session)?.subscriptions.get(record.topicFilter)?.qos;
     const isFirst = qos !== undefined && once(`subscribed ${record.session} ${record.topicFilter}`);
     return isFirst ? { ...record, qos } : null;
   },
-  accepted: acceptanceHolds,
-  retained: (record, present) =>
-    retainedHolds(record.message.topic, record.identity, present) ? record : null,
-  arrived: (record, present, once) => (arrivalHolds(record, present, once) ? record : null),
-  will: willHolds,
-  userWill: willHolds,
+  accepted: refreshAcceptance,
+  retained: (record, state) =>
+    isStillRetained(record.message.topic, record.identity, state) ? record : null,
+  inboundQos2: (record, state, once) => (isUnreleased(record, state, once) ? record : null),
+  will: refreshWill,
+  userWill: refreshWill,
 };
 
 /**
- * What of a record still holds, as it is now; null where nothing does.
- * @throws Error while what it is about is being replaced: written again then, it would come behind its successor
+ * Returns the part of a record that is still valid, as it is now, or null.
+ * @throws Error while a new retained message replaces the record's: the old one would be written after the new one
  */
-export function liveRecords(record: StoreRecord, present: Present, once: Once): StoreRecord | null {
+export function liveRecord(record: StoreRecord, state: LiveState, once: Once): StoreRecord | null {
   // The table pairs each kind with its own fields.
-  const holds = HOLDS[record.kind] as Holds<StoreRecord> | undefined;
-  return holds?.(record, present, once) ?? null;
+  const refresh = REFRESH[record.kind] as Refresh<StoreRecord> | undefined;
+  return refresh?.(record, state, once) ?? null;
 }
 
-/** Whose it is now: it may have been nobody's. */
-function sessionHolds({ session: number }: { session: number }, present: Present, once: Once) {
-  const session = present.session(number);
+/** A session without an owner may have one now. */
+function refreshSession({ session: number }: { session: number }, state: LiveState, once: Once) {
+  const session = state.session(number);
   return session && once(`session ${number}`) ? sessionRecord(session) : null;
 }
 
-function willHolds({ clientId }: { clientId: string }, present: Present, once: Once): StoreRecord | null {
-  const kept = present.will(clientId);
-  return kept && once(`will ${clientId}`) ? willRecord(clientId, kept.will, kept.user) : null;
+function refreshWill({ clientId }: { clientId: string }, state: LiveState, once: Once): StoreRecord | null {
+  const stored = state.will(clientId);
+  return stored && once(`will ${clientId}`) ? willRecord(clientId, stored.will, stored.user) : null;
 }
 
-function acceptanceHolds(record: RecordOf<"accepted">, present: Present, once: Once): StoreRecord | null {
+function refreshAcceptance(record: RecordOf<"accepted">, state: LiveState, once: Once): StoreRecord | null {
   const { identity, message } = record;
-  const isRetained = record.isRetained && retainedHolds(message.topic, identity, present);
-  const arrival = record.arrival && arrivalHolds(record.arrival, present, once) ? record.arrival : null;
-  const owed = record.owed.flatMap(({ session: number }) => {
-    const session = present.session(number);
+  const isRetained = record.isRetained && isStillRetained(message.topic, identity, state);
+  const inboundQos2 =
+    record.inboundQos2 && isUnreleased(record.inboundQos2, state, once) ? record.inboundQos2 : null;
+  const queued = record.queued.flatMap(({ session: number }) => {
+    const session = state.session(number);
     const each = session?.queue.get(identity);
-    return session && each ? [owedRecord(session, each)] : [];
+    return session && each ? [queuedRecord(session, each)] : [];
   });
-  if (!isRetained && !arrival && owed.length === 0) return null;
-  return { kind: "accepted", identity, message, isRetained, arrival, willOf: null, owed };
+  if (!isRetained && !inboundQos2 && queued.length === 0) return null;
+  return { kind: "accepted", identity, message, isRetained, inboundQos2, willOf: null, queued };
 }
 
-function retainedHolds(topic: string, identity: number, present: Present): boolean {
-  if (present.retainedAs(topic) !== identity) return false;
-  if (present.isArriving(topic)) throw new Error("what is retained there is being replaced");
+function isStillRetained(topic: string, identity: number, state: LiveState): boolean {
+  if (state.retainedIdentity(topic) !== identity) return false;
+  if (state.isRetainedPending(topic)) throw new Error("what is retained there is being replaced");
   return true;
 }
 
-function arrivalHolds({ session, packetId }: Arrived, present: Present, once: Once): boolean {
-  const isKnown = present.session(session)?.inboundQos2.has(packetId) === true;
-  return isKnown && once(`arrived ${session} ${packetId}`);
+function isUnreleased({ session, packetId }: InboundQos2Record, state: LiveState, once: Once): boolean {
+  const isKnown = state.session(session)?.inboundQos2.has(packetId) === true;
+  return isKnown && once(`inboundQos2 ${session} ${packetId}`);
 }
 
 export const sessionRecord = ({ recordNumber: session, clientId, user }: Session): StoreRecord =>
@@ -87,13 +87,13 @@ export const sessionRecord = ({ recordNumber: session, clientId, user }: Session
 export const willRecord = (clientId: string, will: ApplicationMessage, user: string | null): StoreRecord =>
   user === null ? { kind: "will", clientId, will } : { kind: "userWill", clientId, will, user };
 
-export const owedRecord = (
+export const queuedRecord = (
   { recordNumber: session }: Session,
-  { qos, retain, isReleased: released, packetId }: QueuedMessage,
-): OwedRecord => ({
+  { qos, retain, isReleased, packetId }: QueuedMessage,
+): QueuedRecord => ({
   session,
   qos,
   retain,
-  released,
+  isReleased,
   packetId,
 });

@@ -2,65 +2,65 @@ import type { QoS } from "../../../events/events.js";
 import type { FieldReader, FieldWriter } from "../../../storage/field-codec.js";
 import type { ApplicationMessage } from "../../message.js";
 
-/** What happened, as the journal has it. Sessions go by numbers: an ended one is not taken for a new one of its client. */
+/** Changes of the store. A session has a number, so that an ended one is not mistaken for its client's next one. */
 interface Records {
   session: { session: number; clientId: string };
   ended: { session: number };
   subscribed: { session: number; topicFilter: string; qos: QoS };
   unsubscribed: { session: number; topicFilter: string };
   accepted: Acceptance;
-  /** An empty payload: nothing is retained on that topic any more. */
+  /** An empty payload clears the retained message. Earlier versions wrote this kind, and the compactor writes it again. */
   retained: { identity: number; message: ApplicationMessage };
-  numbered: { session: number; identity: number; packetId: number };
+  packetIdAssigned: { session: number; identity: number; packetId: number };
   released: { session: number; identity: number };
-  /** Nothing is owed of that message any more. */
-  done: { session: number; identity: number };
-  arrived: Arrived;
-  completed: Arrived;
+  /** The message was acknowledged or dropped. */
+  dequeued: { session: number; identity: number };
+  inboundQos2: InboundQos2Record;
+  inboundQos2Released: InboundQos2Record;
   will: { clientId: string; will: ApplicationMessage };
-  willGone: { clientId: string };
-  /** `session` and `will` are nobody's in particular; these two came later, for users. */
+  willCleared: { clientId: string };
+  /** `session` and `will` have no owner. These two were added with users. */
   userSession: { session: number; clientId: string; user: string };
   userWill: { clientId: string; will: ApplicationMessage; user: string };
 }
 
-/** A message with all that its acceptance changes: all of that has happened, or nothing. */
+/** A message with all changes that its acceptance makes, as one atomic record. */
 export interface Acceptance {
   identity: number;
   message: ApplicationMessage;
-  /** It is the topic's retained message now, or has cleared that. */
+  /** It replaces or clears the topic's retained message. */
   isRetained: boolean;
-  /** Of a QoS 2 message. */
-  arrival: Arrived | null;
-  /** The client whose stored will it was. */
+  inboundQos2: InboundQos2Record | null;
+  /** The client ID, if the message is a stored will. */
   willOf: string | null;
-  owed: OwedRecord[];
+  queued: QueuedRecord[];
 }
 
-export interface OwedRecord {
+export interface QueuedRecord {
   session: number;
   qos: 1 | 2;
   retain: boolean;
-  released: boolean;
+  isReleased: boolean;
   packetId: number | null;
 }
 
-export interface Arrived {
+export interface InboundQos2Record {
   session: number;
   packetId: number;
 }
 
 export type RecordKind = keyof Records;
 export type StoreRecord = { [Kind in RecordKind]: { kind: Kind } & Records[Kind] }[RecordKind];
+export type RecordOf<Kind extends RecordKind> = Extract<StoreRecord, { kind: Kind }>;
 
 interface Format<Fields> {
-  /** In the files: it stays. */
+  /** Files contain it: it never changes. */
   code: number;
   write(to: FieldWriter, fields: Fields): void;
   read(from: FieldReader): Fields;
 }
 
-/** A session and another number, which is what most kinds consist of. */
+/** The format of a session's number and another one. */
 const pair = <Name extends string>(code: number, name: Name) => ({
   code,
   write: (to: FieldWriter, fields: { session: number } & Record<Name, number>) => {
@@ -113,7 +113,7 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
     },
     read: from => ({ identity: from.number(), message: readMessage(from) }),
   },
-  numbered: {
+  packetIdAssigned: {
     code: 7,
     write: (to, { session, identity, packetId }) => {
       to.number(session);
@@ -123,9 +123,9 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
     read: from => ({ session: from.number(), identity: from.number(), packetId: from.number() }),
   },
   released: pair(8, "identity"),
-  done: pair(9, "identity"),
-  arrived: pair(10, "packetId"),
-  completed: pair(11, "packetId"),
+  dequeued: pair(9, "identity"),
+  inboundQos2: pair(10, "packetId"),
+  inboundQos2Released: pair(11, "packetId"),
   will: {
     code: 12,
     write: (to, { clientId, will }) => {
@@ -134,7 +134,7 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
     },
     read: from => ({ clientId: from.text(), will: readMessage(from) }),
   },
-  willGone: {
+  willCleared: {
     code: 13,
     write: (to, { clientId }) => to.data(clientId),
     read: from => ({ clientId: from.text() }),
@@ -159,9 +159,8 @@ const FORMATS: { [Kind in RecordKind]: Format<Records[Kind]> } = {
   },
 };
 
-/** By code. */
-const KINDS: (RecordKind | undefined)[] = [];
-for (const kind of Object.keys(FORMATS) as RecordKind[]) KINDS[FORMATS[kind].code] = kind;
+const KINDS_BY_CODE: (RecordKind | undefined)[] = [];
+for (const kind of Object.keys(FORMATS) as RecordKind[]) KINDS_BY_CODE[FORMATS[kind].code] = kind;
 
 export function writeRecord(to: FieldWriter, record: StoreRecord): void {
   // The table pairs each kind with its own fields.
@@ -170,10 +169,10 @@ export function writeRecord(to: FieldWriter, record: StoreRecord): void {
   format.write(to, record);
 }
 
-/** @throws RangeError where it is none */
+/** @throws RangeError if the code is unknown */
 export function readRecord(from: FieldReader): StoreRecord {
   const code = from.number();
-  const kind = KINDS[code];
+  const kind = KINDS_BY_CODE[code];
   if (kind === undefined) throw new RangeError(`a record of kind ${code}, which this version does not know`);
   const record = FORMATS[kind].read(from) as StoreRecord;
   record.kind = kind;
@@ -195,21 +194,23 @@ function readMessage(from: FieldReader): ApplicationMessage {
 }
 
 const IS_RETAINED = 1;
-const HAS_ARRIVAL = 2;
+const HAS_INBOUND_QOS2 = 2;
 const IS_WILL = 4;
 
 function writeAcceptance(to: FieldWriter, acceptance: Acceptance): void {
-  const { identity, message, isRetained, arrival, willOf, owed } = acceptance;
+  const { identity, message, isRetained, inboundQos2, willOf, queued } = acceptance;
   to.number(identity);
   writeMessage(to, message);
-  to.number((isRetained ? IS_RETAINED : 0) + (arrival ? HAS_ARRIVAL : 0) + (willOf === null ? 0 : IS_WILL));
-  if (arrival) FORMATS.arrived.write(to, arrival);
+  to.number(
+    (isRetained ? IS_RETAINED : 0) + (inboundQos2 ? HAS_INBOUND_QOS2 : 0) + (willOf === null ? 0 : IS_WILL),
+  );
+  if (inboundQos2) FORMATS.inboundQos2.write(to, inboundQos2);
   if (willOf !== null) to.data(willOf);
-  to.number(owed.length);
-  for (const each of owed) {
+  to.number(queued.length);
+  for (const each of queued) {
     to.number(each.session);
-    to.number(each.qos + (each.retain ? OWED_RETAIN : 0) + (each.released ? OWED_RELEASED : 0));
-    to.number(each.packetId ?? 0); // which no packet identifier is
+    to.number(each.qos + (each.retain ? QUEUED_RETAIN : 0) + (each.isReleased ? QUEUED_RELEASED : 0));
+    to.number(each.packetId ?? 0); // 0 is no packet identifier
   }
 }
 
@@ -217,24 +218,24 @@ function readAcceptance(from: FieldReader): Acceptance {
   const identity = from.number();
   const message = readMessage(from);
   const flags = from.number();
-  const arrival = flags & HAS_ARRIVAL ? FORMATS.arrived.read(from) : null;
+  const inboundQos2 = flags & HAS_INBOUND_QOS2 ? FORMATS.inboundQos2.read(from) : null;
   const willOf = flags & IS_WILL ? from.text() : null;
-  const owed: OwedRecord[] = [];
-  for (let left = from.number(); left > 0; left--) owed.push(readOwed(from));
-  return { identity, message, isRetained: (flags & IS_RETAINED) > 0, arrival, willOf, owed };
+  const queued: QueuedRecord[] = [];
+  for (let left = from.number(); left > 0; left--) queued.push(readQueued(from));
+  return { identity, message, isRetained: (flags & IS_RETAINED) > 0, inboundQos2, willOf, queued };
 }
 
-const OWED_RETAIN = 4;
-const OWED_RELEASED = 8;
+const QUEUED_RETAIN = 4;
+const QUEUED_RELEASED = 8;
 
-function readOwed(from: FieldReader): OwedRecord {
+function readQueued(from: FieldReader): QueuedRecord {
   const session = from.number();
   const flags = from.number();
   return {
     session,
     qos: (flags & 3) as 1 | 2,
-    retain: (flags & OWED_RETAIN) > 0,
-    released: (flags & OWED_RELEASED) > 0,
+    retain: (flags & QUEUED_RETAIN) > 0,
+    isReleased: (flags & QUEUED_RELEASED) > 0,
     packetId: from.number() || null,
   };
 }

@@ -5,18 +5,18 @@ import type { QueuedMessage } from "../../session/outbound-queue.js";
 import { type Acceptance, readRecord, type RecordKind, type StoreRecord } from "./record-codec.js";
 
 export interface ReplayedSession {
-  /** Null while only its number has come: what is written again comes later than what was written about it. */
+  /** Null until its record is read: a compacted record follows later records about the session. */
   clientId: string | null;
   user: string | null;
   subscriptions: Map<string, QoS>;
-  owed: Map<number, QueuedMessage>;
-  received: Set<number>;
+  queued: Map<number, QueuedMessage>;
+  inboundQos2: Set<number>;
 }
 
-/** What the records of a journal add up to. */
+/** The state that the records of a journal add up to. */
 export class StoreReplay {
   readonly sessions = new Map<number, ReplayedSession>();
-  /** By topic; an empty payload is none, and newer than what is written again of an older one. */
+  /** By topic. An empty payload is no message, and hides compacted records of older ones. */
   readonly retained = new Map<string, { identity: number; message: ApplicationMessage }>();
   readonly wills = new Map<string, { will: ApplicationMessage; user: string | null }>();
   lastSession = 0;
@@ -26,24 +26,23 @@ export class StoreReplay {
     while (!records.isAtEnd) this.#apply(readRecord(records));
   }
 
-  /** How many sessions there are of which no record says whose they are. */
-  get nameless(): number {
+  /** The number of sessions without the record that names their client. */
+  get unidentified(): number {
     return [...this.sessions.values()].filter(({ clientId }) => clientId === null).length;
   }
 
   /**
-   * Where records are missing, what they took back is still there: it goes, as far as later ones tell. Which QoS 2
-   * messages are under way is forgotten: one that comes twice is better than one that is taken for another.
-   * @returns the records that say so
+   * Removes what missing records had removed, as far as later records show, and returns records of that. Forgets the
+   * inbound QoS 2 identifiers: a duplicate is better than a message that is mistaken for another one.
    */
-  mend(): StoreRecord[] {
-    const records = [...this.#replaced(), ...[...this.sessions].flatMap(outdated)];
+  repair(): StoreRecord[] {
+    const records = [...this.#endReplaced(), ...[...this.sessions].flatMap(staleRecords)];
     for (const record of records) this.#apply(record);
     return records;
   }
 
-  /** Sessions whose client has a newer one, and those whose client nobody knows. */
-  #replaced(): StoreRecord[] {
+  /** Ends the sessions whose client has a newer one, and those without a client. */
+  #endReplaced(): StoreRecord[] {
     const newest = new Map<string | null, number>();
     for (const [session, { clientId }] of this.sessions)
       newest.set(clientId, Math.max(session, newest.get(clientId) ?? 0));
@@ -69,34 +68,34 @@ export class StoreReplay {
     unsubscribed: ({ session, topicFilter }) => this.sessions.get(session)?.subscriptions.delete(topicFilter),
     accepted: acceptance => this.#accepted(acceptance),
     retained: ({ identity, message }) => this.#retain(identity, message),
-    numbered: ({ session, identity, packetId }) => {
-      const owed = this.sessions.get(session)?.owed.get(identity);
-      if (owed) owed.packetId = packetId;
+    packetIdAssigned: ({ session, identity, packetId }) => {
+      const queued = this.sessions.get(session)?.queued.get(identity);
+      if (queued) queued.packetId = packetId;
     },
     released: ({ session, identity }) => {
-      const owed = this.sessions.get(session)?.owed.get(identity);
-      if (owed) owed.isReleased = true;
+      const queued = this.sessions.get(session)?.queued.get(identity);
+      if (queued) queued.isReleased = true;
     },
-    done: ({ session, identity }) => this.sessions.get(session)?.owed.delete(identity),
-    arrived: ({ session, packetId }) => this.#session(session).received.add(packetId),
-    completed: ({ session, packetId }) => this.sessions.get(session)?.received.delete(packetId),
+    dequeued: ({ session, identity }) => this.sessions.get(session)?.queued.delete(identity),
+    inboundQos2: ({ session, packetId }) => this.#session(session).inboundQos2.add(packetId),
+    inboundQos2Released: ({ session, packetId }) => this.sessions.get(session)?.inboundQos2.delete(packetId),
     will: ({ clientId, will }) => this.wills.set(clientId, { will, user: null }),
     userWill: ({ clientId, will, user }) => this.wills.set(clientId, { will, user }),
-    willGone: ({ clientId }) => this.wills.delete(clientId),
+    willCleared: ({ clientId }) => this.wills.delete(clientId),
   };
 
-  #accepted({ identity, message, isRetained, arrival, willOf, owed }: Acceptance): void {
+  #accepted({ identity, message, isRetained, inboundQos2, willOf, queued }: Acceptance): void {
     if (isRetained) this.#retain(identity, message);
-    if (arrival) this.#session(arrival.session).received.add(arrival.packetId);
+    if (inboundQos2) this.#session(inboundQos2.session).inboundQos2.add(inboundQos2.packetId);
     if (willOf !== null) this.wills.delete(willOf);
     this.lastIdentity = Math.max(this.lastIdentity, identity);
-    for (const { session, qos, retain, released, packetId } of owed)
-      this.#session(session).owed.set(identity, {
+    for (const { session, qos, retain, isReleased, packetId } of queued)
+      this.#session(session).queued.set(identity, {
         identity,
         message,
         qos,
         retain,
-        isReleased: released,
+        isReleased,
         packetId,
         wasSent: false,
         isInFlight: false,
@@ -119,24 +118,26 @@ export class StoreReplay {
       clientId: null,
       user: null,
       subscriptions: new Map(),
-      owed: new Map(),
-      received: new Set<number>(),
+      queued: new Map(),
+      inboundQos2: new Set<number>(),
     };
     this.sessions.set(number, session);
     return session;
   }
 }
 
-/** A packet identifier that was given to a later message was free: the earlier one had been acknowledged. */
-function outdated([session, { owed, received }]: [number, ReplayedSession]): StoreRecord[] {
+/** Removes a message whose packet identifier a later one has: the earlier message had been acknowledged. */
+function staleRecords([session, { queued, inboundQos2 }]: [number, ReplayedSession]): StoreRecord[] {
   const holders = new Map<number, number>();
-  const done: StoreRecord[] = [];
-  for (const { identity, packetId } of [...owed.values()].toSorted((a, b) => a.identity - b.identity)) {
+  const dequeued: StoreRecord[] = [];
+  for (const { identity, packetId } of [...queued.values()].toSorted((a, b) => a.identity - b.identity)) {
     if (packetId === null) continue;
     const earlier = holders.get(packetId);
-    if (earlier !== undefined) done.push({ kind: "done", session, identity: earlier });
+    if (earlier !== undefined) dequeued.push({ kind: "dequeued", session, identity: earlier });
     holders.set(packetId, identity);
   }
-  const completed = [...received].map((packetId): StoreRecord => ({ kind: "completed", session, packetId }));
-  return [...done, ...completed];
+  const released = [...inboundQos2].map(
+    (packetId): StoreRecord => ({ kind: "inboundQos2Released", session, packetId }),
+  );
+  return [...dequeued, ...released];
 }

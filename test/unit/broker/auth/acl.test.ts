@@ -69,7 +69,7 @@ test("log-ins: so many at once, the addresses in turn, and what is too much is r
   const started: string[] = [];
   const ends: (() => void)[] = [];
   const take = (address: string, name: string) =>
-    turns.take(address, () => {
+    turns.enqueue(address, () => {
       started.push(name);
       return new Promise<void>(resolve => ends.push(resolve));
     });
@@ -90,7 +90,7 @@ test("log-ins: so many at once, the addresses in turn, and what is too much is r
   }
   assert.deepEqual(started, ["a1", "a2", "a3", "b1", "a4", "b2", "a5", "a6"]);
   for (const each of many) await each;
-  const failed = turns.take("a", () => Promise.reject(new Error("failed")));
+  const failed = turns.enqueue("a", () => Promise.reject(new Error("failed")));
   await assert.rejects(async () => failed, /failed/);
-  await turns.take("a", async () => {});
+  await turns.enqueue("a", async () => {});
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { JournaledStore, type Recovered } from "../../../../../src/broker/store/journaled/journaled-store.js";
+import { JournaledStore } from "../../../../../src/broker/store/journaled/journaled-store.js";
+import type { Recovered } from "../../../../../src/broker/store/journaled/recovery.js";
 import type { ApplicationMessage } from "../../../../../src/broker/message.js";
 import type { QoS } from "../../../../../src/events/events.js";
 import { durable, type Store } from "../../../../../src/broker/store/store.js";
@@ -15,7 +16,7 @@ const LARGE = Buffer.alloc(MIB / 4, "x");
 const open = (folder: string): Promise<{ store: JournaledStore; recovered: Recovered }> =>
   JournaledStore.open(
     { folder, sync: "write" },
-    { trouble: error => assert.fail(error ?? undefined), damaged: error => assert.fail(error) },
+    { onDiskError: error => assert.fail(error ?? undefined), onDamaged: error => assert.fail(error) },
   );
 
 function sizeOf(folder: string): number {
@@ -94,9 +95,9 @@ test("what is stored survives that every file it was written to has gone, and is
   session.queue.connect();
   const sent = session.queue.assignPacketIds();
   store.recordPacketIds(session, sent, () => {});
-  store.acknowledged(session, sent[0]?.packetId ?? 0);
-  store.released(session, sent[1]?.packetId ?? 0);
-  store.acknowledged(session, sent[4]?.packetId ?? 0);
+  store.acknowledge(session, sent[0]?.packetId ?? 0);
+  store.markReleased(session, sent[1]?.packetId ?? 0);
+  store.acknowledge(session, sent[4]?.packetId ?? 0);
   await wear(store, 40 * MIB);
   for (let i = 10; i < 20; i++) await accept(store, message("a", `message ${i}`));
   await wear(store, 80 * MIB);
@@ -120,7 +121,7 @@ test("the journal grows with what is stored, and not with what was ever sent", a
   for (let round = 0; round < 8; round++) {
     session.queue.connect();
     for (let i = 0; i < 100; i++) await accept(store, message("a", LARGE));
-    for (const { packetId } of Array.from(session.queue.values())) store.acknowledged(session, packetId ?? 0);
+    for (const { packetId } of Array.from(session.queue.values())) store.acknowledge(session, packetId ?? 0);
     session.queue.disconnect();
     await durable(store);
     sizes.push(sizeOf(folder));
