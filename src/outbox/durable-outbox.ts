@@ -1,4 +1,5 @@
 import type { OutboxMessage, Outbox } from "./outbox.js";
+import type { DoneCallback } from "../util/done-callback.js";
 import { UserError } from "../util/errors.js";
 import { lockDir } from "../storage/dir-lock.js";
 import { type TornTail, Journal } from "../storage/journal.js";
@@ -82,7 +83,7 @@ export class DurableOutbox implements Outbox {
     return this.waiting.size >= MAX_MESSAGES;
   }
 
-  keep(message: OutboxMessage, done: (error: Error | null) => void): void {
+  keep(message: OutboxMessage, done: DoneCallback): void {
     this.waiting.set(message.packetId, message);
     this.#liveBytes += bytesOf(message);
     this.#journal.offer(
