@@ -64,7 +64,7 @@ export class OutboxPublisher extends InFlightStore {
       released: false,
     };
     const acknowledged = this.#expect(message, sent, false);
-    this.outbox.keep(message, error => (error ? this.#giveUp(message, error) : this.#isSafe(message)));
+    this.outbox.store(message, error => (error ? this.#giveUp(message, error) : this.#isSafe(message)));
     return acknowledged;
   }
 
@@ -111,7 +111,7 @@ export class OutboxPublisher extends InFlightStore {
     const publication = this.#publications.get(packetId);
     if (!publication) return super.del(packet, done);
     const wasUnderWay = this.#remove(publication);
-    this.outbox.acknowledged(packetId);
+    this.outbox.acknowledge(packetId);
     done();
     if (wasUnderWay) this.limits.release();
     return this;

@@ -83,7 +83,7 @@ export class DurableOutbox implements Outbox {
     return this.waiting.size >= MAX_MESSAGES;
   }
 
-  keep(message: OutboxMessage, done: DoneCallback): void {
+  store(message: OutboxMessage, done: DoneCallback): void {
     this.waiting.set(message.packetId, message);
     this.#liveBytes += bytesOf(message);
     this.#journal.offer(
@@ -112,7 +112,7 @@ export class DurableOutbox implements Outbox {
     this.#journal.onAppended(durable);
   }
 
-  acknowledged(packetId: number): void {
+  acknowledge(packetId: number): void {
     const message = this.waiting.get(packetId);
     if (!message) return;
     this.#remove(message);

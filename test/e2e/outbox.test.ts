@@ -417,7 +417,7 @@ const message = (packetId: number, payload: string): OutboxMessage => ({
 
 const keep = (outbox: DurableOutbox, ...args: Parameters<typeof message>) =>
   new Promise<void>((resolve, reject) =>
-    outbox.keep(message(...args), error => (error ? reject(error) : resolve())),
+    outbox.store(message(...args), error => (error ? reject(error) : resolve())),
   );
 
 test("a full outbox: the run ends, says so, and the next start sends all of it", async t => {
@@ -461,7 +461,7 @@ test("files grow with what waits, not with what was ever sent", async t => {
   let largest = 0;
   for (let i = 0; i < 1000; i++) {
     await keep(outbox, 100 + (i % 10), large);
-    outbox.acknowledged(100 + (i % 10));
+    outbox.acknowledge(100 + (i % 10));
     largest = Math.max(largest, size());
   }
   await outbox.close();

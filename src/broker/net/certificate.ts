@@ -1,14 +1,14 @@
 import { usageError } from "../../util/errors.js";
 
-/** PEM texts: certificates, the broker's own first; and its private key, without a pass phrase. */
+/** PEM texts: the certificates, the broker's own first, and its private key without a pass phrase. */
 export interface Encryption {
   cert: string;
   key: string;
 }
 
 /**
- * What a TLS server is made with.
- * @throws UserError exit code 2: one of them can't be used, or the key is another's
+ * Returns the options of a TLS server.
+ * @throws UserError exit code 2, if the certificate or the key cannot be used, or if they do not match
  */
 export async function tlsOptions({ cert, key }: Encryption) {
   const { X509Certificate, createPrivateKey } = await import("node:crypto");

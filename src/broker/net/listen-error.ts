@@ -13,7 +13,7 @@ const anotherPort = (port: number, option: string) => {
   return `npx lwt-broker ${option} ${other}${client}`;
 };
 
-/** Why a server can't listen, by the system's error code. */
+/** The reasons why a server cannot listen, by the system's error code. */
 const FAILURES: Record<string, Failure> = {
   EADDRINUSE: {
     code: "port-taken",
@@ -43,7 +43,7 @@ const FAILURES: Record<string, Failure> = {
   },
 };
 
-/** The error in words that help; any other error as it is. @param option that names the port */
+/** Returns a UserError with a hint, or any other error unchanged. @param option the command-line option of the port */
 export async function listenError(
   error: unknown,
   host: string,

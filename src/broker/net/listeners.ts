@@ -1,40 +1,26 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { ConnectionLimiter } from "../limits/connection-limiter.js";
 import type { Limits } from "../limits/limits.js";
 import { listenError } from "./listen-error.js";
 import { tlsFault } from "../connack-reasons.js";
 import { type Encryption, tlsOptions } from "./certificate.js";
+import type { ConnectionHandler } from "./connection-handler.js";
 
-const SECOND = 1000;
+const SECOND_MS = 1000;
 
 export interface ListenSettings {
   host: string;
-  /** 0 takes a free one. */
+  /** 0 for a free one. */
   port: number;
-  /** MQTT over TLS; default null. WebSockets are over TLS then too. */
+  /** MQTT over TLS; default null. WebSockets use TLS then, too. */
   tls?: ({ port: number } & Encryption) | null;
-  /** No MQTT without TLS at `port`. Default false. */
+  /** Do not listen without TLS at `port`. Default false. */
   tlsOnly?: boolean;
-  /** MQTT over WebSocket; default null. `origins`: where browsers' pages may come from, beside this computer. */
+  /** MQTT over WebSocket; default null. `origins`: the pages that may connect, besides those of this computer. */
   ws?: { port: number; origins: string[] } | null;
 }
 
-/** Who comes to a port. */
-export interface ConnectionHandler {
-  /** MQTT is spoken on that stream, which lies on that socket. */
-  onOpen(stream: Duplex, socket: Socket): void;
-  /** So many bytes are kept beneath that stream of a message that is not complete. */
-  onPartialBytes(stream: Duplex, message: object, bytes: number): void;
-  /** It is not spoken there, or not with that one. */
-  onRefused(socket: Socket, reason: string): void;
-  /** TLS or WebSocket was not agreed on in time. */
-  onHandshakeTimeout(socket: Socket): void;
-  onError(error: Error): void;
-}
-
-/** One kind of port. */
 interface Listener {
   option: string;
   port: number;
@@ -44,29 +30,29 @@ interface Listener {
 }
 
 export interface Listening {
-  /** Where clients find it; the first is that of `port`, or where there is none, that of TLS. */
+  /** The first is that of `port`, or of TLS if there is no other. */
   urls: [string, ...string[]];
-  /** Of the first. */
+  /** The port of the first URL. */
   port: number;
-  /** The IP address. */
+  /** The IP address of the first URL. */
   address: string;
-  /** Nobody comes any more. */
+  /** Accepts no more connections. */
   close(): void;
-  /** Who is still there is cut off. Kept when nobody is. */
+  /** Destroys all sockets. Resolves when all are closed. */
   end(): Promise<void>;
 }
 
-/** @throws UserError when one of the ports is not to be had, or the certificate is of no use */
+/** @throws UserError if a port or the certificate cannot be used */
 export async function listen(
   settings: ListenSettings,
   limits: Limits,
-  headcount: ConnectionLimiter,
-  door: ConnectionHandler,
+  connectionLimiter: ConnectionLimiter,
+  handler: ConnectionHandler,
 ): Promise<Listening> {
-  const listeners = await listenersFor(settings, limits, door);
+  const listeners = await listenersFor(settings, limits, handler);
   const sockets = new Set<Socket>();
-  const closed = listeners.map(({ server }) => closing(server, sockets));
-  for (const { server, scheme } of listeners) headcount.attach(server, scheme === "mqtt");
+  const closed = listeners.map(({ server }) => whenClosed(server, sockets));
+  for (const { server, scheme } of listeners) connectionLimiter.attach(server, scheme === "mqtt");
   const close = () => {
     for (const { server } of listeners) server.close();
   };
@@ -74,17 +60,17 @@ export async function listen(
     for (const socket of sockets) socket.destroy();
     await Promise.all(closed);
   };
-  const places: AddressInfo[] = [];
+  const addresses: AddressInfo[] = [];
   try {
-    for (const listener of listeners) places.push(await bind(listener, settings.host));
+    for (const listener of listeners) addresses.push(await bind(listener, settings.host));
   } catch (error) {
     close();
     throw error;
   }
-  for (const { server } of listeners) server.on("error", error => door.onError(error));
+  for (const { server } of listeners) server.on("error", error => handler.onError(error));
   const host = settings.host.includes(":") ? `[${settings.host}]` : settings.host;
-  const urls = listeners.map(({ scheme, path }, i) => `${scheme}://${host}:${places[i]?.port}${path}`);
-  const [first] = places;
+  const urls = listeners.map(({ scheme, path }, i) => `${scheme}://${host}:${addresses[i]?.port}${path}`);
+  const [first] = addresses;
   return {
     urls: urls as Listening["urls"],
     port: first?.port ?? 0,
@@ -97,44 +83,44 @@ export async function listen(
 async function listenersFor(
   { port, tls, tlsOnly, ws }: ListenSettings,
   limits: Limits,
-  door: ConnectionHandler,
+  handler: ConnectionHandler,
 ): Promise<Listener[]> {
   const listeners: Listener[] = [];
   const add = (option: string, port: number, scheme: string, server: Server, path = "") =>
     listeners.push({ option, port, scheme, server, path });
-  const welcome = (socket: Socket) => door.onOpen(socket, socket);
-  // Nagle's algorithm would hold acknowledgments back for 40 ms.
-  if (!tlsOnly) add("--port", port, "mqtt", createServer({ noDelay: true }, welcome));
-  const handshakeTimeout = limits["connect-seconds"] * SECOND;
-  const secured = tls ? { ...(await tlsOptions(tls)), noDelay: true, handshakeTimeout } : null;
-  if (tls && secured) {
+  const open = (socket: Socket) => handler.onOpen(socket, socket);
+  // Nagle's algorithm would delay acknowledgments by 40 ms.
+  if (!tlsOnly) add("--port", port, "mqtt", createServer({ noDelay: true }, open));
+  const handshakeTimeout = limits["connect-seconds"] * SECOND_MS;
+  const secureOptions = tls ? { ...(await tlsOptions(tls)), noDelay: true, handshakeTimeout } : null;
+  if (tls && secureOptions) {
     const { createServer: createTlsServer } = await import("node:tls");
-    add("--tls-port", tls.port, "mqtts", refusing(createTlsServer(secured, welcome), door));
+    add("--tls-port", tls.port, "mqtts", reportTlsFaults(createTlsServer(secureOptions, open), handler));
   }
   if (ws) {
     const { webSocketServer } = await import("./websocket-listener.js");
-    const server = await webSocketServer(ws.origins, secured, limits, door);
-    add("--ws-port", ws.port, secured ? "wss" : "ws", refusing(server, door), "/mqtt");
+    const server = await webSocketServer(ws.origins, secureOptions, limits, handler);
+    add("--ws-port", ws.port, secureOptions ? "wss" : "ws", reportTlsFaults(server, handler), "/mqtt");
   }
   return listeners;
 }
 
-/** Tells of connections on which TLS came to nothing; that there was none on this server, it never tells. */
-function refusing(server: Server, door: ConnectionHandler): Server {
-  // First, since node:https ends the connection, and its address would not be known then.
+/** Reports the failed TLS handshakes of a server, if it has any. */
+function reportTlsFaults(server: Server, handler: ConnectionHandler): Server {
+  // The first listener: node:https ends the connection, which loses its address.
   return server.prependListener("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     if (error.code === "ERR_TLS_HANDSHAKE_TIMEOUT") {
-      door.onHandshakeTimeout(socket);
-      socket.destroy(); // node:tls would leave it open
+      handler.onHandshakeTimeout(socket);
+      socket.destroy(); // node:tls leaves it open
       return;
     }
     const fault = tlsFault(error);
-    if (fault !== null) door.onRefused(socket, fault);
+    if (fault !== null) handler.onRefused(socket, fault);
   });
 }
 
-/** Kept when the server is closed and no connection is left. Each is among the sockets while it lasts. */
-function closing(server: Server, sockets: Set<Socket>): Promise<void> {
+/** Resolves when the server and all its connections are closed. Collects the open sockets. */
+function whenClosed(server: Server, sockets: Set<Socket>): Promise<void> {
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

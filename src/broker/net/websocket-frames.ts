@@ -1,23 +1,23 @@
-/** A WebSocket frame's first two bytes (RFC 6455, 5.2). */
+/** The fields of a WebSocket frame's first two bytes (RFC 6455, 5.2). */
 const FIN = 0x80;
 const OPCODE = 0x0f;
 const FIRST_CONTROL_OPCODE = 0x08;
 const MASKED = 0x80;
 const SHORT_LENGTH = 0x7f;
 
-/** Bytes of the longer lengths that this short one announces. */
+/** Bytes of the extended length that a short length announces. */
 const LENGTH_BYTES: Record<number, number> = { 126: 2, 127: 8 };
 const MASK_BYTES = 4;
 
-/** Where WebSocket messages begin and end in what a socket brings. ws keeps what it has of one, and does not say how much. */
+/** Finds the ends of WebSocket messages in the bytes of a socket. ws does not report how much it buffers. */
 export class WebSocketFrames {
   #header: number[] = [];
-  /** Bytes that are still to come of the present frame. */
+  /** Missing bytes of the present frame. */
   #left = 0;
-  /** Frames of the message that is not complete; one that is not complete itself counts. */
+  /** Frames of the incomplete message, with an incomplete frame. */
   count = 0;
 
-  /** @returns whether a message ended in that piece */
+  /** Returns whether a message ended in that piece. */
   take(piece: Buffer): boolean {
     let hasEnded = false;
     for (let at = 0; at < piece.length; ) {
@@ -35,7 +35,7 @@ export class WebSocketFrames {
     return hasEnded;
   }
 
-  /** Nothing has come of a further message. */
+  /** No byte of a further message has arrived. */
   get isBetween(): boolean {
     return this.count === 0 && this.#header.length === 0;
   }
@@ -44,7 +44,7 @@ export class WebSocketFrames {
     const [first = 0] = this.#header;
     this.#header = [];
     if ((first & OPCODE) >= FIRST_CONTROL_OPCODE) {
-      this.count -= 1; // it may come in the middle of a message
+      this.count -= 1; // a control frame may be between the frames of a message
       return false;
     }
     const isLast = (first & FIN) !== 0;
@@ -53,7 +53,7 @@ export class WebSocketFrames {
   }
 }
 
-/** As far as the first bytes tell. */
+/** Returns the length of the header, as far as its first bytes show it. */
 function headerLength([, second]: number[]): number {
   if (second === undefined) return 2;
   return 2 + (LENGTH_BYTES[second & SHORT_LENGTH] ?? 0) + (second & MASKED ? MASK_BYTES : 0);
