@@ -27,9 +27,10 @@ export interface DeliveryLabel {
  * but not queued ones: that label is inferred, and its evidence says so.
  */
 export function labelDelivery(message: ReceivedMessage): DeliveryLabel {
-  const { delivery, evidence } = labelByFlags(message);
+  const label = labelByFlags(message);
+  const { delivery, evidence } = label;
   return message.matchesFilter
-    ? { delivery, evidence }
+    ? label
     : { delivery, evidence: `it matches no filter of this run, only one that the session kept; ${evidence}` };
 }
 
