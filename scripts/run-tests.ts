@@ -6,8 +6,27 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 
-/** The kinds of test that run by themselves. Those in `peers` and `soak` take a minute a file and are named. */
+/** The kinds of test that run by default. A file in `peers` or `soak` takes a minute, and runs if named. */
 const DEFAULT_KINDS = ["unit", "integration", "e2e"];
+
+/** The slowest files in order, so that none of them starts last and runs alone. */
+const LONGEST_FIRST = [
+  "unit",
+  "e2e/lessons-cluster",
+  "e2e/terminal",
+  "e2e/journaled-store",
+  "e2e/lesson-processes",
+  "e2e/clients",
+  "e2e/lesson-expectations",
+  "e2e/connectivity",
+  "e2e/disconnects",
+  "e2e/outbox",
+  "e2e/mqtt5",
+  "e2e/fleet",
+  "e2e/lessons",
+  "e2e/usage-errors",
+  "integration/limits",
+];
 
 const testDir = path.join(import.meta.dirname, "..", "test");
 const builtDir = path.join(testDir, "built");
@@ -28,6 +47,36 @@ function testsIn(name: string): string[] {
     .map(file => path.join(place, file));
 }
 
+/** Each bundle is a process. The unit tests share one, since most of them take less time than its start. */
+function bundlesOf(files: string[]): [name: string, sources: string[]][] {
+  const bundles = new Map<string, string[]>();
+  for (const file of files) {
+    const name = path
+      .relative(testDir, file)
+      .replaceAll(path.sep, "/")
+      .replace(/\.test\.ts$/, "");
+    const bundle = name.startsWith("unit/") ? "unit" : name;
+    bundles.set(bundle, [...(bundles.get(bundle) ?? []), file]);
+  }
+  const rank = (name: string) => (LONGEST_FIRST.includes(name) ? LONGEST_FIRST.indexOf(name) : Infinity);
+  return [...bundles].toSorted(([a], [b]) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
+}
+
+/** Imports each source of a bundle. */
+const bundledTests: Plugin = {
+  name: "bundled-tests",
+  setup(build) {
+    build.onResolve({ filter: /^bundle:/ }, ({ path: bundle }) => ({ path: bundle, namespace: "bundle" }));
+    build.onLoad({ filter: /.*/, namespace: "bundle" }, ({ path: bundle }) => {
+      const { sources } = bundles.find(({ name }) => bundle === `bundle:${name}`) ?? { sources: [] };
+      return {
+        contents: sources.map(source => `import ${JSON.stringify(source)};`).join("\n"),
+        resolveDir: testDir,
+      };
+    });
+  },
+};
+
 /** A test finds the files beside its source, not those beside its bundle. */
 const sourceLocation: Plugin = {
   name: "source-location",
@@ -41,9 +90,13 @@ const sourceLocation: Plugin = {
   },
 };
 
+const bundles = bundlesOf(files).map(([name, sources], index) => ({
+  // `node --test` sorts the files by their names.
+  name: `${String(index).padStart(3, "0")}-${name.replaceAll("/", "-")}`,
+  sources,
+}));
 await build({
-  entryPoints: files,
-  outbase: testDir,
+  entryPoints: bundles.map(({ name }) => ({ in: `bundle:${name}`, out: name })),
   outdir: builtDir,
   bundle: true,
   packages: "external",
@@ -52,14 +105,19 @@ await build({
   target: "node20",
   sourcemap: true,
   logLevel: "warning",
-  plugins: [sourceLocation],
+  plugins: [bundledTests, sourceLocation],
 });
-const bundles = files.map(file => path.join(builtDir, path.relative(testDir, file).replace(/\.ts$/, ".js")));
 // Node 20 parses the certificates that this variable names at every start: a minute over all commands of the tests.
 const { NODE_EXTRA_CA_CERTS: _, ...environment } = process.env;
 const { status } = spawnSync(
   process.execPath,
-  ["--enable-source-maps", "--test", "--test-concurrency=3", "--test-timeout=600000", ...bundles],
+  [
+    "--enable-source-maps",
+    "--test",
+    "--test-concurrency=3",
+    "--test-timeout=600000",
+    ...bundles.map(({ name }) => path.join(builtDir, `${name}.js`)),
+  ],
   { stdio: "inherit", env: environment },
 );
 process.exitCode = status ?? 1;
