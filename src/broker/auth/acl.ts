@@ -1,22 +1,22 @@
 import type { Permissions } from "./authenticator.js";
 import { filterCovers } from "../../protocol/topics.js";
 
-/** A topic filter as the file has it, in which `%u` stands for the user's name and `%c` for the client identifier. */
+/** A topic filter of the file: `%u` stands for the user's name and `%c` for the client ID. */
 export interface AclRule {
   action: "publish" | "subscribe";
   levels: string[];
 }
 
-/** `+/#` is `#` in other words. */
+/** `+/#` matches the same topics as `#`. */
 export const parseAclRule = (action: AclRule["action"], filter: string): AclRule => ({
   action,
   levels: (filter === "+/#" ? "#" : filter).split("/"),
 });
 
-/** Whoever is called so would widen a right that has their name in it: in more levels, by wildcards, or to $SYS. */
+/** Names that would widen a rule that contains them: by more levels, by wildcards, or to $SYS. */
 const WIDENS = /[/+#]|^\$|^$/;
 
-/** The filter that a right is for one client; null where it gives nothing. */
+/** Returns the filter of a rule for one client, or null if the rule does not apply. */
 function filterFor({ levels }: AclRule, names: Record<"%u" | "%c", string | null>): string[] | null {
   let isSafe = true;
   const filled = levels.map(level =>
@@ -29,11 +29,11 @@ function filterFor({ levels }: AclRule, names: Record<"%u" | "%c", string | null
   return isSafe ? filled : null;
 }
 
-export function permissionsFrom(rights: AclRule[], user: string | null, clientId: string): Permissions {
+export function permissionsFrom(rules: AclRule[], user: string | null, clientId: string): Permissions {
   const filters = (action: AclRule["action"]) =>
-    rights
-      .filter(right => right.action === action)
-      .map(right => filterFor(right, { "%u": user, "%c": clientId }))
+    rules
+      .filter(rule => rule.action === action)
+      .map(rule => filterFor(rule, { "%u": user, "%c": clientId }))
       .filter(levels => levels !== null);
   const [publish, subscribe] = [filters("publish"), filters("subscribe")];
   return {

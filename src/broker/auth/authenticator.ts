@@ -1,29 +1,28 @@
 import type { ReturnCode } from "../../protocol/return-codes.js";
 
-/** What a CONNECT says of who it is from. */
+/** The credentials of a CONNECT. */
 export interface ConnectCredentials {
   username: string | undefined;
   password: Buffer | undefined;
-  /** The IP address that it comes from. */
+  /** The IP address of the client. */
   address: string;
 }
 
-/** Who has logged in. */
 export interface Login {
-  /** Null: nobody in particular. */
+  /** Null for an anonymous client. */
   readonly user: string | null;
-  /** What stands for the password that was right; another one has another. */
+  /** Identifies the password: a changed password has another proof. */
   readonly proof: string | null;
 }
 
-/** What somebody may do, under one client identifier. */
+/** The rights of a user with one client ID. */
 export interface Permissions {
   mayPublish: (topicName: string) => boolean;
-  /** All that the filter matches; a topic name is a filter too. */
+  /** Whether the client may receive all that the filter matches. A topic name is a filter, too. */
   maySubscribe: (topicFilter: string) => boolean;
 }
 
-/** Why a CONNECT is refused, in words for the log: its client sees the return code. */
+/** A refused CONNECT. The log shows the reason, the client receives the return code. */
 export class Refusal extends Error {
   override readonly name = "Refusal";
 
@@ -35,28 +34,27 @@ export class Refusal extends Error {
   }
 }
 
-/** By name: the bundle of users has its own copy of the class. */
+/** Compares the name: the bundle of users has its own copy of the class. */
 export const isRefusal = (error: Error): error is Refusal => error.name === "Refusal";
 
-/** Who may come in, and what they may do. */
+/** Checks credentials and permissions. */
 export interface Authenticator {
-  /** @param isThere false when the client has gone meanwhile @throws Refusal */
-  logIn(credentials: ConnectCredentials, isThere: () => boolean): Promise<Login>;
-  /** Whether a login still holds: the user may be gone, or have another password. */
+  /** @param isConnected false if the client has disconnected meanwhile @throws Refusal */
+  logIn(credentials: ConnectCredentials, isConnected: () => boolean): Promise<Login>;
+  /** Whether the user still exists and has the same password. */
   isValid(login: Login): boolean;
   permissionsOf(user: string | null, clientId: string): Permissions;
-  /** Whether a stored session of that owner is that user's to resume. */
+  /** Whether that user may resume a stored session of that owner. */
   mayResume(user: string | null, owner: string | null): boolean;
-  /** Of what it is made from. */
+  /** Emits the events about the file of users. */
   report(): void;
   close(): void;
 }
 
 const EVERYTHING: Permissions = { mayPublish: () => true, maySubscribe: () => true };
-/** Without a user name. */
 export const ANONYMOUS: Login = { user: null, proof: null };
 
-/** Without --users: anyone is nobody in particular, and may do everything. */
+/** Without --users: every client is anonymous and may do everything. */
 export const ALLOW_ALL: Authenticator = {
   logIn: async () => ANONYMOUS,
   isValid: () => true,

@@ -1,26 +1,23 @@
-interface Waiting {
+interface Job {
   start(): void;
 }
 
-/**
- * Work that takes a processor, so much at once. Addresses take turns, so that one that has much to do waits for itself.
- */
+/** Limits the jobs that run at once. Addresses take turns: an address with many jobs delays only its own. */
 export class FairQueue {
-  readonly #waiting = new Map<string, Waiting[]>();
+  readonly #waiting = new Map<string, Job[]>();
   #length = 0;
   #running = 0;
 
   constructor(
-    private readonly atOnce: number,
-    /** What may wait, of all and of one address. */
-    private readonly most: number,
-    private readonly mostOfOne: number,
+    private readonly maxRunning: number,
+    private readonly maxWaiting: number,
+    private readonly maxWaitingOfAddress: number,
   ) {}
 
-  /** Null where too much waits already. */
+  /** Returns null if too many jobs wait. */
   enqueue<Done>(address: string, work: () => Promise<Done>): Promise<Done> | null {
     const queue = this.#waiting.get(address) ?? [];
-    if (this.#length >= this.most || queue.length >= this.mostOfOne) return null;
+    if (this.#length >= this.maxWaiting || queue.length >= this.maxWaitingOfAddress) return null;
     return new Promise((resolve, reject) => {
       const start = () => {
         void work()
@@ -39,10 +36,10 @@ export class FairQueue {
 
   #next(): void {
     const [first] = this.#waiting;
-    if (!first || this.#running >= this.atOnce) return;
+    if (!first || this.#running >= this.maxRunning) return;
     const [address, queue] = first;
     const next = queue.shift();
-    // Behind the others.
+    // Moves the address behind the others.
     this.#waiting.delete(address);
     if (queue.length > 0) this.#waiting.set(address, queue);
     this.#length -= 1;

@@ -2,28 +2,28 @@ import { readFile } from "node:fs/promises";
 import { type StatsListener, unwatchFile, watchFile } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 
-/** Milliseconds between two looks. */
-const INTERVAL = 500;
-/** Milliseconds in which a file that is being written changes again. */
-const SETTLED = 150;
+/** Milliseconds between two checks. */
+const CHECK_INTERVAL_MS = 500;
+/** Milliseconds without a change after which a file is completely written. */
+const SETTLE_MS = 150;
 
-/** Nothing where there is none: an editor may be about to put another in its place. */
+/** Returns an empty buffer if the file is missing: an editor may be about to replace it. */
 const contentOf = (file: string) => readFile(file).catch(() => Buffer.alloc(0));
 
 /**
- * Tells when a file has changed, and is not being written any more. By looking at its name now and then: what watches a
- * file is blind to another that an editor puts in its place.
+ * Calls back when a file has changed and is completely written. Polls the file's name: fs.watch does not see another file
+ * that an editor puts in its place.
  */
 export class FileWatcher {
   readonly #file: string;
   readonly #listener: StatsListener;
-  #isLooking = false;
+  #isChecking = false;
   #isClosed = false;
 
-  constructor(file: string, changed: () => Promise<void>) {
+  constructor(file: string, onChanged: () => Promise<void>) {
     this.#file = file;
-    this.#listener = () => void this.#look(changed);
-    watchFile(file, { interval: INTERVAL, persistent: false }, this.#listener);
+    this.#listener = () => void this.#check(onChanged);
+    watchFile(file, { interval: CHECK_INTERVAL_MS, persistent: false }, this.#listener);
   }
 
   close(): void {
@@ -31,19 +31,19 @@ export class FileWatcher {
     unwatchFile(this.#file, this.#listener);
   }
 
-  async #look(changed: () => Promise<void>): Promise<void> {
-    if (this.#isLooking) return;
-    this.#isLooking = true;
+  async #check(onChanged: () => Promise<void>): Promise<void> {
+    if (this.#isChecking) return;
+    this.#isChecking = true;
     try {
       for (let before = null as Buffer | null; !this.#isClosed; ) {
         const now = await contentOf(this.#file);
         if (before?.equals(now)) break;
         before = now;
-        await setTimeout(SETTLED, undefined, { ref: false });
+        await setTimeout(SETTLE_MS, undefined, { ref: false });
       }
-      if (!this.#isClosed) await changed();
+      if (!this.#isClosed) await onChanged();
     } finally {
-      this.#isLooking = false;
+      this.#isChecking = false;
     }
   }
 }

@@ -2,25 +2,24 @@ import { randomUUID } from "node:crypto";
 import { chmod, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { UserError } from "../../util/errors.js";
 import { hashPassword } from "./password-hash.js";
-import { BEGINNING, withPassword } from "./users-file.js";
+import { NEW_FILE, withPassword } from "./users-file.js";
 
-/** The owner's only: a hash can be tried at leisure. */
-const OWNERS_ONLY = 0o600;
+/** Others must not read a hash: they could try passwords offline. */
+const OWNER_ONLY = 0o600;
 
 /**
- * Sets a user's password in that file, which is made where there is none. Another broker or editor sees it as it was, or
- * as it is then.
- * @returns whether the user is new there
- * @throws UserError when it can't be written
+ * Sets a user's password in that file, which is created if needed. The file changes atomically.
+ * @returns whether the user is new
+ * @throws UserError if the file cannot be written
  */
 export async function setPassword(file: string, user: string, password: string): Promise<boolean> {
   const hash = await hashPassword(Buffer.from(password));
   const target = await realpath(file).catch(() => file);
   const temporary = `${target}.${randomUUID().slice(0, 8)}.new`;
   try {
-    const old = await textOf(target);
-    const text = withPassword(old ?? BEGINNING, user, hash);
-    await writeFile(temporary, text, { mode: OWNERS_ONLY, flag: "wx" });
+    const old = await readIfExists(target);
+    const text = withPassword(old ?? NEW_FILE, user, hash);
+    await writeFile(temporary, text, { mode: OWNER_ONLY, flag: "wx" });
     if (old !== null) await chmod(temporary, (await stat(target)).mode & 0o777);
     await rename(temporary, target);
     return text.split("\n").length !== (old ?? "").split("\n").length;
@@ -34,7 +33,7 @@ export async function setPassword(file: string, user: string, password: string):
   }
 }
 
-async function textOf(file: string): Promise<string | null> {
+async function readIfExists(file: string): Promise<string | null> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {

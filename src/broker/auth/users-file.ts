@@ -5,22 +5,21 @@ import { type AclRule, parseAclRule } from "./acl.js";
 
 interface Account {
   hash: PasswordHash;
-  /** As the file has it. */
+  /** The text of the hash in the file. */
   proof: string;
-  rights: AclRule[];
+  rules: AclRule[];
 }
 
-/** What stands in a file of users. */
+/** The content of a file of users. */
 export interface UsersFile {
   users: Map<string, Account>;
-  /** What every user may, beside their own rights. */
+  /** Rules for every user, in addition to their own. */
   everyone: AclRule[];
-  /** What those may who give no user name; null: they are refused. */
+  /** Rules for clients without a user name. Null: they are refused. */
   anonymous: AclRule[] | null;
 }
 
-/** What a new file begins with. */
-export const BEGINNING = `# Who may use lwt-broker --users with this file, and which topics. It is read again whenever it changes.
+export const NEW_FILE = `# Who may use lwt-broker --users with this file, and which topics. It is read again whenever it changes.
 # A password is set with: npx lwt-broker passwd FILE USER
 # In a topic %u stands for the user's name, and %c for the client ID.
 
@@ -32,33 +31,33 @@ everyone
 
 `;
 
-/** Sections that are no user's: a user's line has a colon. */
+/** Sections without a user. A user's line has a colon. */
 const SECTIONS = ["everyone", "anonymous"] as const;
-const RIGHT = /^\s+(publish|subscribe)\s+(\S.*)$/;
+const RULE = /^\s+(publish|subscribe)\s+(\S.*)$/;
 
 const lines = (text: string) => text.replace(/^\ufeff/, "").split(/\r?\n/);
 
-/** @throws UserError `users-file`, with the number of the line that is wrong; what stands there is not repeated */
+/** @throws UserError `users-file` with the line number. The message does not show the line, which may have a hash */
 export function parseUsersFile(file: string, text: string): UsersFile {
   const users: UsersFile["users"] = new Map();
   const sections = new Map<(typeof SECTIONS)[number], AclRule[]>();
-  let rights: AclRule[] | null = null;
+  let rules: AclRule[] | null = null;
   for (const [i, untrimmed] of lines(text).entries()) {
     const line = untrimmed.trimEnd();
     const wrong = (what: string, hint?: string) => badLine(file, i + 1, what, hint);
     if (line === "" || line.trimStart().startsWith("#")) continue;
     const section = SECTIONS.find(name => name === line);
     if (/^\s/.test(line)) {
-      if (!rights) throw wrong("this right is nobody's: it belongs below a user, everyone or anonymous");
-      rights.push(readRight(line, rights === sections.get("anonymous"), wrong));
+      if (!rules) throw wrong("this right is nobody's: it belongs below a user, everyone or anonymous");
+      rules.push(readRule(line, rules === sections.get("anonymous"), wrong));
     } else if (section) {
       if (sections.has(section)) throw wrong(`${section} stands in an earlier line already`);
-      sections.set(section, (rights = []));
+      sections.set(section, (rules = []));
     } else {
       const [name, account] = readUser(file, line, wrong);
       if (users.has(name)) throw wrong(`the user ${name} stands in an earlier line already`);
       users.set(name, account);
-      ({ rights } = account);
+      ({ rules } = account);
     }
   }
   const anonymous = sections.get("anonymous") ?? null;
@@ -73,8 +72,8 @@ export function parseUsersFile(file: string, text: string): UsersFile {
 
 type Wrong = (what: string, hint?: string) => Error;
 
-function readRight(line: string, isAnonymous: boolean, wrong: Wrong): AclRule {
-  const [, action, filter = ""] = RIGHT.exec(line) ?? [];
+function readRule(line: string, isAnonymous: boolean, wrong: Wrong): AclRule {
+  const [, action, filter = ""] = RULE.exec(line) ?? [];
   if (action !== "publish" && action !== "subscribe")
     throw wrong("a right is the word publish or subscribe, and a topic filter");
   const problem = topicFilterProblem(filter);
@@ -100,7 +99,7 @@ function readUser(file: string, line: string, wrong: Wrong): [name: string, Acco
   const hash = parseHash(proof);
   if (!hash)
     throw wrong(`what follows ${name} is no password hash, or one that costs too much`, `Set it: ${passwd}`);
-  return [name, { hash, proof, rights: [] }];
+  return [name, { hash, proof, rules: [] }];
 }
 
 const badLine = (
@@ -110,7 +109,7 @@ const badLine = (
   hint = "Lines are: USER:HASH, everyone or anonymous; below each, indented, its rights: publish or subscribe TOPIC.",
 ) => usageError("users-file", `${file}, line ${line}: ${what}.`, hint);
 
-/** What is wrong with a name to be written into the file; null if nothing is. */
+/** Returns why a name cannot be written into the file, or null. */
 export function userNameProblem(name: string): string | null {
   if (name === "") return "it is empty";
   if (name.includes(":")) return "it has a colon, which ends a name in the file";
@@ -119,16 +118,16 @@ export function userNameProblem(name: string): string | null {
   return stringProblem(name);
 }
 
-/** The file's text with another password for that user, who is added where there is none; all else stays as it is. */
+/** Returns the file's text with another password for that user, who is added if needed. */
 export function withPassword(text: string, name: string, hash: string): string {
   const end = /\r\n/.test(text) ? "\r\n" : "\n";
   const all = text.split("\n");
-  const isTheirs = (line: string) =>
+  const isOfUser = (line: string) =>
     line
       .replace(/^\ufeff/, "")
       .split(":")[0]
       ?.trimEnd() === name;
-  const at = all.findIndex(line => isTheirs(line) && (line.includes(":") || !isSection(line)));
+  const at = all.findIndex(line => isOfUser(line) && (line.includes(":") || !isSection(line)));
   const entry = `${name}:${hash}`;
   if (at < 0) return `${text}${text === "" || text.endsWith("\n") ? "" : end}${entry}${end}`;
   const old = all[at] ?? "";

@@ -21,28 +21,25 @@ export { MAX_PASSWORD_BYTES } from "./password-hash.js";
 export { setPassword } from "./set-password.js";
 export { userNameProblem } from "./users-file.js";
 
-/** Passwords that are hashed at once: half of Node's four threads at the most, for the disk needs some; and one processor stays free. */
-const AT_ONCE = Math.min(2, Math.max(1, availableParallelism() - 1));
-/** Log-ins that may wait, of all and of one address. */
-const MOST_WAITING = 2000;
-const MOST_WAITING_OF_ONE = 1000;
-/** Characters of a user name that the log repeats. */
-const LONGEST_SHOWN = 40;
+/** Concurrent hashes: half of Node's four threads, since the disk needs the others, and all but one processor. */
+const MAX_HASHING = Math.min(2, Math.max(1, availableParallelism() - 1));
+const MAX_WAITING = 2000;
+const MAX_WAITING_OF_ADDRESS = 1000;
+/** Characters of a user name that the log shows. */
+const MAX_SHOWN_NAME = 40;
 
-/** Told what becomes of the file. */
 export interface UsersEvents {
-  /** It has been read. */
   onRead(file: string, users: number, anonymous: boolean): void;
-  /** Others may come in, or do other things. */
+  /** Users or permissions may have changed. */
   onChanged(): void;
-  /** It is no good: what it was before holds. */
+  /** The file is invalid. Its previous content remains in use. */
   onInvalid(error: UserError): void;
 }
 
-/** @throws UserError when the file can't be read, or something in it is wrong */
-export async function openUsers(given: string, witness: UsersEvents): Promise<Authenticator> {
+/** @throws UserError if the file cannot be read or is invalid */
+export async function openUsers(given: string, events: UsersEvents): Promise<Authenticator> {
   const file = path.resolve(given);
-  return new Users(file, await read(file), witness);
+  return new Users(file, await read(file), events);
 }
 
 async function read(file: string): Promise<UsersFile> {
@@ -61,9 +58,9 @@ async function read(file: string): Promise<UsersFile> {
 
 class Users implements Authenticator {
   #file: UsersFile;
-  readonly #turns = new FairQueue(AT_ONCE, MOST_WAITING, MOST_WAITING_OF_ONE);
-  readonly #watch: FileWatcher;
-  /** By user, what their last right password was, under a key that ends with this process: to check it again is quick. */
+  readonly #hashing = new FairQueue(MAX_HASHING, MAX_WAITING, MAX_WAITING_OF_ADDRESS);
+  readonly #watcher: FileWatcher;
+  /** By user, a keyed digest of the last correct password: a repeated login takes no scrypt. The key ends with the process. */
   readonly #recent = new Map<string, { proof: string; digest: Buffer }>();
   readonly #key = randomBytes(32);
   #decoy = decoyHash();
@@ -71,33 +68,36 @@ class Users implements Authenticator {
   constructor(
     private readonly path: string,
     file: UsersFile,
-    private readonly witness: UsersEvents,
+    private readonly events: UsersEvents,
   ) {
     this.#file = file;
     this.#use(file);
-    this.#watch = new FileWatcher(path, () => this.#reload());
+    this.#watcher = new FileWatcher(path, () => this.#reload());
   }
 
   report(): void {
     const { users, anonymous } = this.#file;
-    this.witness.onRead(this.path, users.size, anonymous !== null);
+    this.events.onRead(this.path, users.size, anonymous !== null);
   }
 
-  async logIn({ username, password, address }: ConnectCredentials, isThere: () => boolean): Promise<Login> {
+  async logIn(
+    { username, password, address }: ConnectCredentials,
+    isConnected: () => boolean,
+  ): Promise<Login> {
     if (username === undefined) return this.#anonymous();
-    const shown = username.length > LONGEST_SHOWN ? `${username.slice(0, LONGEST_SHOWN)}…` : username;
+    const shown = username.length > MAX_SHOWN_NAME ? `${username.slice(0, MAX_SHOWN_NAME)}…` : username;
     const given = password ?? Buffer.alloc(0);
     const known = this.#known(username, given);
     if (known) return known;
     if (given.length > MAX_PASSWORD_BYTES) throw wrong(`a password of ${given.length} bytes for "${shown}"`);
-    const isRight = this.#turns.enqueue(address, async () => {
-      if (!isThere() || this.#known(username, given)) return true;
+    const isRight = this.#hashing.enqueue(address, async () => {
+      if (!isConnected() || this.#known(username, given)) return true;
       return this.#check(username, given);
     });
     if (!isRight) throw new Refusal(ReturnCode.serverUnavailable, "too many log-ins wait");
     if (!(await isRight))
       throw wrong(this.#file.users.has(username) ? `wrong password for "${shown}"` : `no user "${shown}"`);
-    // Null where the file has changed meanwhile, or the client is gone.
+    // Null if the file has changed meanwhile, or the client has disconnected.
     const login = this.#known(username, given);
     if (!login) throw wrong(`"${shown}" has another password now`);
     return login;
@@ -110,17 +110,17 @@ class Users implements Authenticator {
   permissionsOf(user: string | null, clientId: string): Permissions {
     const { users, everyone, anonymous } = this.#file;
     const account = user === null ? null : users.get(user);
-    const rights = user === null ? anonymous : account && [...account.rights, ...everyone];
-    return permissionsFrom(rights ?? [], user, clientId);
+    const rules = user === null ? anonymous : account && [...account.rules, ...everyone];
+    return permissionsFrom(rules ?? [], user, clientId);
   }
 
-  /** What was stored before there were users is the first one's who asks for it. */
+  /** A session that was stored before --users belongs to the first user who resumes it. */
   mayResume(user: string | null, owner: string | null): boolean {
     return owner === null || owner === user;
   }
 
   close(): void {
-    this.#watch.close();
+    this.#watcher.close();
   }
 
   #anonymous(): Login {
@@ -128,7 +128,7 @@ class Users implements Authenticator {
     throw new Refusal(ReturnCode.notAuthorized, "without a user name");
   }
 
-  /** Takes as long for a user that there isn't. */
+  /** Takes as long for an unknown user. */
   async #check(username: string, password: Buffer): Promise<boolean> {
     const account = this.#file.users.get(username);
     const isRight = await verifyPassword(password, account?.hash ?? this.#decoy);
@@ -137,7 +137,7 @@ class Users implements Authenticator {
     return true;
   }
 
-  /** Who has logged in so before, while it holds. */
+  /** Returns the login of an earlier check with this password, if it is still valid. */
   #known(user: string, password: Buffer): Login | null {
     const recent = this.#recent.get(user);
     if (!recent || !timingSafeEqual(recent.digest, this.#digest(password))) return null;
@@ -153,10 +153,10 @@ class Users implements Authenticator {
     try {
       this.#use(await read(this.path));
       this.report();
-      this.witness.onChanged();
+      this.events.onChanged();
     } catch (error) {
       if (!isUserError(error)) throw error;
-      this.witness.onInvalid(error);
+      this.events.onInvalid(error);
     }
   }
 

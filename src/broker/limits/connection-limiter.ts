@@ -6,85 +6,85 @@ import type { EventThrottle } from "../event-throttle.js";
 import { refusingConnack } from "../../protocol/encode.js";
 import { ReturnCode } from "../../protocol/return-codes.js";
 
-/** Milliseconds after which the system asks a silent client's, whether it is still there: it may have lost its network. */
-const ASK_AFTER = 60_000;
-/** Who has been turned away is given time to read why, so many at once; the others see the connection end. */
-const MOST_LEAVING = 100;
+/** Milliseconds of silence after which TCP keep-alive checks the client. */
+const TCP_KEEP_ALIVE_MS = 60_000;
+/** Rejected connections that stay open at once until the client has read its CONNACK. */
+const MAX_REJECTED = 100;
 
-/** Counts connections, in all and by address, before anything is read from them; on servers of every kind. */
+/** Counts connections, in all and by address, before anything is read from them. */
 export class ConnectionLimiter {
   readonly #limits: Limits;
-  readonly #pace: EventThrottle;
-  #present = 0;
+  readonly #throttle: EventThrottle;
+  #count = 0;
   readonly #byAddress = new Map<string, number>();
-  readonly #leaving = new Set<Socket>();
+  readonly #rejected = new Set<Socket>();
 
-  constructor(limits: Limits, pace: EventThrottle) {
+  constructor(limits: Limits, throttle: EventThrottle) {
     this.#limits = limits;
-    this.#pace = pace;
+    this.#throttle = throttle;
   }
 
   /**
-   * To be called when the server has all its listeners: of a connection that is one too many, they are not told.
-   * @param saysWhy clients of this server speak MQTT at once, without TLS or WebSocket under it
+   * Calls the listeners of the server only for accepted connections. To be called after they were added.
+   * @param sendsConnack the server's clients speak MQTT without TLS or WebSocket
    */
-  attach(server: Server, saysWhy: boolean): void {
+  attach(server: Server, sendsConnack: boolean): void {
     const listeners = server.listeners("connection");
     server.removeAllListeners("connection");
     server.on("connection", (socket: Socket) => {
       const reached = this.#reached(addressOf(socket));
-      if (reached) return this.#turnAway(socket, reached, saysWhy);
+      if (reached) return this.#reject(socket, reached, sendsConnack);
       this.#admit(socket);
       for (const listener of listeners) listener.call(server, socket);
     });
   }
 
-  /** Whoever is still leaving is cut off. */
+  /** Destroys the rejected connections. */
   close(): void {
-    for (const socket of this.#leaving) socket.destroy();
+    for (const socket of this.#rejected) socket.destroy();
   }
 
   #admit(socket: Socket): void {
     const address = addressOf(socket);
-    socket.setKeepAlive(true, ASK_AFTER);
-    this.#present += 1;
-    this.#byAddress.set(address, this.#from(address) + 1);
+    socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
+    this.#count += 1;
+    this.#byAddress.set(address, this.#countOf(address) + 1);
     socket.once("close", () => {
-      this.#present -= 1;
-      const left = this.#from(address) - 1;
+      this.#count -= 1;
+      const left = this.#countOf(address) - 1;
       if (left > 0) this.#byAddress.set(address, left);
       else this.#byAddress.delete(address);
     });
   }
 
-  #from(address: string): number {
+  #countOf(address: string): number {
     return this.#byAddress.get(address) ?? 0;
   }
 
   #reached(address: string): ReachedLimit | null {
     const { connections, "connections-per-address": perAddress } = this.#limits;
-    if (this.#present >= connections) return { name: "connections", max: connections };
-    // All the processes of this computer have its loopback address: a whole fleet, and who watches it.
-    if (isLoopback(address) || this.#from(address) < perAddress) return null;
+    if (this.#count >= connections) return { name: "connections", max: connections };
+    // All processes of this computer share the loopback address: a whole fleet and its subscribers.
+    if (isLoopback(address) || this.#countOf(address) < perAddress) return null;
     return { name: "connections-per-address", max: perAddress };
   }
 
-  #turnAway(socket: Socket, limit: ReachedLimit, saysWhy: boolean): void {
+  #reject(socket: Socket, limit: ReachedLimit, sendsConnack: boolean): void {
     const address = `${socket.remoteAddress}:${socket.remotePort}`;
     const reason = pastLimit(limit);
-    this.#pace.emitSampled(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
-    socket.on("error", () => {}); // it may be gone already
-    if (!saysWhy || this.#leaving.size >= MOST_LEAVING) return void socket.destroy();
-    this.#leaving.add(socket);
+    this.#throttle.emitSampled(() => ({ event: "client-refused", clientId: null, address, reason, limit }));
+    socket.on("error", () => {}); // it may have been reset
+    if (!sendsConnack || this.#rejected.size >= MAX_REJECTED) return void socket.destroy();
+    this.#rejected.add(socket);
     const timer = setTimeout(() => socket.destroy(), CLOSE_GRACE_MS);
     socket.once("close", () => {
       clearTimeout(timer);
-      this.#leaving.delete(socket);
+      this.#rejected.delete(socket);
     });
-    // What it sends is thrown away: unread, it would make a reset of the end, and the answer would be lost.
+    // Discards the input: unread input would turn the end into a reset, and the client would lose the CONNACK.
     socket.resume().end(refusingConnack(ReturnCode.serverUnavailable));
   }
 }
 
-/** The same, whether it came to an address of IPv4 or to one of IPv6 that takes both. */
+/** Returns an IPv4 address in its own form, also if an IPv6 socket accepted it. */
 const addressOf = ({ remoteAddress = "" }: Socket) => remoteAddress.replace(/^::ffff:/, "");

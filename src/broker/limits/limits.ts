@@ -5,15 +5,14 @@ const MIB = 1024 * KIB;
 const HOUR = 3600;
 
 interface Limit {
-  /** What somebody has who is past it; % stands for how much there may be. */
+  /** The condition as a text, with % for the maximum. */
   past: string;
   default: number;
   unit: "bytes" | "seconds" | null;
-  /** Sets it, on the command line. */
+  /** The command-line option that sets it. */
   option: string | null;
-  /** What happens to who goes past it. */
   outcome: string;
-  /** What tells of that; a connection on which no CONNECT has come is `client-refused` too. */
+  /** The event that reports it. Before CONNECT it is `client-refused`. */
   event: Extract<BrokerEvent, { limit: unknown }>["event"];
   because: string;
 }
@@ -23,7 +22,7 @@ const REFUSED = { outcome: "SUBACK 0x80", event: "subscription-refused" } as con
 const UNAVAILABLE = { outcome: "CONNACK 3", event: "client-refused" } as const;
 const DROPPED = { outcome: "the session's oldest message is dropped", event: "message-dropped" } as const;
 
-/** All that a stranger could spend without end. The defaults carry 10 000 machines with stored sessions. */
+/** The limits of all that a client could otherwise use without bound. The defaults suffice for 10 000 stored sessions. */
 export const LIMITS: Record<LimitName, Limit> = {
   "packet-bytes": {
     past: "a packet of over %",
@@ -217,23 +216,23 @@ export const LIMITS: Record<LimitName, Limit> = {
   },
 };
 
-/** How much there may be of each, in the unit of its name. */
+/** The maximum of each limit, in the unit of its name. */
 export type Limits = Record<LimitName, number>;
 
-const LEAST_QUEUED_BYTES = 16 * MIB;
+const MIN_QUEUED_BYTES = 16 * MIB;
 
-/** The defaults for those that are not given. */
+/** Adds the defaults of the limits that are not given. */
 export function limitsFrom(given: Partial<Limits>): Limits {
   const defaults = Object.fromEntries(Object.entries(LIMITS).map(([name, limit]) => [name, limit.default]));
   const limits = { ...(defaults as Limits), ...given };
   const derived = {
     "connections-per-address": Math.ceil(limits.connections / 4),
-    "queued-bytes": Math.max(LEAST_QUEUED_BYTES, limits["queued-messages"] * KIB),
+    "queued-bytes": Math.max(MIN_QUEUED_BYTES, limits["queued-messages"] * KIB),
   };
   return { ...limits, ...derived, ...given };
 }
 
-/** The same in words: `a packet of over 256 KiB (--max-packet)`. */
+/** Returns a limit as a text: `a packet of over 256 KiB (--max-packet)`. */
 export function pastLimit(reached: ReachedLimit): string {
   if (reached.name === "disk") return "what would have to be kept finds no room";
   const { past, option, unit } = LIMITS[reached.name];
@@ -252,7 +251,7 @@ const UNITS = {
   seconds: (seconds: number) => (seconds % HOUR === 0 ? `${seconds / HOUR} h` : `${seconds} s`),
 };
 
-/** What ends the connection of a client that has gone past a limit. */
+/** Ends the connection of a client that exceeds a limit. */
 export class LimitError extends Error {
   constructor(
     readonly limit: ReachedLimit,
@@ -262,13 +261,13 @@ export class LimitError extends Error {
   }
 }
 
-/** Bytes of a UTF-8 character at the most, for each unit of a string's length. */
-const WIDEST = 3;
+/** UTF-8 bytes for each unit of a string's length. */
+const MAX_BYTES_PER_UNIT = 3;
 
-/** The limit that this topic name or filter is past. */
+/** Returns the limit that a topic name or filter exceeds, or null. */
 export function topicPastLimit(topic: string, limits: Limits): ReachedLimit | null {
   const { "topic-bytes": bytes, "topic-levels": levels } = limits;
-  if (topic.length * WIDEST <= bytes && topic.length < levels) return null; // as nearly every one
+  if (topic.length * MAX_BYTES_PER_UNIT <= bytes && topic.length < levels) return null; // almost every topic
   if (Buffer.byteLength(topic) > bytes) return { name: "topic-bytes", max: bytes };
   return levelsOf(topic) > levels ? { name: "topic-levels", max: levels } : null;
 }
@@ -279,14 +278,14 @@ export function levelsOf(topic: string): number {
   return levels;
 }
 
-/** Bytes of memory that a piece takes which was read from a socket, beside what is in it: measured, with 100 000 of one byte. */
+/** Bytes of memory that a chunk from a socket takes without its content: measured with 100 000 chunks of one byte. */
 export const PIECE_OVERHEAD = 640;
 
-/** How long a client may take to read what there is for it when its connection ends, in milliseconds. */
+/** Milliseconds that a client has to read the rest when its connection ends. */
 export const CLOSE_GRACE_MS = 1000;
 
 /**
- * Messages on their way to one client at once: enough to keep a network busy, and a bound on what a silent one holds.
- * Only so many have packet identifiers.
+ * Unacknowledged messages of one client at QoS 1 and 2: enough to use a network fully, and a bound on the packet
+ * identifiers of a silent client.
  */
 export const MAX_IN_FLIGHT = 1000;

@@ -1,42 +1,42 @@
 import type { EventEmitter } from "node:events";
 import { LimitError } from "./limits.js";
 
-interface Unfinished {
+interface PartialPacket {
   packet: object | null;
   bytes: number;
 }
 
-/** Bounds what is kept of packets that are not complete, over all connections: they may never be. */
+/** Bounds the memory of incomplete packets over all connections: a client may never complete one. */
 export class PartialPackets {
   readonly #max: number;
   #bytes = 0;
-  /** By who keeps them: what parses a connection, or brings it WebSocket frames. The one that was begun first comes first. */
-  readonly #byKeeper = new Map<EventEmitter, Unfinished>();
+  /** By the parser or WebSocket stream that buffers the packet, in the order of their starts. */
+  readonly #bySource = new Map<EventEmitter, PartialPacket>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
   /**
-   * @param keeper its `error` ends the connection
-   * @param bytes that are kept of that packet now
+   * @param source its event `error` ends the connection
+   * @param bytes that are buffered of that packet now
    */
-  report(keeper: EventEmitter, packet: object | null, bytes: number): void {
-    if (this.#byKeeper.get(keeper)?.packet !== packet || bytes === 0) this.forget(keeper);
+  report(source: EventEmitter, packet: object | null, bytes: number): void {
+    if (this.#bySource.get(source)?.packet !== packet || bytes === 0) this.forget(source);
     if (bytes === 0) return;
-    this.#bytes += bytes - (this.#byKeeper.get(keeper)?.bytes ?? 0);
-    this.#byKeeper.set(keeper, { packet, bytes });
-    while (this.#bytes > this.#max) this.#endFirst();
+    this.#bytes += bytes - (this.#bySource.get(source)?.bytes ?? 0);
+    this.#bySource.set(source, { packet, bytes });
+    while (this.#bytes > this.#max) this.#endOldest();
   }
 
-  forget(keeper: EventEmitter): void {
-    this.#bytes -= this.#byKeeper.get(keeper)?.bytes ?? 0;
-    this.#byKeeper.delete(keeper);
+  forget(source: EventEmitter): void {
+    this.#bytes -= this.#bySource.get(source)?.bytes ?? 0;
+    this.#bySource.delete(source);
   }
 
-  /** Who goes on sending is through soon, so it is nobody who means well. */
-  #endFirst(): void {
-    const [first] = this.#byKeeper.keys();
+  /** Ends the connection whose incomplete packet started first. A normal client completes a packet quickly. */
+  #endOldest(): void {
+    const [first] = this.#bySource.keys();
     if (!first) return;
     this.forget(first);
     first.emit("error", new LimitError({ name: "unfinished-bytes", max: this.#max }));

@@ -4,23 +4,23 @@ import type { EventThrottle } from "../event-throttle.js";
 import type { Session } from "../session/session.js";
 import type { Store } from "../store/store.js";
 
-/** Whose queue was the longest when it was looked for; it counts as that until it is so short, in bytes. */
+/** The session with the most queued bytes, until its queue has at most `until` bytes. */
 interface Longest {
   session: Session | null;
   until: number;
 }
 
-/** The one case in which something acknowledged is given up: the oldest message of a session that has too many. */
+/** Drops the oldest message of a session with too many. No other acknowledged message is ever dropped. */
 export class QueueLimiter {
   #longest: Longest = { session: null, until: 0 };
 
   constructor(
     private readonly store: Store,
     private readonly limits: Limits,
-    private readonly pace: EventThrottle,
+    private readonly throttle: EventThrottle,
   ) {}
 
-  /** To be called for each message that comes to the queue, before it is sent. */
+  /** To be called after each message is queued, before it is sent. */
   enforce(session: Session): void {
     const { queue } = session;
     if (queue.length > this.limits["queued-messages"]) this.#drop(session, "queued-messages");
@@ -28,9 +28,9 @@ export class QueueLimiter {
     while (this.store.usage.queuedBytes > this.limits["queued-bytes-in-all"] && this.#dropOfLongest());
   }
 
-  /** So who has little queued loses nothing to who has much. */
+  /** A session with a short queue loses nothing to one with a long queue. */
   #dropOfLongest(): boolean {
-    // To look at all the sessions for each message would take longer than the message.
+    // A search of all sessions for each message would take longer than the message.
     if (this.#longest.session === null || this.#longest.session.queue.bytes <= this.#longest.until)
       this.#longest = this.#findLongest();
     const { session } = this.#longest;
@@ -56,7 +56,7 @@ export class QueueLimiter {
     const { packetId } = dropped;
     const queued = queue.length;
     const limit = { name, max: this.limits[name] };
-    this.pace.emitIfIdle(() => ({ event: "message-dropped", clientId, topic, packetId, queued, limit }));
+    this.throttle.emitIfIdle(() => ({ event: "message-dropped", clientId, topic, packetId, queued, limit }));
     return true;
   }
 }

@@ -8,7 +8,7 @@ const newNode = <Subscriber, Subscription>(): Node<Subscriber, Subscription> => 
   subscribers: new Map(),
 });
 
-/** Subscriptions by topic filter, found by the topic names that they match (MQTT 3.1.1, 4.7). */
+/** Finds the subscriptions whose topic filters match a topic name (MQTT 3.1.1, 4.7). */
 export class SubscriptionTrie<Subscriber, Subscription> {
   readonly #root = newNode<Subscriber, Subscription>();
 
@@ -38,18 +38,18 @@ export class SubscriptionTrie<Subscriber, Subscription> {
     }
   }
 
-  /** Each subscription that matches; a subscriber comes once for each of its filters that do. */
+  /** Calls back for each subscription that matches: several times for a subscriber with several such filters. */
   match(topicName: string, found: (subscriber: Subscriber, subscription: Subscription) => void): void {
     const levels = topicName.split("/");
-    const tell = ({ subscribers }: Node<Subscriber, Subscription>) => {
+    const report = ({ subscribers }: Node<Subscriber, Subscription>) => {
       for (const [subscriber, subscription] of subscribers) found(subscriber, subscription);
     };
     const walk = (node: Node<Subscriber, Subscription>, at: number): void => {
       // A filter that begins with a wildcard matches no topic that begins with $ [MQTT-4.7.2-1].
       const wild = at > 0 || !topicName.startsWith("$");
       const rest = wild && node.children.get("#"); // it matches its parent too
-      if (rest) tell(rest);
-      if (at === levels.length) return tell(node);
+      if (rest) report(rest);
+      if (at === levels.length) return report(node);
       const exact = node.children.get(levels[at] ?? "");
       if (exact) walk(exact, at + 1);
       const one = wild && node.children.get("+");

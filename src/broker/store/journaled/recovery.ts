@@ -6,9 +6,9 @@ import { StoreReplay } from "./replay.js";
 
 export interface DataSettings {
   folder: string;
-  /** What is acknowledged survives with `disk` a power cut, with `write` the death of this process. */
+  /** Acknowledged messages survive a power cut with `disk`, the death of the process with `write`. */
   sync: Sync;
-  /** Of a damaged folder, restore what can be read. Default false: refuse it. */
+  /** Restore the readable part of a damaged folder. Default false: refuse the folder. */
   salvage?: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface Recovered {
   retained: number;
   wills: number;
   cut: TornTail | null;
-  /** With `salvage`: the batches that could not be read. */
+  /** The unreadable batches, with `salvage`. */
   leftOut: MissingBatches[];
   /** Client IDs of the sessions that may have lost messages. */
   affectedClients: string[];
