@@ -122,6 +122,7 @@ function prepared(name: string, i: number): ClusterNode {
     RABBITMQ_LOG_BASE: inFolder("logs"),
     RABBITMQ_PID_FILE: inFolder("pid"),
     RABBITMQ_LOGS: "-",
+    ERL_CRASH_DUMP: inFolder("erl_crash.dump"),
     RUNNING_UNDER_SYSTEMD: "true", // else a shell stays in front of it, and takes the signals
   };
   return { name, url: `mqtt://127.0.0.1:${mqtt}`, environment, process: null };

@@ -40,6 +40,7 @@ export async function rabbitmq(t: Owner): Promise<TestBroker & { version: string
     RABBITMQ_LOG_BASE: inFolder("logs"),
     RABBITMQ_PID_FILE: inFolder("pid"),
     RABBITMQ_LOGS: "-",
+    ERL_CRASH_DUMP: inFolder("erl_crash.dump"),
     // Else a shell stays in front of it, and the death of that would leave it running.
     RUNNING_UNDER_SYSTEMD: "true",
   });
