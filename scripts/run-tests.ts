@@ -9,9 +9,13 @@ import { build, type Plugin } from "esbuild";
 /** The kinds of test that run by default. A file in `peers` or `soak` takes a minute, and runs if named. */
 const DEFAULT_KINDS = ["unit", "integration", "e2e"];
 
+/** The tests of these folders share a process each: most of them take less time than its start. */
+const SHARED = ["unit", "integration/standard"];
+
 /** The slowest files in order, so that none of them starts last and runs alone. */
 const LONGEST_FIRST = [
   "unit",
+  "integration/standard",
   "e2e/lessons-cluster",
   "e2e/terminal",
   "e2e/journaled-store",
@@ -25,7 +29,7 @@ const LONGEST_FIRST = [
   "e2e/fleet",
   "e2e/lessons",
   "e2e/usage-errors",
-  "integration/limits",
+  "integration/connection-limits",
 ];
 
 const testDir = path.join(import.meta.dirname, "..", "test");
@@ -47,7 +51,7 @@ function testsIn(name: string): string[] {
     .map(file => path.join(place, file));
 }
 
-/** Each bundle is a process. The unit tests share one, since most of them take less time than its start. */
+/** Each bundle is a process. */
 function bundlesOf(files: string[]): [name: string, sources: string[]][] {
   const bundles = new Map<string, string[]>();
   for (const file of files) {
@@ -55,7 +59,7 @@ function bundlesOf(files: string[]): [name: string, sources: string[]][] {
       .relative(testDir, file)
       .replaceAll(path.sep, "/")
       .replace(/\.test\.ts$/, "");
-    const bundle = name.startsWith("unit/") ? "unit" : name;
+    const bundle = SHARED.find(folder => name.startsWith(`${folder}/`)) ?? name;
     bundles.set(bundle, [...(bundles.get(bundle) ?? []), file]);
   }
   const rank = (name: string) => (LONGEST_FIRST.includes(name) ? LONGEST_FIRST.indexOf(name) : Infinity);
