@@ -4,7 +4,7 @@ import type { QoS } from "../../src/events/events.js";
 import { ObservedBroker } from "../support/observed-broker.js";
 import { DISCONNECT, PacketType } from "../support/packets.js";
 
-/** Statements of MQTT 3.1.1, byte by byte, that stock aedes 1.2.0 breaks or nearly does. */
+/** Statements of MQTT 3.1.1, byte by byte, that stock aedes 1.2.0 violates or nearly violates. */
 
 for (const qos of [1, 2] as const)
   test(`[MQTT-4.4.0-1] a retained message at QoS ${qos} that a new subscription got and did not acknowledge comes again`, async t => {
@@ -71,7 +71,7 @@ test("[MQTT-4.3.3-2] QoS 2 both ways over broken connections: each message once,
   for (let round = 0; round < 20; round++) {
     for (let i = 0; i < 30; i++) await publisher.publish(`a/${round}`, `${round}-${i}`, 2);
     await broker.dropped(sub, "sub", round + 1);
-    // What was acknowledged to PUBCOMP or PUBREC has been passed on by that client.
+    // The client has passed on each message that it acknowledged with PUBREC or PUBCOMP.
     seen.push(...sub.publishes.items.filter(({ dup }) => !dup).map(({ payload }) => payload));
     sub = await broker.connect("sub", { clean: false });
   }

@@ -9,7 +9,7 @@ import { type ConnectOptions, RawClient } from "../support/raw-client.js";
 
 const WILL = { topic: "ward/status", payload: "Offline", qos: 1, retain: false } as const;
 
-/** Ends a connection that has a will, and checks what the broker told, and what a watcher received. */
+/** Ends a connection with a will, and checks the events of the broker and the messages of a watcher. */
 async function endsWith(
   t: TestContext,
   cause: EndCause,
@@ -150,7 +150,7 @@ for (const qos of [1, 2] as const) {
     const broker = await Broker.start(t);
     await broker.dropped(await subscriber(broker, qos), "reader");
     const writer = await broker.connect("writer");
-    // Several times, since whether one overtakes is a matter of luck.
+    // Several rounds: one overtakes by chance.
     for (let round = 1; round <= 5; round++) {
       const payloads = Array.from({ length: 100 }, (_, index) => `${round}.${index + 1}`);
       await Promise.all(payloads.slice(0, 50).map(payload => writer.publish(TOPIC, payload, qos)));
@@ -158,7 +158,7 @@ for (const qos of [1, 2] as const) {
       for (const payload of payloads.slice(50)) await writer.publish(TOPIC, payload, qos);
       await writer.publish(TOPIC, `end ${round}`, qos);
       assert.deepEqual(await reader.payloadsBefore(`end ${round}`), payloads);
-      // Then the acknowledgments are through as well, and nothing of it comes in the next round.
+      // Then the broker has all acknowledgments, and redelivers nothing in the next round.
       if (qos === 2) {
         const end = await reader.message(`end ${round}`);
         await reader.packet("last PUBREL", PacketType.pubrel, end.packetId ?? 0);
@@ -195,7 +195,7 @@ test("session present: 0 for a new session, 1 for a stored one, 0 after a clean 
     return sessionPresent;
   };
   assert.equal(await come(false), false);
-  // It has no subscriptions, and is a session all the same.
+  // A session without subscriptions is present too.
   assert.equal(await come(false), true);
   assert.equal(await come(true), false);
   assert.equal(await come(false), false);
@@ -415,7 +415,7 @@ test("the broker stops: every client's will reaches every client that watches", 
     assert.deepEqual(client.publishes.items.map(each => each.payload).toSorted(), expected);
 });
 
-/** Connects with that, is refused, and hears why. */
+/** Connects, and checks the refusal and its reason. */
 async function refused(t: TestContext, options: ConnectOptions, returnCode: number, reason: RegExp) {
   const broker = await Broker.start(t);
   const client = RawClient.start(t, broker.port, options);

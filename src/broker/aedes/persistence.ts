@@ -26,7 +26,7 @@ export class Persistence<C> {
   }
 
   /** Called for a CONNECT with clean session 1. */
-  async cleanSubscriptions({ id }: { id: string }): Promise<void> {
+  cleanSubscriptions({ id }: { id: string }): Promise<void> {
     return this.#handlers.endStoredSession(id);
   }
 
@@ -50,8 +50,8 @@ export class Persistence<C> {
   }
 
   /** Called for PUBREC, which `checkAcknowledgment` has recorded, if the session is a stored one. */
-  async outgoingUpdate(): Promise<void> {
-    await this.#durable();
+  outgoingUpdate(): Promise<void> {
+    return this.#durable();
   }
 
   /** Called for PUBACK and PUBCOMP. */
@@ -65,11 +65,11 @@ export class Persistence<C> {
   }
 
   /** Called for PUBREL. */
-  async incomingDelPacket(client: object, { messageId = 0 }: { messageId?: number }): Promise<void> {
+  incomingDelPacket(client: object, { messageId = 0 }: { messageId?: number }): Promise<void> {
     return this.#handlers.onRelease(this.#connectionOf(client), messageId);
   }
 
-  async putWill(client: object, will: ApplicationMessage): Promise<void> {
+  putWill(client: object, will: ApplicationMessage): Promise<void> {
     return this.#handlers.storeWill(this.#connectionOf(client), will);
   }
 
