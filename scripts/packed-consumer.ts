@@ -12,18 +12,21 @@ for (const name of ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"])
   assert.match(run(name, "--version"), /^\d+\.\d+\.\d+\n$/);
 assert.match(run("lwt-demo", "offline-notification", "--json"), /"event":"result".*"passed":true/);
 
-const told: BrokerEvent["event"][] = [];
-const broker = await startBroker({ host: "127.0.0.1", port: 0 }, ({ event }) => void told.push(event));
+const brokerEvents: BrokerEvent["event"][] = [];
+const broker = await startBroker(
+  { host: "127.0.0.1", port: 0 },
+  ({ event }) => void brokerEvents.push(event),
+);
 const received: (string | null)[] = [];
-const hear = (event: ClientEvent) => {
+const onEvent = (event: ClientEvent) => {
   if (event.event === "message") received.push(event.payload);
 };
-const reader = await connect({ broker: broker.url, clientId: "Reader" }, hear);
-await reader.subscribe(["a/b"], 1);
-const writer = await connect({ broker: broker.url, clientId: "Writer" });
-await writer.publish({ topic: "a/b", payload: "hello", qos: 1, retain: false });
-await writer.end();
-await reader.end();
+const subscriber = await connect({ broker: broker.url, clientId: "Reader" }, onEvent);
+await subscriber.subscribe(["a/b"], 1);
+const publisher = await connect({ broker: broker.url, clientId: "Writer" });
+await publisher.publish({ topic: "a/b", payload: "hello", qos: 1, retain: false });
+await publisher.end();
+await subscriber.end();
 await broker.close();
 assert.deepEqual(received, ["hello"]);
-assert.ok(told.includes("client-connected"));
+assert.ok(brokerEvents.includes("client-connected"));
