@@ -1,10 +1,9 @@
-export { type CheckSettings, checkBroker } from "./check/conformance-check.js";
+export { checkBroker } from "./check/conformance-check.js";
 export { checkConnectivity } from "./check/connectivity.js";
 export { KnownBrokers } from "./known-deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
-export { loadLesson } from "./language/load-lesson.js";
-export { type LessonPrompts, NO_PROMPTS } from "./run/quiz.js";
+export type { LessonPrompts } from "./run/quiz.js";
 export { lessonEvent } from "./lesson-event.js";
-export { type LessonResult, runLesson } from "./run/run-lesson.js";
-export type { LessonSink, RunSettings } from "./run/run-settings.js";
+export { runLesson } from "./run/run-lesson.js";
+export type { LessonSink } from "./run/run-settings.js";
 export type { Lesson } from "./language/lesson-schema.js";
