@@ -81,7 +81,7 @@ const bundledTests: Plugin = {
   },
 };
 
-/** A test finds the files beside its source, not those beside its bundle. */
+/** Lets a test find the files beside its source instead of beside its bundle. */
 const sourceLocation: Plugin = {
   name: "source-location",
   setup(build) {

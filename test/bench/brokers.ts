@@ -24,7 +24,7 @@ export interface LoggingBroker extends BenchBroker {
 }
 
 /** Milliseconds that a broker may take to listen. */
-const DEADLINE = 60_000;
+const TIMEOUT_MS = 60_000;
 const POLL = 20;
 
 /** Without no-delay, Mosquitto's own delays are what is measured. Logs each connection no more than it must. */
@@ -134,7 +134,7 @@ export const logSays = ({ log }: LoggingBroker, text: string): Promise<void> =>
 
 /** With --quiet it does not say when it listens. */
 async function takesConnections(port: number): Promise<void> {
-  const until = performance.now() + DEADLINE;
+  const until = performance.now() + TIMEOUT_MS;
   while (performance.now() < until) {
     const socket = rawConnection(port, "Knock");
     const answer = await once(socket, "data").catch(() => null);
@@ -159,7 +159,7 @@ async function started(name: string, port: number, child: ChildProcess, sign: st
     for (const stream of [child.stdout, child.stderr])
       stream?.on("data", text => (all += text).includes(sign) && resolve("listening"));
   });
-  const first = await Promise.race([listening, ended, setTimeout(DEADLINE, undefined, { ref: false })]);
+  const first = await Promise.race([listening, ended, setTimeout(TIMEOUT_MS, undefined, { ref: false })]);
   for (const stream of [child.stdout, child.stderr]) stream?.removeAllListeners("data").resume();
   if (first === "listening") return { name, port, pid: child.pid ?? 0, stop };
   await stop();

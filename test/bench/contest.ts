@@ -11,7 +11,7 @@ export interface Contestant {
 }
 
 /** Milliseconds after which a process is killed, and the contest with it. */
-const DEADLINE = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /** Node reads the certificates that one of these names at every start, and options in another change what is measured. */
 const UNWANTED = /^(NODE_EXTRA_CA_CERTS|NODE_OPTIONS|NODE_COMPILE_CACHE|FORCE_COLOR|((PUB|SUB)_)?LWT_.*)$/;
@@ -38,7 +38,7 @@ async function milliseconds({ program, args, until }: Contestant): Promise<numbe
     cwd: import.meta.dirname, // where no .env is
     env: environment,
     stdio: ["ignore", until === undefined ? "ignore" : "pipe", "ignore"],
-    timeout: DEADLINE,
+    timeout: TIMEOUT_MS,
     killSignal: "SIGKILL",
   });
   const ended = once(child, "exit").then(([code]) => ({ code: Number(code), at: performance.now() }));

@@ -18,7 +18,7 @@ const TOPIC = "bench/flow";
 /** Of all publishers together. */
 const IN_FLIGHT = 1000;
 /** Milliseconds after which messages are lost. */
-const DEADLINE = 300_000;
+const TIMEOUT_MS = 300_000;
 
 /** @returns milliseconds from the first message to the last acknowledgment and the last delivery */
 export async function flow(port: number, { publishers, subscribers, messages }: Flow): Promise<number> {
@@ -43,7 +43,7 @@ const each = <Made>(count: number, make: (i: number) => Made): Made[] =>
 async function inTime(promise: Promise<unknown>, why: () => string): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(why())), DEADLINE);
+    timer = setTimeout(() => reject(new Error(why())), TIMEOUT_MS);
   });
   await Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

@@ -24,7 +24,7 @@ export interface Measured {
 
 const POLL = 20;
 /** Milliseconds after which it is killed. */
-const DEADLINE = 600_000;
+const TIMEOUT_MS = 600_000;
 
 /** One of the commands here. */
 export const ours = (name: string): [program: string, ...args: string[]] => [
@@ -38,7 +38,7 @@ export function startMeasured([program = "", ...args]: string[], stdio: StdioOpt
     env: environment,
     cwd: import.meta.dirname, // where no .env is
     stdio,
-    timeout: DEADLINE,
+    timeout: TIMEOUT_MS,
   });
   const samples: Sample[] = [];
   const polling = setInterval(() => look(child.pid ?? 0, since, samples), POLL);

@@ -16,7 +16,7 @@ const MESSAGES = 100_000;
 const IN_FLIGHT = 1000;
 const TOPIC = "bench/profile";
 /** Functions of each that are named. */
-const MOST_NAMED = 8;
+const MAX_NAMED = 8;
 const ENDLESS = ["--json", "--max-queued", "1000000"];
 
 /** What V8 writes with --cpu-prof: which function ran at each sample. */
@@ -118,7 +118,7 @@ function tableOf({ nodes, samples }: Profile): string[] {
       .toSorted(([, a], [, b]) => b - a)
       .slice(0, most)
       .map(([name, times]) => `${name} ${((100 * times) / all).toFixed(1)}`);
-  return [...wrapped(shares(owners, 10), "  "), ...wrapped(shares(functions, MOST_NAMED), "    ")];
+  return [...wrapped(shares(owners, 10), "  "), ...wrapped(shares(functions, MAX_NAMED), "    ")];
 }
 
 const add = (counts: Map<string, number>, key: string) => counts.set(key, (counts.get(key) ?? 0) + 1);

@@ -15,7 +15,7 @@ processor with it, which is what it loses.`;
 const MESSAGES = 50_000;
 const MESSAGES_LONG = 500_000;
 /** So that the slow one's queue is full early. */
-const MOST_QUEUED = 10_000;
+const MAX_QUEUED = 10_000;
 /** Of the slow reader, a second. */
 const BYTES = 20_000;
 const LOOKS = 10;
@@ -62,7 +62,7 @@ export async function run(_rounds?: number, isLong = false): Promise<string> {
   const alone = seen.get("nobody")?.milliseconds ?? Number.NaN;
   return [
     `Node ${process.versions.node}, ${messages / 1000} k of 100 bytes at QoS 1 through lwt-broker in memory, which`,
-    `keeps ${MOST_QUEUED / 1000} k a session; ${BYTES / 1000} kB a second are read of one stdout. All reached the`,
+    `keeps ${MAX_QUEUED / 1000} k a session; ${BYTES / 1000} kB a second are read of one stdout. All reached the`,
     "subscriber beside it. MB of memory: before the first message, and at most",
     row("read slowly", "ms", "x nobody", "sub-lwt MB", "lwt-broker MB"),
     ...[...seen].map(([name, { milliseconds, client, broker }]) =>
@@ -83,7 +83,7 @@ const row = (...[name, ms, ratio, client, broker]: string[]) =>
   `${name?.padEnd(20)}${ms?.padStart(10)}${ratio?.padStart(10)}${client?.padStart(16)}${broker?.padStart(16)}`.trimEnd();
 
 async function play({ log, slow }: Scene, messages: number): Promise<Seen> {
-  const args = ["--max-queued", String(MOST_QUEUED), ...(log ?? ["--json"])];
+  const args = ["--max-queued", String(MAX_QUEUED), ...(log ?? ["--json"])];
   const broker = await startLogging("lwt-broker", args);
   const reading = log && broker.log ? readSlowly(broker.log) : null;
   if (!reading) broker.log?.resume();

@@ -12,7 +12,7 @@ const TEACHER = "192.0.2.10";
 const TABLE = "Teacher";
 
 /** Seconds to connect in. Laptops have a processor each; here sixty processes share those of one machine. */
-const PATIENCE = "300";
+const CONNECT_TIMEOUT_SECONDS = "300";
 
 /** How the machines end; the broker's word for why. A third of the class each. */
 export const WAYS = {
@@ -135,7 +135,7 @@ interface Pair {
 /** One student's hour: subscribes, publishes until it fails, has seen the will, and leaves. */
 async function study(t: Owner, way: Way, port: number, course: Course): Promise<Pair> {
   const laptop = { cwd: temporaryFolder(t), env: rerouted({ [`${TEACHER}:1883`]: port }) };
-  const shared = ["-h", TEACHER, "--connect-timeout", PATIENCE];
+  const shared = ["-h", TEACHER, "--connect-timeout", CONNECT_TIMEOUT_SECONDS];
   const sub = command(t, "sub-lwt", shared, laptop);
   await sub.outputHas('"topicFilter":"sensors/lastwill"');
   const subscribedAt = performance.now();

@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { constants } from "node:os";
 
-/** From now on a signal ends this process with all that it starts, which would go on without it. */
+/** Makes a signal end this process with all its children, which would run on otherwise. */
 export function endChildren(): void {
   const running = new Set<ChildProcess>();
   subscribe("child_process", message => {

@@ -3,13 +3,13 @@ import type { Duplex } from "node:stream";
 import { field, firstPacket, type Packet, packet, readPublish, remainingLength, uint16 } from "./packets.js";
 import { tcpServer } from "./servers.js";
 
-/** What a broker does in place of what it should. */
+/** Deviations from a correct broker. */
 export interface Misbehaviour {
-  /** The answer to a packet of that name; null: none. What is not here is answered as it should be. */
+  /** The answer to a packet of that name, or null for none. Packets without an entry get the correct answer. */
   answers?: Partial<Record<Asked, (packet: Packet) => Buffer | null>>;
-  /** Done when a connection is made, before anything is read. */
+  /** Called when a connection is accepted, before the first read. */
   opened?: (socket: Duplex) => void;
-  /** Done once when SUBACK, or at a publisher the first PUBACK, is out. */
+  /** Called once, after SUBACK, or after the first PUBACK for a publisher. */
   begun?: (socket: Duplex) => void;
 }
 
@@ -28,7 +28,7 @@ export const identified = (firstByte: number, packetId: number) => packet(firstB
 export const packetIdOf = ({ body }: Packet) => body.readUInt16BE(0);
 export const publish = (topic: string | Buffer, payload: string | Buffer, qos = 0, packetId = 1) =>
   packet(0x30 | (qos << 1), field(topic), qos > 0 ? uint16(packetId) : Buffer.alloc(0), Buffer.from(payload));
-/** Fixed header and beginning of a PUBLISH that has so many bytes behind its header. */
+/** Returns the fixed header and the first bytes of a PUBLISH of this remaining length. */
 export function announced(bytes: number, topic: string, qos = 0): Buffer {
   const id = qos > 0 ? uint16(7) : Buffer.alloc(0);
   return Buffer.concat([Buffer.from([0x30 | (qos << 1), ...remainingLength(bytes)]), field(topic), id]);
@@ -49,7 +49,7 @@ const asItShould: Record<Asked, (packet: Packet) => Buffer | null> = {
   pingreq: () => PINGRESP,
 };
 
-/** Speaks MQTT on what connects, but for its misbehaviour. */
+/** Serves MQTT with the given deviations. */
 export function misbehave({ answers = {}, opened, begun }: Misbehaviour): (socket: Duplex) => void {
   return socket => {
     let unread: Buffer = Buffer.alloc(0);
@@ -75,7 +75,7 @@ export function misbehave({ answers = {}, opened, begun }: Misbehaviour): (socke
 export const hostileBroker = (t: TestContext, misbehaviour: Misbehaviour): Promise<number> =>
   tcpServer(t, misbehave(misbehaviour));
 
-/** Writes the same for ever, as fast as it is read. */
+/** Writes the same bytes without end, as fast as the client reads. */
 export function flood(socket: Duplex, next: () => Buffer): void {
   const write = () => {
     for (let i = 0; i < 64 && !socket.destroyed; i++) if (!socket.write(next())) return;
@@ -85,7 +85,7 @@ export function flood(socket: Duplex, next: () => Buffer): void {
   write();
 }
 
-/** One byte at a time, each in a write of its own. */
+/** Writes one byte at a time. */
 export function drip(socket: Duplex, bytes: Buffer): void {
   let at = 0;
   const write = () => {

@@ -4,7 +4,7 @@ import type { BrokerEvent, QoS } from "../../src/events/events.js";
 import { type ConnectOptions, RawClient } from "./raw-client.js";
 import { WaitableList } from "./waitable-list.js";
 
-/** A broker of the test's own, with what it told; it ends with the test. */
+/** A broker in the test's process, with its events. It ends with the test. */
 export class ObservedBroker {
   readonly #events = new WaitableList<BrokerEvent>();
   readonly #t: TestContext;
@@ -35,17 +35,17 @@ export class ObservedBroker {
     return RawClient.connect(this.#t, this.port, { clientId, ...options });
   }
 
-  /** A client that has only sent CONNECT, and with it what it may not have waited with. */
+  /** Sends CONNECT, and packets behind it that do not wait for CONNACK. */
   start(clientId: string, options: Omit<ConnectOptions, "clientId"> = {}, more?: Buffer): RawClient {
     return RawClient.start(this.#t, this.port, { clientId, ...options }, more);
   }
 
-  /** A client that has only sent these bytes, whatever they are. */
+  /** Sends these bytes, which need not be MQTT. */
   send(bytes: Buffer): RawClient {
     return RawClient.send(this.#t, this.port, bytes);
   }
 
-  /** A client that is subscribed to that. */
+  /** Resolves with a client that is subscribed. */
   async watcher(topicFilter: string, qos: QoS = 1): Promise<RawClient> {
     const watcher = await this.connect("watcher");
     await watcher.subscribe(topicFilter, qos);
@@ -60,17 +60,17 @@ export class ObservedBroker {
     return found as Extract<BrokerEvent, { event: Name }>[];
   }
 
-  /** The client's event of that name; its second one, and so on, where told so. */
+  /** Resolves with the client's event of that name: the first one by default. */
   event<Name extends BrokerEvent["event"]>(name: Name, clientId: string, nth = 1) {
     return this.#events.waitFor(`${name} of ${clientId}`, () => this.all(name, clientId)[nth - 1]);
   }
 
-  /** As soon as it is so. */
+  /** Resolves when the condition holds. */
   waitFor(what: string, isSo: () => boolean): Promise<true> {
     return this.#events.waitFor(what, () => isSo() || undefined);
   }
 
-  /** The connection is over for the broker, and the session stored. */
+  /** Resolves when the broker has ended the connection and stored the session. */
   async dropped(client: RawClient, clientId: string, nth = 1) {
     client.socket.resetAndDestroy();
     return this.event("session-stored", clientId, nth);

@@ -6,5 +6,5 @@ export const binDir = path.join(root, "bin");
 export const distDir = path.join(root, "dist");
 export const lessonsDir = path.join(root, "examples", "lessons");
 
-/** A file of this folder: a module that a test preloads, a certificate, a users file. */
+/** Returns the path of a file beside this one: a module that a test preloads, a certificate, a users file. */
 export const supportFile = (...names: string[]): string => path.join(root, "test", "support", ...names);

@@ -10,16 +10,15 @@ import type { TestContext } from "node:test";
 import type { Event, Timed } from "../../src/events/events.js";
 import { binDir, supportFile } from "./paths.js";
 
-/** Milliseconds after which something awaited is missing: only failures wait so long, and slow machines pass. */
-const DEADLINE = 120_000;
+/** Only failures wait so long, and slow machines pass. */
+const WAIT_TIMEOUT_MS = 120_000;
 
 const certificates = supportFile("certificates");
-/** What ends a process that its test leaves running; SIGKILL would take its coverage with it. */
+/** Ends a process that its test leaves running. SIGKILL would lose its coverage. */
 const LAST_SIGNAL = process.env["NODE_V8_COVERAGE"] ? "SIGTERM" : "SIGKILL";
-/** Milliseconds for it to end in. */
-const PATIENCE = 5_000;
+const KILL_TIMEOUT_MS = 5_000;
 
-/** The environment without anything that a developer may have set for the commands. */
+/** Returns the environment without the variables that a developer may have set for the commands. */
 function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(LWT|PUB_LWT|SUB_LWT)_|^(NO|FORCE)_COLOR$/.test(name),
@@ -27,46 +26,46 @@ function cleanEnvironment(more: Record<string, string> = {}): NodeJS.ProcessEnv 
   return { ...Object.fromEntries(kept), ...more };
 }
 
-/** A test; or whatever says when what was started for it is to end. */
+/** A test, or another scope whose end ends the processes started in it. */
 export type Owner = Pick<TestContext, "after">;
 
-/** Where no test is one: ends what was started for it, the last first. */
+/** Runs work outside a test, and then its cleanups, the last first. */
 export async function withOwner<Result>(work: (t: Owner) => Promise<Result>): Promise<Result> {
   const ends: (() => unknown)[] = [];
   try {
     return await work({ after: end => void (end && ends.unshift(end as () => unknown)) });
   } finally {
-    // oxlint-disable-next-line no-await-in-loop -- a broker's folder goes after the broker
+    // oxlint-disable-next-line no-await-in-loop -- a broker ends before its folder is removed
     for (const end of ends) await end();
   }
 }
 
-/** A folder that goes with the test. */
+/** Creates a folder, and removes it after the test. */
 export function temporaryFolder(t: Owner): string {
   const folder = mkdtempSync(path.join(tmpdir(), "lwt-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** Those that stand in a command's output, a line each. */
+/** Parses a command's output, one event a line. */
 const eventsIn = (output: string): Timed<Event>[] =>
   output
     .split("\n")
     .slice(0, -1)
     .map(line => JSON.parse(line) as Timed<Event>);
 
-/** A process whose output can be waited for; it ends with the test. */
+/** A process whose output can be waited for. It ends with the test. */
 export class Running {
   stdout = "";
   stderr = "";
-  /** Of stdout, as they came. */
+  /** The chunks of stdout. */
   readonly bytes: Buffer[] = [];
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   #events: Timed<Event>[] = [];
-  /** Characters of stdout that the events so far have come from. */
+  /** Characters of stdout that are parsed. */
   #parsed = 0;
-  #isOver = false;
-  #changed = new Set<() => void>();
+  #hasEnded = false;
+  #checks = new Set<() => void>();
 
   constructor(
     t: Owner,
@@ -82,13 +81,13 @@ export class Running {
     // Not "close": that never comes after child.disconnect().
     const streams = [child.stdout, child.stderr].map(stream => stream && once(stream, "close"));
     this.ended = Promise.all([once(child, "exit"), ...streams]).then(([[code, signal]]) => {
-      this.#isOver = true;
-      for (const tell of this.#changed) tell();
+      this.#hasEnded = true;
+      for (const check of this.#checks) check();
       return { code: code as number | null, signal: signal as NodeJS.Signals | null };
     });
     t.after(async () => {
-      if (!this.#isOver) child.kill(LAST_SIGNAL);
-      const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
+      if (!this.#hasEnded) child.kill(LAST_SIGNAL);
+      const timer = setTimeout(() => child.kill("SIGKILL"), KILL_TIMEOUT_MS);
       await this.ended;
       clearTimeout(timer);
     });
@@ -96,15 +95,15 @@ export class Running {
 
   #grow(stream: "stdout" | "stderr", text: string): void {
     this[stream] += text;
-    for (const tell of this.#changed) tell();
+    for (const check of this.#checks) check();
   }
 
-  /** What `find` gives, as soon as it gives something. */
+  /** Resolves with the first result of `find` that is not undefined. */
   async waitFor<Found>(what: string, find: () => Found | undefined): Promise<Found> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
         clearTimeout(timer);
-        this.#changed.delete(look);
+        this.#checks.delete(look);
         settle();
       };
       const missing = (why: string) =>
@@ -112,10 +111,10 @@ export class Running {
       const look = () => {
         const found = find();
         if (found !== undefined) finish(() => resolve(found));
-        else if (this.#isOver) missing("the process ended without it");
+        else if (this.#hasEnded) missing("the process ended without it");
       };
-      const timer = setTimeout(() => missing(`not within ${DEADLINE} ms`), DEADLINE);
-      this.#changed.add(look);
+      const timer = setTimeout(() => missing(`not within ${WAIT_TIMEOUT_MS} ms`), WAIT_TIMEOUT_MS);
+      this.#checks.add(look);
       look();
     });
   }
@@ -125,14 +124,14 @@ export class Running {
     return this.waitFor(`output ${text}`, () => has(this.stdout + this.stderr) || undefined);
   }
 
-  /** The exit code, or the name of the signal that ended it. */
+  /** Resolves with the exit code, or with the signal that ended the process. */
   async exit(): Promise<number | string> {
-    await this.waitFor("exit", () => (this.#isOver ? true : undefined));
+    await this.waitFor("exit", () => (this.#hasEnded ? true : undefined));
     const { code, signal } = await this.ended;
     return signal ?? code ?? -1;
   }
 
-  /** The events so far, of a command with --json. */
+  /** The events so far of a command with --json. */
   get events(): Timed<Event>[] {
     const end = this.stdout.lastIndexOf("\n") + 1;
     this.#events.push(...eventsIn(this.stdout.slice(this.#parsed, end)));
@@ -144,7 +143,7 @@ export class Running {
     return this.events.filter(event => event.event === name) as Extract<Timed<Event>, { event: Name }>[];
   }
 
-  /** The first event of that name whose fields have these values. */
+  /** Resolves with the first event of that name whose fields have these values. */
   event<Name extends Event["event"]>(
     name: Name,
     where: object = {},
@@ -155,7 +154,7 @@ export class Running {
   }
 }
 
-interface How {
+interface CommandOptions {
   env?: Record<string, string>;
   cwd?: string;
   input?: string | Buffer;
@@ -163,14 +162,19 @@ interface How {
   node?: string[];
 }
 
-/** One of the four commands; with --json unless told otherwise. */
-export function command(t: Owner, name: string, args: string[], how: How & { json?: boolean } = {}): Running {
+/** Starts one of the four commands, with --json by default. */
+export function command(
+  t: Owner,
+  name: string,
+  args: string[],
+  how: CommandOptions & { json?: boolean } = {},
+): Running {
   const json = how.json === false ? [] : ["--json"];
   const all = [...(how.node ?? []), path.join(binDir, `${name}.cjs`), ...args, ...json];
   const cwd = how.cwd ?? temporaryFolder(t);
   const child = spawn(process.execPath, all, {
     cwd,
-    // What the commands keep from run to run is kept beside the test.
+    // The commands store their state beside the test.
     env: cleanEnvironment({ XDG_STATE_HOME: cwd, LOCALAPPDATA: cwd, HOME: cwd, ...how.env }),
     stdio: ["pipe", "pipe", "pipe", "ipc"],
   });
@@ -179,7 +183,7 @@ export function command(t: Owner, name: string, args: string[], how: How & { jso
   return new Running(t, child);
 }
 
-/** A run of a command that ends by itself, and what became of it. */
+/** A run of a command that ends by itself. */
 export interface Run {
   name: string;
   args: string[];
@@ -196,7 +200,7 @@ export interface Ended {
 
 const inOneProcess = supportFile("in-one-process.cjs");
 
-/** What becomes of these, run one after another in one process. For what ends without anyone's doing. */
+/** Runs commands that end by themselves, one after another in one process. */
 export async function ends(
   t: Owner,
   runs: Run[],
@@ -212,7 +216,7 @@ export async function ends(
   return ended.map(each => ({ ...each, events: () => eventsIn(each.stdout) }));
 }
 
-/** A peer, such as mosquitto_sub; null where it isn't installed. */
+/** Starts a peer, such as mosquitto_sub. */
 export function peer(t: Owner, name: string, args: string[], env: Record<string, string> = {}): Running {
   return new Running(
     t,
@@ -220,7 +224,7 @@ export function peer(t: Owner, name: string, args: string[], env: Record<string,
   );
 }
 
-/** For `env`: connections to `host:port` go to a port of this machine, or fail with a system error. */
+/** Returns an `env` in which connections to `host:port` go to a local port, or fail with a system error. */
 export const rerouted = (routes: Record<string, string | number>) => ({
   NODE_OPTIONS: `--require=${JSON.stringify(supportFile("reroute.cjs"))}`,
   REROUTE: JSON.stringify(routes),
@@ -243,12 +247,12 @@ export interface Mosquitto extends TestBroker {
   wsPort: number;
 }
 
-/** Mosquitto on free ports; as it comes it drops what a session has queued beyond 1000 messages. */
+/** Starts Mosquitto on free ports. By default it drops what a session queues beyond 1000 messages. */
 export async function mosquitto(t: Owner): Promise<Mosquitto> {
   const [port, tlsPort, wsPort] = await Promise.all([freePort(), freePort(), freePort()]);
   const folder = temporaryFolder(t);
   const file = path.join(folder, "mosquitto.conf");
-  // It gives up root's rights before it reads its key, so that the key has to be anyone's to read.
+  // Mosquitto drops root's rights before it reads its key, so everybody must be able to read the key.
   for (const name of ["server", "key"])
     copyFileSync(path.join(certificates, `${name}.pem`), path.join(folder, name));
   chmodSync(folder, 0o755);
@@ -275,7 +279,7 @@ export async function mosquitto(t: Owner): Promise<Mosquitto> {
 export const PYTHON = process.platform === "linux" ? "/usr/bin/python3" : "python3";
 export const noPaho = missing(PYTHON, ["-c", "import paho.mqtt as p; assert p.__version__.startswith('1.')"]);
 
-/** Why a peer is missing, for `skip`; with LWT_REQUIRE_PEERS set, a missing one fails instead. */
+/** Returns the reason for `skip` if a peer is missing. With LWT_REQUIRE_PEERS set, a missing peer is an error. */
 export function missing(program: string, args: string[]): string | false {
   try {
     execFileSync(program, args, { stdio: "ignore" });
@@ -288,7 +292,7 @@ export function missing(program: string, args: string[]): string | false {
   }
 }
 
-/** Of a peer that is missing; the words for `skip`, where it may be. */
+/** Returns the reason for `skip`, or throws with LWT_REQUIRE_PEERS set. */
 export function required(peer: string, cause?: unknown): string {
   if (process.env["LWT_REQUIRE_PEERS"]) throw new Error(`${peer} is required here`, { cause });
   return `${peer} is not installed`;

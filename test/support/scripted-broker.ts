@@ -4,7 +4,7 @@ import { field, firstPacket, type Packet, packet, PacketType, uint16 } from "./p
 import { WaitableList } from "./waitable-list.js";
 import { tcpServer } from "./servers.js";
 
-/** What a broker that speaks MQTT 5 may say of itself in CONNACK; by the identifiers of the standard's 2.2.2.2. */
+/** The properties of an MQTT 5 CONNACK, with their identifiers (2.2.2.2). */
 export const property = {
   sessionExpiry: (seconds: number) => Buffer.from([0x11, 0, 0, ...uint16(seconds)]),
   assignedClientId: (id: string) => Buffer.concat([Buffer.from([0x12]), field(id)]),
@@ -22,7 +22,7 @@ const withLength = (properties: Buffer[]) => {
   return Buffer.concat([Buffer.from([all.length]), all]); // below 128 bytes
 };
 
-/** Its answers, as MQTT 5 has them. */
+/** The answers of an MQTT 5 broker. */
 export const answer = {
   connack: (reasonCode: number, ...properties: Buffer[]) =>
     packet(0x20, Buffer.from([0, reasonCode]), withLength(properties)),
@@ -52,7 +52,7 @@ export function readPublish5({ flags, body }: Packet) {
 
 export type Script = (one: Packet, socket: Socket) => Buffer | null;
 
-/** A broker that answers each packet as the test says, and remembers them all. */
+/** A broker that answers each packet as the test says, and records all of them. */
 export async function scriptedBroker(t: TestContext, script: Script) {
   const packets = new WaitableList<Packet>();
   const port = await tcpServer(t, socket => {
@@ -72,7 +72,7 @@ export async function scriptedBroker(t: TestContext, script: Script) {
   return { args: ["-b", `mqtt://127.0.0.1:${port}`, "-V", "5"], port, packets, ofType };
 }
 
-/** Takes everything; with those answers in place of its own. */
+/** Accepts every packet, with these answers instead of the default ones. */
 export const taking =
   (connack: Buffer, answers: Partial<Record<number, Script>> = {}): Script =>
   (one, socket) => {

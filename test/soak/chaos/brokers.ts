@@ -8,7 +8,7 @@ import { environment } from "../../bench/contest.js";
 import { STOCK_AEDES } from "../../bench/brokers.js";
 
 /** Milliseconds that a broker may take to listen. */
-const DEADLINE = 15_000;
+const TIMEOUT_MS = 15_000;
 /** Milliseconds between looks whether it does. */
 const LOOK = 10;
 
@@ -77,7 +77,7 @@ export class ChaosBroker {
   /** @throws Error where it ends before it listens, with what it said */
   async start(): Promise<void> {
     this.spawn();
-    const deadline = performance.now() + DEADLINE;
+    const deadline = performance.now() + TIMEOUT_MS;
     while (!(await this.#listens())) {
       if (this.#child?.exitCode !== null) throw new Error(`the broker does not start: ${this.#said}`);
       if (performance.now() > deadline) throw new Error(`the broker does not listen: ${this.#said}`);
@@ -109,7 +109,7 @@ export class ChaosBroker {
   /** Where it is not to start: its exit code, and what it said. */
   async refusal(): Promise<{ code: number | null; said: string }> {
     this.spawn();
-    await Promise.race([this.#ended, setTimeout(DEADLINE, null, { ref: false })]);
+    await Promise.race([this.#ended, setTimeout(TIMEOUT_MS, null, { ref: false })]);
     return { code: this.#child?.exitCode ?? null, said: this.#said };
   }
 

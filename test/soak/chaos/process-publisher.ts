@@ -11,7 +11,7 @@ import type { WillCount } from "./ledger.js";
 import { binDir } from "../../support/paths.js";
 
 /** Milliseconds to stop in. */
-const PATIENCE = 15_000;
+const END_TIMEOUT_MS = 15_000;
 /** Seconds between readings. */
 const INTERVAL = 0.02;
 
@@ -75,7 +75,7 @@ export class ProcessPublisher {
     if (this.#child?.connected) this.#child.send("stop");
     const hasEnded = await Promise.race([
       this.#ended.then(() => true),
-      setTimeout(PATIENCE, false, { ref: false }),
+      setTimeout(END_TIMEOUT_MS, false, { ref: false }),
     ]);
     const isGraceful = this.#child?.exitCode === 0;
     if (isGraceful) this.#will.least -= 1;

@@ -12,7 +12,7 @@ import { Random } from "./random.js";
 import { MARKER, Subscriber, type SubscriberKind } from "./subscriber.js";
 
 /** Milliseconds for everything to drain in, and for a file to come or go. */
-const DEADLINE = 15_000;
+const TIMEOUT_MS = 15_000;
 const TIDYING = 8000;
 /** Milliseconds without a message after which no more is taken to come. */
 const QUIET = 300;
@@ -253,7 +253,7 @@ async function fileChanges(folder: string, goes: boolean): Promise<boolean> {
 
 /** @returns whether it does, in time */
 async function until(holds: () => boolean): Promise<boolean> {
-  const deadline = performance.now() + DEADLINE;
+  const deadline = performance.now() + TIMEOUT_MS;
   while (!holds() && performance.now() < deadline) await passes(LOOK);
   return holds();
 }

@@ -7,11 +7,11 @@ import { mutated } from "./mutations.js";
 import { bytes, conversation, encode, pick } from "./packets.js";
 
 /** Milliseconds for a connection to be closed after it has ended. */
-const DEADLINE = 60_000;
+const TIMEOUT_MS = 60_000;
 /** Milliseconds that one lingers, at the most. */
 const LINGER = 20;
 /** Past so many bytes it is not sliced at every one. */
-const MOST_SLICES = 400;
+const MAX_SLICES = 400;
 
 /** What was sent, and how the connections ended that sent it. */
 export class Tally {
@@ -135,7 +135,7 @@ const connectedOrClosed = (socket: Socket) =>
 async function send(socket: Socket, all: Buffer, slices: Plan["slices"], random: Random): Promise<number> {
   await connectedOrClosed(socket);
   const cuts =
-    slices === "all" && all.length <= MOST_SLICES
+    slices === "all" && all.length <= MAX_SLICES
       ? Array.from({ length: all.length }, (_, at) => at)
       : slices === "none"
         ? []
@@ -152,10 +152,10 @@ async function send(socket: Socket, all: Buffer, slices: Plan["slices"], random:
 
 async function before(closed: Promise<void>, name: string, socket: Socket): Promise<void> {
   const late = new AbortController();
-  const missing = setTimeout(DEADLINE, "late", { signal: late.signal }).catch(() => "");
+  const missing = setTimeout(TIMEOUT_MS, "late", { signal: late.signal }).catch(() => "");
   const came = await Promise.race([closed, missing]);
   late.abort();
   if (came !== "late") return;
   socket.destroy();
-  throw new Error(`the broker left ${name} open for ${DEADLINE} ms after its end`);
+  throw new Error(`the broker left ${name} open for ${TIMEOUT_MS} ms after its end`);
 }

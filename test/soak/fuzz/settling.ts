@@ -6,7 +6,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { PAIR, UNTIL_BROKER_ENDS } from "./pair.js";
 
 /** Milliseconds for the broker to get rid of what strangers have left. */
-const DEADLINE = 60_000;
+const TIMEOUT_MS = 60_000;
 /** Milliseconds between looks. */
 const LOOK = 20;
 
@@ -18,7 +18,7 @@ const CLEANER = "well-behaved-2c61f0-cleaner";
  * @returns what else it holds after all
  */
 export async function settle(port: number): Promise<string[]> {
-  const deadline = performance.now() + DEADLINE;
+  const deadline = performance.now() + TIMEOUT_MS;
   for (;;) {
     const left = await clear(port).catch((error: Error) => [error.message]); // strangers may have left no room yet
     if (left.length === 0 || performance.now() > deadline) return left;
