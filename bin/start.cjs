@@ -6,8 +6,8 @@ const [major, minor] = process.versions.node.split(".").map(Number);
 const isSupported = major >= 23 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19);
 
 module.exports = name => {
-  const fail = (what, hint) => {
-    process.stderr.write(`${name}: ${what}\n  ${hint}\n`);
+  const fail = (reason, hint) => {
+    process.stderr.write(`${name}: ${reason}\n  ${hint}\n`);
     process.exitCode = 1;
   };
   if (!isSupported)

@@ -1,5 +1,5 @@
-// Runs `npm test`, and tells how much of src/ they have run: in the commands, which they start as processes,
-// and in what they import. Fails below the floor. The lines themselves are in coverage/index.html.
+// Runs `npm test`, and reports how much of src/ has run: in the commands, which the tests start as processes, and in the
+// code that the tests import. Fails below the floor. coverage/index.html shows each line.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -8,13 +8,13 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CoverageFile, CoverageReport, type V8CoverageEntry } from "monocart-coverage-reports";
 
-/** Percent, over all rooms; to be raised with what is reached. A line that has run in part only does not count. */
+/** Percent, over all folders. Raise it with the coverage. A line that has run in part does not count. */
 const FLOOR = { lines: 94.5, branches: 90, functions: 94.5 };
 
 type Metric = keyof typeof FLOOR;
 const METRICS = Object.keys(FLOOR) as Metric[];
 
-/** Where node's summary begins; it ends what the tests print. */
+/** The beginning of node's summary, which ends the tests' output. */
 const SUMMARY = /^(#|\u2139) tests \d+$/m;
 
 const root = path.join(import.meta.dirname, "..");
@@ -27,22 +27,22 @@ try {
     env: { ...process.env, NODE_V8_COVERAGE: folder },
     stdio: ["inherit", "pipe", "inherit"],
   });
-  let said = "";
+  let output = "";
   tests.stdout.setEncoding("utf8").on("data", (text: string) => {
     process.stdout.write(text);
-    said += text;
+    output += text;
   });
   const [status] = (await once(tests, "close")) as [number | null];
-  const below = belowFloor(await measured());
-  // Of the tests, once more: it is what is looked for at the end.
-  process.stdout.write(`\n${said.slice(said.search(SUMMARY))}`);
+  const below = belowFloor(await measureCoverage());
+  // Once more, since readers look for the tests' summary at the end.
+  process.stdout.write(`\n${output.slice(output.search(SUMMARY))}`);
   if (below.length > 0) process.stderr.write(`Coverage has fallen below its floor: ${below.join(", ")}.\n`);
   process.exitCode = status === 0 ? below.length : 1;
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-async function measured(): Promise<CoverageFile[]> {
+async function measureCoverage(): Promise<CoverageFile[]> {
   const report = new CoverageReport({
     baseDir: root,
     outputDir: path.join(root, "coverage"),
@@ -51,16 +51,16 @@ async function measured(): Promise<CoverageFile[]> {
     sourceFilter: file => file.startsWith("src/"),
   });
   for (const file of readdirSync(folder)) {
-    const ours = entriesIn(path.join(folder, file)).flatMap(entry => {
+    const entries = entriesIn(path.join(folder, file)).flatMap(entry => {
       const source = sourceOf(entry.url);
       return source ? [{ ...entry, ...source }] : [];
     });
-    if (ours.length > 0) await report.add(ours);
+    if (entries.length > 0) await report.add(entries);
   }
   return (await report.generate())?.files ?? [];
 }
 
-/** A process that was killed while it wrote its own has left it cut off: what it ran does not count. */
+/** Returns none from the cut-off file of a process that was killed while it wrote. */
 function entriesIn(file: string): V8CoverageEntry[] {
   try {
     return (JSON.parse(readFileSync(file, "utf8")) as { result: V8CoverageEntry[] }).result;
@@ -70,7 +70,7 @@ function entriesIn(file: string): V8CoverageEntry[] {
   }
 }
 
-/** What has run, and where it comes from: a bundle, of a command or of a test. */
+/** Returns the bundle of a command or of a test, with its source map. */
 function sourceOf(url: string): { source: string; sourceMap: unknown } | undefined {
   if (!url.startsWith("file:")) return undefined;
   const file = fileURLToPath(url);
@@ -82,14 +82,15 @@ function sourceOf(url: string): { source: string; sourceMap: unknown } | undefin
   };
 }
 
-/** Prints a line for each room, and the total; gives what of the total is below the floor. */
+/** Prints a line for each folder and the total. Returns the metrics whose total is below the floor. */
 function belowFloor(files: CoverageFile[]): Metric[] {
-  const rooms = [...new Set(files.map(({ sourcePath }) => path.dirname(sourcePath)))].toSorted();
+  const folders = [...new Set(files.map(({ sourcePath }) => path.dirname(sourcePath)))].toSorted();
   const line = (name: string, cells: string[]) =>
     process.stdout.write(`${name.padEnd(16)}${cells.map(cell => cell.padStart(11)).join("")}\n`);
   const shares = (some: CoverageFile[]) => METRICS.map(metric => `${percent(some, metric).toFixed(1)} %`);
   line("coverage", METRICS);
-  for (const room of rooms) line(room, shares(files.filter(file => path.dirname(file.sourcePath) === room)));
+  for (const each of folders)
+    line(each, shares(files.filter(file => path.dirname(file.sourcePath) === each)));
   line("total", shares(files));
   line(
     "floor",

@@ -1,4 +1,4 @@
-// Checks brokers, and writes what it found to docs/brokers.md: `npm run docs:brokers`.
+// Checks brokers, and writes the results to docs/brokers.md: `npm run docs:brokers`.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { CheckEvent } from "../src/events/events.js";
@@ -16,16 +16,16 @@ they are bundled; the last one is the cluster of \`examples/cluster/\`, all of w
 out (\`not observed\`) only the bundled broker can tell, or it needs QoS 2.
 `;
 
-interface Found {
+interface Result {
   name: string;
   report: string;
   checked: Extract<CheckEvent, { event: "checked" }>[];
 }
 
-/** Starts the broker, where it is not bundled; gives the options that name it, and what its name does not say. */
+/** Starts a broker that is not bundled. Returns the options that name it, and an addition to its name. */
 type Start = (t: Owner) => Promise<{ args: string[]; more?: string }>;
 
-const found = (start: Start): Promise<Found> =>
+const check = (start: Start): Promise<Result> =>
   withOwner(async t => {
     const { args, more = "" } = await start(t);
     const file = path.join(temporaryFolder(t), "check.md");
@@ -33,7 +33,7 @@ const found = (start: Start): Promise<Found> =>
     await run.ended;
     const [verdict] = run.all("check");
     if (!verdict) throw new Error(run.stderr);
-    // Its port was a free one of this run.
+    // The port differs from run to run.
     const report = readFileSync(file, "utf8")
       .replace(/mqtt:\/\/127\.0\.0\.1:\d+(,\S+:\d+)*/, "this computer")
       .replace(/^# .*/, heading => heading + more);
@@ -42,7 +42,7 @@ const found = (start: Start): Promise<Found> =>
     return { name, report, checked: run.all("checked") };
   });
 
-/** Of the package that a single node and a cluster are from. */
+/** Set by the single node, whose package the cluster is from too. */
 let rabbitmqVersion = "";
 const starts: Start[] = [
   async () => ({ args: [] }),
@@ -59,17 +59,17 @@ const starts: Start[] = [
   },
 ];
 
-const all: Found[] = [];
-// oxlint-disable-next-line no-await-in-loop -- one broker after the other, on a computer of two processors
-for (const start of starts) all.push(await found(start));
+const results: Result[] = [];
+// oxlint-disable-next-line no-await-in-loop -- one broker at a time, on a computer with two processors
+for (const start of starts) results.push(await check(start));
 
-const outcome = ({ checked }: Found, name: string) =>
+const outcome = ({ checked }: Result, name: string) =>
   checked.find(({ lesson }) => lesson === name)?.outcome ?? "";
 const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
 const overview = [
-  row(["lesson", ...all.map(({ name }) => name)]),
-  row(["---", ...all.map(() => "---")]),
-  ...lessons.map(name => row([`\`${name}\``, ...all.map(each => outcome(each, name))])),
+  row(["lesson", ...results.map(({ name }) => name)]),
+  row(["---", ...results.map(() => "---")]),
+  ...lessons.map(name => row([`\`${name}\``, ...results.map(each => outcome(each, name))])),
 ];
-const sections = all.map(({ report }) => report.replace("# Check of ", "## "));
+const sections = results.map(({ report }) => report.replace("# Check of ", "## "));
 writeFileSync(FILE, [INTRODUCTION, `${overview.join("\n")}\n`, ...sections].join("\n"));

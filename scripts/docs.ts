@@ -1,5 +1,5 @@
-// What the documents say of options, made from the tables that the commands read. `npm run docs` writes it to where it
-// belongs; a test compares.
+// Generates the parts of the documents that describe options, from the tables that the commands read. `npm run docs` writes
+// them; a test compares.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ import { SIZING_HEAD, sizingRows } from "./docs-sizing.js";
 
 interface Section {
   title: string;
-  /** Null: it has no names in the environment. */
+  /** Null: these options have no environment variables. */
   prefix: string | null;
   options: [name: string, option: Option][];
 }
@@ -84,7 +84,7 @@ function table({ title, prefix, options }: Section): string {
   return `**${title}**\n\n${markdown([head, ...rows])}`;
 }
 
-/** The README's table of what the broker allows only so much of. */
+/** The README's table of the broker's limits. */
 export function limitTable(): string {
   const rows = Object.entries(LIMITS).map(([name, { default: max, outcome, event, because }]) => [
     `\`${name}\``,
@@ -96,7 +96,7 @@ export function limitTable(): string {
   return markdown([["limit", "past it is", "then", "event", "why so much"], ...rows]);
 }
 
-/** docs/scale.md's table, from what docs/performance.md has measured. */
+/** docs/scale.md's table, from the measurements in docs/performance.md. */
 export const sizingTable = (): string => markdown([SIZING_HEAD, ...sizingRows()]);
 
 function markdown([head = [], ...rows]: string[][]): string {
@@ -105,7 +105,7 @@ function markdown([head = [], ...rows]: string[][]): string {
   return [line(head), line(widths.map(width => "-".repeat(width))), ...rows.map(line)].join("\n");
 }
 
-/** What editors complete and check lessons with. */
+/** The schema by which editors complete and check lessons. */
 export const lessonSchema = (): string => `${JSON.stringify(lessonJsonSchema(), null, 2)}\n`;
 
 const root = path.join(import.meta.dirname, "..");

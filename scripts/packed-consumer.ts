@@ -1,4 +1,4 @@
-// Compiled and run by packed.ts where the package has been installed: all four commands, a lesson, and the library.
+// Runs all four commands, a lesson and the library. packed.ts compiles it where the package is installed.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import path from "node:path";

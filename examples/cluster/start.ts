@@ -1,25 +1,24 @@
 // Three RabbitMQ nodes on this machine, joined to one cluster, each with MQTT: node --import tsx examples/cluster/start.ts
-// Queues of stored sessions are quorum queues, so that two nodes of the three have all of them. What the nodes keep is in
-// a folder that goes with them. Enter starts again what has ended; Ctrl-C, or the end of stdin, ends all.
+// Queues of stored sessions are quorum queues, so that each message is on two nodes at least. The nodes' data is in a
+// temporary folder. Enter starts the nodes again that have ended; Ctrl-C, or the end of stdin, ends all.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as passes } from "node:timers/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { connect } from "mqtt-lwt-lab";
 
-/** Debian's, where they are; the ones in /usr/sbin change to another user, and to the system's folders. */
+/** Debian's programs; those in /usr/sbin change to another user, and use the system's folders. */
 const BIN = process.env["RABBITMQ_BIN"] ?? "/usr/lib/rabbitmq/bin";
 const SIZE = 3;
-/** Seconds for the nodes to find each other; it takes about one minute, longer on a busy machine. */
-const PATIENCE = 300;
-/** Milliseconds between two looks whether it is up. */
-const LOOK = 200;
-/** Milliseconds for a node to end by itself. */
-const END_LIMIT = 20_000;
+/** Joining takes about one minute, longer on a busy machine. */
+const JOIN_TIMEOUT_S = 300;
+const POLL_MS = 200;
+/** After it, a node is killed. */
+const STOP_TIMEOUT_MS = 20_000;
 
 interface ClusterNode {
   name: string;
@@ -41,15 +40,15 @@ const cookie = `lwt${process.pid}`;
 const ports = await freePorts(1 + 3 * SIZE);
 const mapperPort = ports.pop();
 const names = Array.from({ length: SIZE }, (_, i) => `lwt${i + 1}-${process.pid}@localhost`);
-const nodes = names.map(prepared);
-/** One of our own: a port mapper that a node starts outlives it. */
+const nodes = names.map(prepare);
+/** A port mapper that a node starts would outlive it. */
 const mapper = spawn("epmd", ["-port", String(mapperPort), "-address", "127.0.0.1"], {
   stdio: "ignore",
-  detached: true, // Ctrl-C is for this script alone
+  detached: true, // Ctrl-C reaches this script only
 });
 let isEnding = false;
-/** The last of what the nodes have printed, should they not come up. */
-let said = "";
+/** The end of the nodes' output, shown if they do not join. */
+let output = "";
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void end(0));
 process.on("disconnect", () => void end(0));
 mapper.on(
@@ -58,25 +57,26 @@ mapper.on(
 );
 
 console.log(`Starting ${SIZE} nodes in ${folder}: this takes about a minute.`);
-const deadline = Date.now() + PATIENCE * 1000;
-// One after the other: of two at a time each may begin a register of client identifiers of its own, and one of them then
-// takes no client (return code 3).
+const deadline = Date.now() + JOIN_TIMEOUT_S * 1000;
+// One at a time: two at once may each begin a register of client identifiers, and one of them then refuses clients
+// (return code 3).
 for (const [i, node] of nodes.entries()) {
   if (!isEnding) start(node);
-  await until(() => takesClients(node));
+  await until(() => acceptsClients(node));
   if (!isEnding) console.log(`${i + 1} of ${SIZE} takes clients.`);
 }
 await until(haveJoined);
-if (!isEnding) ready();
+if (!isEnding) announce();
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!isEnding && !(await isSo())) {
-    if (Date.now() > deadline) await end(1, `The nodes have not joined within ${PATIENCE} s.\n${said}`);
-    await passes(LOOK);
+async function until(isTrue: () => Promise<boolean>): Promise<void> {
+  while (!isEnding && !(await isTrue())) {
+    if (Date.now() > deadline)
+      await end(1, `The nodes have not joined within ${JOIN_TIMEOUT_S} s.\n${output}`);
+    await delay(POLL_MS);
   }
 }
 
-function ready(): void {
+function announce(): void {
   for (const { name, url, process: child } of nodes) console.log(`${name}  ${url}  process ${child?.pid}`);
   console.log(`All have joined. Use them with: --broker ${nodes.map(({ url }) => url).join(",")}`);
   console.log("Kill one by its process; Enter starts it again; Ctrl-C ends all.");
@@ -89,8 +89,8 @@ function ready(): void {
   process.stdin.on("end", () => void end(0));
 }
 
-/** Its folder and its settings. All are told of all, and the first that is up is joined by the others. */
-function prepared(name: string, i: number): ClusterNode {
+/** Writes a node's folder and settings. Each names all nodes; the others join the first one that runs. */
+function prepare(name: string, i: number): ClusterNode {
   const [mqtt, amqp, distribution] = ports.slice(3 * i, 3 * i + 3);
   const own = path.join(folder, `node${i + 1}`);
   mkdirSync(own);
@@ -123,7 +123,7 @@ function prepared(name: string, i: number): ClusterNode {
     RABBITMQ_PID_FILE: inFolder("pid"),
     RABBITMQ_LOGS: "-",
     ERL_CRASH_DUMP: inFolder("erl_crash.dump"),
-    RUNNING_UNDER_SYSTEMD: "true", // else a shell stays in front of it, and takes the signals
+    RUNNING_UNDER_SYSTEMD: "true", // otherwise a shell stays in front of it, and takes the signals
   };
   return { name, url: `mqtt://127.0.0.1:${mqtt}`, environment, process: null };
 }
@@ -136,14 +136,14 @@ function start(node: ClusterNode): void {
   });
   node.process = child;
   for (const stream of [child.stdout, child.stderr])
-    stream.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-2000)));
+    stream.on("data", (bytes: Buffer) => (output = (output + bytes.toString()).slice(-2000)));
   child.on("exit", (code, signal) => {
     node.process = null;
     if (!isEnding) console.log(`${node.name} has ended (${signal ?? `exit code ${code}`}).`);
   });
 }
 
-async function takesClients({ url }: ClusterNode): Promise<boolean> {
+async function acceptsClients({ url }: ClusterNode): Promise<boolean> {
   try {
     const client = await connect({ broker: url, clientId: "Ready", cleanSession: true, connectTimeout: 5 });
     await client.end();
@@ -153,7 +153,7 @@ async function takesClients({ url }: ClusterNode): Promise<boolean> {
   }
 }
 
-/** Whether the first node sees all of them, each with its port for MQTT; it takes seconds to answer. */
+/** The first node sees all nodes, each with its port for MQTT. The answer takes seconds. */
 async function haveJoined(): Promise<boolean> {
   const [first] = nodes;
   const args = ["--erlang-cookie", cookie, "-n", first?.name ?? "", "--formatter", "json", "cluster_status"];
@@ -172,21 +172,21 @@ async function end(code: number, why?: string): Promise<void> {
   if (isEnding) return;
   isEnding = true;
   if (why) console.error(why);
-  await Promise.all(nodes.map(node => ended(node.process)));
+  await Promise.all(nodes.map(node => stop(node.process)));
   mapper.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  process.exit(code); // oxlint-disable-line no-process-exit -- stdin would keep it
+  process.exit(code); // oxlint-disable-line no-process-exit -- stdin keeps the process alive
 }
 
-async function ended(child: ChildProcess | null): Promise<void> {
+async function stop(child: ChildProcess | null): Promise<void> {
   if (!child || child.exitCode !== null) return;
-  const limit = setTimeout(() => child.kill("SIGKILL"), END_LIMIT);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
   child.kill("SIGTERM");
   await once(child, "exit");
-  clearTimeout(limit);
+  clearTimeout(timer);
 }
 
-/** All at once, so that they differ. */
+/** Listens on all at once, so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map(server => once(server, "listening")));

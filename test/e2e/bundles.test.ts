@@ -8,17 +8,17 @@ import { certificate } from "../support/servers.js";
 import { distDir, supportFile } from "../support/paths.js";
 
 const NETWORK = ["cluster", "dns", "http", "http2", "https", "tls"];
-/** What costs milliseconds or megabytes to load. Not child_process: the IPC channel of a test brings it along. */
+/** Modules that cost milliseconds or megabytes to load. Not child_process: a test's IPC channel loads it. */
 const WATCHED = [...NETWORK, "assert", "crypto", "inspector", "readline", "vm", "worker_threads", "zlib"];
 
 interface Kind {
   args: string[];
-  /** The files of dist/ that it loads: no more, no fewer. */
+  /** All files of dist/ that it loads. */
   bundles: string[];
-  /** Of Node's modules that are watched, what it may load. */
+  /** The watched modules of Node that it may load. */
   builtins: string[];
   exit?: number;
-  /** It is told to stop when it says this. */
+  /** The test stops it after this output. */
   until?: string;
 }
 
@@ -30,9 +30,9 @@ const texts = (name: string): Kind[] => [
   { args: ["--nonsense"], bundles: [name, "parse"], builtins: [], exit: 2 },
 ];
 
-/** A listening server of Node's loads these, from Node 26 on the last one too. */
+/** A listening server loads these; the last one from Node 26 on. */
 const LISTENING = ["cluster", "dns", "worker_threads"];
-const SERVER = ["assert", "crypto", ...LISTENING]; // aedes asks for the first two
+const SERVER = ["assert", "crypto", ...LISTENING]; // aedes requires the first two
 
 const CERTIFICATE = ["--tls-cert", certificate("server"), "--tls-key", certificate("key")];
 
@@ -52,7 +52,7 @@ const kinds: Record<string, Kind[]> = {
       args: ["-V", "5"],
       bundles: ["clients", "mqtt5", "parse", "pub-lwt"],
       builtins: [],
-      exit: 1, // lwt-broker does not speak it
+      exit: 1, // lwt-broker does not support it
     },
   ],
   "sub-lwt": [
@@ -93,7 +93,7 @@ const kinds: Record<string, Kind[]> = {
   ],
 };
 
-/** Run before the command: at the end it writes down what has been loaded. */
+/** Runs before the command, and at its end writes the loaded files and modules. */
 const PRELOAD = `
 process.on("exit", () => {
   const builtins = process.moduleLoadList.filter(each => each.startsWith("NativeModule "));
@@ -136,15 +136,15 @@ test("each command loads what its work needs, and nothing else", async t => {
       assert.deepEqual(others, []);
       const unexpected = WATCHED.filter(each => builtins.includes(each) && !kind.builtins.includes(each));
       assert.deepEqual(unexpected, []);
-      assert.ok(builtins.includes("fs"), "Node no longer says which of its modules are loaded");
+      assert.ok(builtins.includes("fs"), "Node no longer lists its loaded modules");
     });
 });
 
 const COMMANDS = ["lwt-broker", "lwt-demo", "pub-lwt", "sub-lwt"];
 
-/** The bundles that hold a room or a package. It costs time at each start of theirs, even where it is not run. */
+/** The bundles with code of a folder or a package. That costs time at each start, even if the code does not run. */
 const holders: Record<string, string[]> = {
-  "src/broker": ["broker", "journaled-store", "lessons", "lwt-broker", "users", "websocket-listener"], // options have limits as defaults
+  "src/broker": ["broker", "journaled-store", "lessons", "lwt-broker", "users", "websocket-listener"], // limits are defaults of options
   "src/broker/auth": ["broker", "users"],
   "src/storage": ["journaled-store", "outbox"],
   "src/outbox": ["outbox"],
@@ -165,7 +165,7 @@ const holders: Record<string, string[]> = {
   "node_modules/fastest-levenshtein": ["lessons", "parse", ...COMMANDS],
 };
 
-test("each room and each package is in the bundles that need it, and in no other", () => {
+test("each folder and each package is in the bundles that need it, and in no other", () => {
   const dist = distDir;
   const bundles = readdirSync(dist).filter(file => file.endsWith(".cjs"));
   const texts = bundles.map(file => [
@@ -173,7 +173,7 @@ test("each room and each package is in the bundles that need it, and in no other
     readFileSync(path.join(dist, file), "utf8"),
   ]);
   for (const [origin, names] of Object.entries(holders)) {
-    // esbuild writes above each module where it is from
+    // esbuild writes the source of each module above it
     const holding = texts.filter(([, text]) => text?.includes(`// ${origin}/`)).map(([name]) => name);
     assert.deepEqual(new Set(holding), new Set(names), origin);
   }

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { root } from "../support/paths.js";
 
-/** What whoever gets the package installs, or gets within it, may have no other licence. */
+/** The licences that the installed and the bundled packages may have. */
 const ALLOWED = new Set([
   "MIT",
   "ISC",
@@ -15,7 +15,7 @@ const ALLOWED = new Set([
   "0BSD",
   "BlueOak-1.0.0",
 ]);
-/** ws would be faster with these; it does without. */
+/** ws is faster with these, and works without. */
 const OPTIONAL = ["bufferutil", "utf-8-validate"];
 
 const read = (file: string) => readFileSync(path.join(root, file), "utf8");
@@ -29,7 +29,7 @@ const builtFiles = (suffix: string) =>
 const found = (files: string[], pattern: RegExp) =>
   new Set(files.flatMap(file => [...read(file).matchAll(pattern)].map(([, name = ""]) => name)));
 
-/** Name and licence, as the build lists them. */
+/** Licence by name, as the build lists them. */
 const bundled = new Map(
   [...read("dist/THIRD-PARTY-LICENSES.txt").matchAll(/(?:^|={80}\n\n)(\S+) \S+ \((.+)\)\n\n/g)].map(
     ([, name = "", licence = ""]) => [name, licence],
