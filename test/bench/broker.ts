@@ -83,7 +83,7 @@ const intoAbsent: Job = {
   },
 };
 
-/** What the job before it has queued. */
+/** The messages that the job before it queued. */
 const drain: Job = {
   name: `... and drained by sub-lwt`,
   toReach: { Mosquitto: 1.6 },

@@ -10,7 +10,7 @@ export interface Contestant {
   until?: string;
 }
 
-/** Milliseconds after which a process is killed, and the contest with it. */
+/** After it the process is killed, and the contest ends. */
 const TIMEOUT_MS = 10_000;
 
 /** Node reads the certificates that one of these names at every start, and options in another change what is measured. */

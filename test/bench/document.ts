@@ -7,7 +7,7 @@ import { UPSTREAM } from "./upstream.js";
 export interface Measured {
   name: string;
   about: string;
-  /** What limits the figures: from profiles. */
+  /** The limits of the figures, from profiles. */
   limits: string;
   table: string;
 }

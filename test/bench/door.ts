@@ -90,7 +90,7 @@ async function half(broker: BenchBroker): Promise<string> {
   return `${broker.name.padEnd(33)}${await beside(broker, before, sockets)}`;
 }
 
-/** What these connections take, and how soon another client is answered meanwhile. */
+/** The cost of these connections, and the response time of another client meanwhile. */
 async function beside(broker: BenchBroker, before: number, sockets: Socket[]): Promise<string> {
   const pinger = await Pinger.start(broker.port);
   const { broker: longest } = await pinger.during(() => setTimeout(1000));

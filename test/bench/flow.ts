@@ -5,7 +5,7 @@ import { cpuOf, memoryOf } from "./proc.js";
 import { progress } from "./progress.js";
 import { WindowedPublisher } from "./windowed-publisher.js";
 
-/** Who publishes to whom, at QoS 1: every subscriber gets every message. */
+/** Publishers and subscribers at QoS 1. Every subscriber receives every message. */
 export interface Flow {
   name: string;
   publishers: number;

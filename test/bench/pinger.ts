@@ -11,7 +11,7 @@ const PACE = 2;
 export interface Stall {
   /** From PINGREQ to PINGRESP. */
   broker: number;
-  /** That this process was late by itself: what the machine took. */
+  /** Milliseconds that this process was late by itself, because of the machine. */
   own: number;
 }
 

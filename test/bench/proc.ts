@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Where the system has /proc; elsewhere these figures are NaN. */
+/** Figures from /proc, or NaN on systems without it. */
 const procOf = (pid: number, file: string) => {
   try {
     return readFileSync(`/proc/${pid}/${file}`, "utf8");

@@ -19,7 +19,7 @@ const TOPIC = "bench/profile";
 const MAX_NAMED = 8;
 const ENDLESS = ["--json", "--max-queued", "1000000"];
 
-/** What V8 writes with --cpu-prof: which function ran at each sample. */
+/** V8's output of --cpu-prof: the function that ran at each sample. */
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number } }[];
   samples: number[];

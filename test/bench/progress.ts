@@ -1,4 +1,4 @@
-/** What a long benchmark is at, for who waits for it. */
+/** Shows the progress of a long benchmark. */
 export const progress = (text: string): void => {
   process.stderr.write(`${text}\n`);
 };

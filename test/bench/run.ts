@@ -22,7 +22,7 @@ endChildren();
 
 interface Benchmark {
   about: string;
-  /** What limits the figures, as profiles show. */
+  /** The limits of the figures, from profiles. */
   limits: string;
   run(rounds?: number, isLong?: boolean): Promise<string>;
 }

@@ -24,7 +24,7 @@ const receives = (port: number, count: number) =>
 
 const subscribes = (port: number) => ends("mosquitto_sub", ["-p", String(port), ...STORED, "-E"]);
 
-/** What one job measures: its figure by name. */
+/** The figures of one job, by name. */
 type Figures = Record<string, number>;
 
 interface Job {

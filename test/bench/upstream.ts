@@ -1,4 +1,4 @@
-/** What profiles show that is not ours to change; the shares are of `npm run bench -- profile`. */
+/** Costs in dependencies, from profiles. The shares are from `npm run bench -- profile`. */
 export const UPSTREAM = `## For upstream
 
 Shares are of a process's time in \`npm run bench -- profile\`, 100 000 messages at QoS 1.

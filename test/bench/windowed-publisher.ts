@@ -6,7 +6,7 @@ const ANSWER_BYTES = 4;
 const PUBACK = 0x40;
 const PACKET_IDS = 65_535;
 
-/** What publishing took, in milliseconds. */
+/** Duration of publishing, in milliseconds. */
 export interface Published {
   all: number;
   /** From PUBLISH to PUBACK, of each message, ascending. */

@@ -9,7 +9,7 @@ import { isLoopback } from "../../src/broker/net/loopback.js";
 import { ObservedBroker } from "../support/observed-broker.js";
 import { connectPacket } from "../support/packets.js";
 import { certificate } from "../support/servers.js";
-import { endedPast, past, portOf, refusedPast, silentAt, withPair, ws } from "../support/limits.js";
+import { endedPast, past, portOf, refusedPast, silentAt, withPair, ws } from "../support/limit-cases.js";
 
 test("one connection too many: CONNACK with return code 3, and who leaves makes room", t => {
   const limits = { connections: 3 };

@@ -5,7 +5,7 @@ import type { BrokerEvent, QoS } from "../../src/events/events.js";
 import { ObservedBroker } from "../support/observed-broker.js";
 import { RawClient } from "../support/raw-client.js";
 import { WaitableList } from "../support/waitable-list.js";
-import { ALL_QOS, DISCONNECT, RETAIN, numbers, publishPacket } from "../support/flow-packets.js";
+import { ALL_QOS, DISCONNECT, RETAIN, numbers, publishPacket } from "../support/request-packets.js";
 
 test("a session's queue past its limit: the oldest message is dropped, and told; what was sent is kept", async t => {
   const broker = await ObservedBroker.start(t, { limits: { "queued-messages": 3 } });

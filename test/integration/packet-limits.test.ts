@@ -9,7 +9,7 @@ import type { LimitName } from "../../src/events/events.js";
 import type { ObservedBroker } from "../support/observed-broker.js";
 import { connectPacket, PacketType } from "../support/packets.js";
 import { type RawClient } from "../support/raw-client.js";
-import type { Pair } from "../support/limits.js";
+import type { Pair } from "../support/limit-cases.js";
 import {
   endedPast,
   past,
@@ -20,7 +20,7 @@ import {
   subscribePacket,
   withPair,
   ws,
-} from "../support/limits.js";
+} from "../support/limit-cases.js";
 
 test("a packet that says it is too large: the end at its first bytes, before CONNECT too", t => {
   const limits = { "packet-bytes": 1024 };

@@ -7,7 +7,14 @@ import type { ObservedBroker } from "../support/observed-broker.js";
 import { temporaryFolder } from "../support/processes.js";
 import { PacketType } from "../support/packets.js";
 import { type RawClient } from "../support/raw-client.js";
-import { endedPast, past, publishPacket, refusedPast, subscribePacket, withPair } from "../support/limits.js";
+import {
+  endedPast,
+  past,
+  publishPacket,
+  refusedPast,
+  subscribePacket,
+  withPair,
+} from "../support/limit-cases.js";
 
 /** What of the client's was dropped for that, so often. */
 async function droppedPast(

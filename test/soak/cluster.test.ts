@@ -11,7 +11,7 @@ import { command } from "../support/processes.js";
 import { noRabbitmq } from "../support/rabbitmq.js";
 
 const READINGS = "Binil/Machine1/SensorData";
-/** As little as shows it. */
+/** The smallest numbers that show a failover. */
 const LOAD = { publishers: 4, subscribers: 4, interval: 0.2, rounds: 1, readings: 4 };
 
 test("a cluster", { skip: noRabbitmq }, async t => {

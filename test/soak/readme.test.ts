@@ -14,7 +14,7 @@ const scripts = (
   }
 ).scripts;
 
-/** What ends by itself, and with what; the others follow until they are stopped. */
+/** Commands that end by themselves, with their exit codes. The others run until they are stopped. */
 const endsWith = (line: string) => (line.includes("--fail crash") ? "SIGKILL" : 0);
 const follows = (line: string) => /^npx (pub-lwt|sub-lwt( --table)?|lwt-broker( --.*)?)$/.test(line);
 /** Of lwt-broker: any that is free. */

@@ -33,20 +33,20 @@ interface Course {
   after: number;
 }
 
-/** What one student has seen of the machine that was his own. */
+/** One student's observations of the student's own machine. */
 export interface Story {
   way: Way;
   machine: string;
   /** `online live`, `#1 live`, …: what sub-lwt told of it. */
   seen: string[];
-  /** What they should have been. */
+  /** The expected values of `seen`. */
   due: string[];
-  /** Of sub-lwt's summary of it. */
+  /** From sub-lwt's summary of the machine. */
   missing: number | undefined;
   duplicate: number | undefined;
   /** pub-lwt's: 0 if its witness saw the will. */
   exit: number | string;
-  /** What it said was wrong. */
+  /** Its error message. */
   error: string | undefined;
   /**
    * Wills that the broker sent of it before: on a machine that is too busy a client gives up an attempt to connect that the
@@ -68,7 +68,7 @@ export interface ClassReport {
   stories: Story[];
   /** From the first start to the last subscription. */
   startedWithin: number;
-  /** What `sub-lwt --table` showed the teacher in the end. */
+  /** The last screen of the teacher's `sub-lwt --table`. */
   table: string;
   costs: Record<"lwt-broker" | "pub-lwt" | "sub-lwt" | "sub-lwt --table", Cost>;
   /** In all, in milliseconds. */
@@ -95,7 +95,7 @@ export async function holdClass(t: Owner, course: Course): Promise<ClassReport> 
       return study(t, WAY_NAMES[i % WAY_NAMES.length] ?? "network", port, course);
     }),
   );
-  // What the broker has for the table still has come before this, the last message to it.
+  // This is the last message to the table, so all others arrive before it.
   await acknowledged(t, broker, port);
   table.child.send("stop");
   await table.exit();

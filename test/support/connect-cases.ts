@@ -6,8 +6,6 @@ import { ObservedBroker } from "./observed-broker.js";
 import { field, type Packet, PacketType, PINGREQ, packet } from "./packets.js";
 import { type RawClient } from "./raw-client.js";
 
-/** Statements of MQTT 3.1.1 on connections, sessions and wills, byte by byte. */
-
 export type Case = [what: string, bytes: Buffer];
 
 export const CLEAN = 0x02;

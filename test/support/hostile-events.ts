@@ -49,7 +49,7 @@ const PIECES = [
 
 const LONG = ["x", "漢", "\u001b[2J", "word ", "e\u0301", "👩‍👩‍👧‍👦", "\u202e", "\ud83d"];
 
-/** As JSON.parse returns them: with Object's prototype. */
+/** Returns records as JSON.parse does: with Object's prototype. */
 export const record = <Value>(
   fields: { [Key in keyof Value]: fc.Arbitrary<Value[Key]> },
 ): fc.Arbitrary<Value> => fc.record<Value>(fields, { noNullPrototype: true });

@@ -66,7 +66,7 @@ export const tlsRelay = (t: TestContext, port: number, name = "server", more: Tl
     createTlsServer(secured(name, more), socket => relay(socket, port)).on("tlsClientError", () => {}),
   );
 
-/** For `more` of tlsRelay: clients have to have a certificate that the tests' CA has signed. */
+/** The options of tlsRelay that require a client certificate of the tests' CA. */
 export const clientsWanted = { requestCert: true, rejectUnauthorized: true, ca: pem("ca") };
 
 /** WebSocket, or with TLS secure WebSocket, in front of a port; at /mqtt only. */

@@ -6,7 +6,7 @@ const PIECES = /\r|\n|\u001b\[([\d;]*)([A-Za-z])|[^\r\n\u001b]+|\u001b/g;
 
 /** A terminal's window, as far as the commands use one: lines scroll out at the top, and can be written over. */
 export class TerminalWindow {
-  /** What has scrolled out. */
+  /** The lines that have scrolled out. */
   readonly above: string[] = [];
   #lines: string[][];
   #row = 0;

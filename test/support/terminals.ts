@@ -32,7 +32,7 @@ export function environment(folder: string, more: Record<string, string> = {}): 
 export const onTerminal = (t: TestContext, name: string, args: string[], how: Terminal = {}): Running =>
   fileOnTerminal(t, [path.join(binDir, `${name}.cjs`), ...args], how);
 
-/** What becomes of these, run one after another in one process, on one terminal. */
+/** Runs commands one after another in one process, on one terminal. */
 export const endsOnTerminal = (t: TestContext, runs: Run[], how: Terminal = {}): Promise<Ended[]> =>
   ends(t, runs, (file, env) => fileOnTerminal(t, [file], { ...how, env: { ...how.env, ...env } }));
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ObservedBroker } from "../../support/observed-broker.js";
 import { PacketType } from "../../support/packets.js";
-import { DUP, RETAIN, idsOf, numbers, publishPacket, retainedFor } from "../../support/flow-packets.js";
+import { DUP, RETAIN, idsOf, numbers, publishPacket, retainedFor } from "../../support/request-packets.js";
 
 test("[MQTT-4.3.2-1] a QoS 1 message is sent with DUP 0 and is owed until its PUBACK", async t => {
   const broker = await ObservedBroker.start(t);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ObservedBroker } from "../../support/observed-broker.js";
 import { field, PacketType, packet, uint16 } from "../../support/packets.js";
-import { DUP, publishPacket, subscribePacket, unsubscribePacket } from "../../support/flow-packets.js";
+import { DUP, publishPacket, subscribePacket, unsubscribePacket } from "../../support/request-packets.js";
 
 const PINGREQ = packet(0xc0);
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { QoS } from "../../../src/events/events.js";
 import { ObservedBroker } from "../../support/observed-broker.js";
 import { PacketType, packet, uint16 } from "../../support/packets.js";
-import { ALL_QOS, RETAIN, idsOf, numbers, publishPacket } from "../../support/flow-packets.js";
+import { ALL_QOS, RETAIN, idsOf, numbers, publishPacket } from "../../support/request-packets.js";
 
 /** Several at once, at one QoS, from packet identifier `first` on. */
 const burst = (qos: QoS, count: number, first: number) =>

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ObservedBroker } from "../../support/observed-broker.js";
 import { PacketType } from "../../support/packets.js";
-import { ALL_QOS, numbers, publishPacket } from "../../support/flow-packets.js";
+import { ALL_QOS, numbers, publishPacket } from "../../support/request-packets.js";
 
 test("[MQTT-2.3.1-4] what is in flight has packet identifiers that are not 0 and all different, retained or not", async t => {
   const broker = await ObservedBroker.start(t);

@@ -11,7 +11,7 @@ import {
   retainedFor,
   subscribePacket,
   unsubscribePacket,
-} from "../../support/flow-packets.js";
+} from "../../support/request-packets.js";
 
 test("[MQTT-2.3.1-5] a message at QoS 0 has no packet identifier, and no DUP [MQTT-3.3.1-2, 4.3.1-1]", async t => {
   const broker = await ObservedBroker.start(t);

@@ -13,7 +13,7 @@ import {
   retainedFor,
   subscribePacket,
   unsubscribePacket,
-} from "../../support/flow-packets.js";
+} from "../../support/request-packets.js";
 
 test("[MQTT-2.3.1-7] SUBACK and UNSUBACK have the packet identifier that they answer [MQTT-3.8.4-1, -2, -5, 3.10.4-4]", async t => {
   const broker = await ObservedBroker.start(t);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SubscriptionTrie } from "../../../src/broker/store/subscription-trie.js";
 import { ObservedBroker } from "../../support/observed-broker.js";
 import { PacketType } from "../../support/packets.js";
-import { RETAIN, filters, publishPacket, retainedFor } from "../../support/flow-packets.js";
+import { RETAIN, filters, publishPacket, retainedFor } from "../../support/request-packets.js";
 
 const topics = [
   "a",

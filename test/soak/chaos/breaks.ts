@@ -15,7 +15,7 @@ export interface Break {
 }
 
 interface Broken {
-  /** Where its lwt-broker.cjs is. */
+  /** The folder of its lwt-broker.cjs. */
   bin: string;
   /** Done to the broker's folder whenever it is dead. */
   tamper: (broker: ChaosBroker) => Promise<void>;

@@ -13,11 +13,11 @@ const TIMEOUT_MS = 15_000;
 const LOOK = 10;
 
 export interface BrokerKind {
-  /** What is said of it. */
+  /** Its description in the report. */
   setUp: string;
   /** It keeps a journal, and tidies that. */
   tidies: boolean;
-  /** What starts it, again and again on the same folder. */
+  /** Starts the broker, each time on the same folder. */
   command(port: number, folder: string): [program: string, args: string[]];
 }
 
@@ -32,7 +32,7 @@ export const lwtBroker =
     },
   });
 
-/** What it drops past 1000 queued messages as it comes would hide what a kill takes. */
+/** Its default of dropping past 1000 queued messages would hide what a kill loses. */
 const MOSQUITTO = `allow_anonymous true
 user root
 log_type error
@@ -106,7 +106,7 @@ export class ChaosBroker {
     await this.#ended;
   }
 
-  /** Where it is not to start: its exit code, and what it said. */
+  /** Resolves with the exit code and the output, if it must not start. */
   async refusal(): Promise<{ code: number | null; said: string }> {
     this.spawn();
     await Promise.race([this.#ended, setTimeout(TIMEOUT_MS, null, { ref: false })]);

@@ -17,7 +17,7 @@ export interface ChaosOptions {
 }
 
 const EVERYWHERE: Aims = { broker: 0.35, publishers: 0.25, startUp: 0.2, tidying: 0.2 };
-/** What is broken shows whenever the broker starts again. */
+/** Damage shows whenever the broker starts again. */
 const AT_THE_BROKER: Aims = { broker: 1, publishers: 0, startUp: 0, tidying: 0 };
 
 /** @returns what came of it, and whether it is as it has to be: all kept, or what is broken noticed */

@@ -19,14 +19,14 @@ export const WILL_TOPIC = "wills";
 /** Milliseconds until it tries again to connect. */
 const PAUSE = 15;
 
-/** What is the same for all who take part. */
+/** The settings that all clients share. */
 export interface Scene {
   broker: ChaosBroker;
   ledger: Ledger;
   seed: number;
 }
 
-/** What one connection is to come to. */
+/** The planned end of one connection. */
 interface Fate {
   /** Milliseconds that it lasts, where nobody else ends it. */
   stays: number;
@@ -51,7 +51,7 @@ export abstract class Client {
   /** The broker's when it was begun: it may have been killed since. */
   #begunIn = 0;
   #living!: Promise<void>;
-  /** Of the last connection, when it left with DISCONNECT. */
+  /** True if the last connection ended with DISCONNECT. */
   #dismissed: { will: WillCount; life: number } | null = null;
 
   protected constructor(

@@ -1,4 +1,4 @@
-/** What one publisher sends on one topic, in one life of what it knows: its `seq` counts from 1. */
+/** The messages of one publisher on one topic, while its state lives: `seq` counts from 1. */
 export interface Stream {
   topic: string;
   qos: 1 | 2;
@@ -7,7 +7,7 @@ export interface Stream {
   acknowledged: Set<number>;
 }
 
-/** What a stored session got. */
+/** The messages that a stored session received. */
 export interface Deliveries {
   qos: 1 | 2;
   /** By run: each `seq`, as it came. A QoS 2 message that is sent again under its packet identifier came once. */
@@ -21,13 +21,13 @@ export interface WillCount {
   out: number;
 }
 
-/** Of what goes out as JSON, or comes. */
+/** The fields of a message in JSON. */
 interface Content {
   run: string;
   seq: number;
 }
 
-/** What was seen from outside of the broker: all that is judged by. */
+/** Observations from outside the broker. The verdict uses nothing else. */
 export class Ledger {
   /** By run; of one topic, from the oldest on. */
   readonly streams = new Map<string, Stream>();
@@ -38,7 +38,7 @@ export class Ledger {
   readonly retained = new Map<string, Content>();
   /** How often a broker did not know a session any more. */
   forgotten = 0;
-  /** What did not come to its end when all was quiet. */
+  /** Work that had not finished when all was quiet. */
   readonly stuck: string[] = [];
 
   stream(run: string, topic: string, qos: 1 | 2, retain: boolean): Stream {

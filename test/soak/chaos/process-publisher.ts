@@ -10,7 +10,7 @@ import { type Scene, WILL_TOPIC } from "./client.js";
 import type { WillCount } from "./ledger.js";
 import { binDir } from "../../support/paths.js";
 
-/** Milliseconds to stop in. */
+/** Milliseconds for the publisher to end. */
 const END_TIMEOUT_MS = 15_000;
 /** Seconds between readings. */
 const INTERVAL = 0.02;

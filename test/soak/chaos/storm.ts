@@ -43,7 +43,7 @@ const WITNESS: SubscriberKind = {
 
 export interface Plan {
   kind: BrokerKind;
-  /** For what is kept. */
+  /** The folder of stored data. */
   folder: string;
   seed: number;
   kills: number;
@@ -158,7 +158,7 @@ class Cast {
   }
 }
 
-/** What happens to them. */
+/** The faults of a storm. */
 class Weather {
   readonly kills: Kills = { broker: 0, publishers: 0, startUp: 0, tidying: 0 };
   readonly #cast: Cast;

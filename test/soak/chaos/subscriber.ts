@@ -2,7 +2,7 @@ import { type Packet, PacketType, readPublish } from "../../support/packets.js";
 import { Client, type Scene, WILL_TOPIC } from "./client.js";
 import { type Deliveries, delivered } from "./ledger.js";
 
-/** What all subscribers wait for at the end. */
+/** The last message, for which all subscribers wait. */
 export const MARKER = { topic: "chaos/marker", payload: "marker" };
 
 export interface SubscriberKind {

@@ -1,6 +1,6 @@
 import type { Ledger, Stream } from "./ledger.js";
 
-/** What was promised and not kept; each a number of times. */
+/** Counts of broken promises, by kind. */
 export interface Verdict {
   acknowledged: number;
   /** An acknowledged message to a session that should get it. */
@@ -20,7 +20,7 @@ export interface Verdict {
   retainedRight: number;
   /** Sessions that a broker did not know any more. */
   forgotten: number;
-  /** What did not come to its end. */
+  /** Work that did not finish. */
   stuck: string[];
 }
 

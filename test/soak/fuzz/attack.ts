@@ -13,7 +13,7 @@ const LINGER = 20;
 /** Past so many bytes it is not sliced at every one. */
 const MAX_SLICES = 400;
 
-/** What was sent, and how the connections ended that sent it. */
+/** The bytes sent, and the ends of the connections that sent them. */
 export class Tally {
   connections = 0;
   intact = 0;

@@ -6,7 +6,7 @@ import type { Readable } from "node:stream";
 import type { Event } from "../../../src/events/events.js";
 import { environment } from "../../bench/contest.js";
 
-/** What its process holds, in bytes, once its garbage is collected. */
+/** Memory of its process after garbage collection, in bytes. */
 export interface Holdings {
   heap: number;
   rss: number;
@@ -17,7 +17,7 @@ export interface Holdings {
 /** lwt-broker as a process, and what it says of itself. */
 export class FuzzBroker {
   stderr = "";
-  /** What it should not have said. */
+  /** Unexpected output. */
   readonly problems: string[] = [];
   /** How connections ended, by its own account. */
   readonly ends: Record<string, number> = {};
@@ -27,7 +27,7 @@ export class FuzzBroker {
 
   /** @param bin where lwt-broker.cjs is @param folder where no .env is */
   constructor(bin: string, args: string[], folder: string) {
-    // What counts the sockets is experimental, and says so.
+    // Node warns that the count of sockets is experimental.
     const inside = [
       "--disable-warning=ExperimentalWarning",
       "--require",

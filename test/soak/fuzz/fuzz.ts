@@ -42,7 +42,7 @@ export interface FuzzOptions {
   rounds: number;
   /** After which no more rounds are begun. */
   seconds?: number;
-  /** Where lwt-broker.cjs is. */
+  /** The folder of lwt-broker.cjs. */
   bin?: string;
 }
 

@@ -145,7 +145,7 @@ const KINDS: ((random: Random) => Draft)[] = [
   () => ({ first: 0xc0, fields: [] }),
 ];
 
-/** What a client may send from CONNECT on; DISCONNECT is left to how the connection ends. */
+/** Packets that a client may send from CONNECT on, without DISCONNECT. */
 export const conversation = (random: Random): Draft[] => [
   connect(random),
   ...Array.from({ length: random.between(0, 8) }, () => pick(random, KINDS)(random)),

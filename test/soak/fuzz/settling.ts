@@ -5,7 +5,7 @@ import { field, packet } from "../../support/packets.js";
 import { RawClient } from "../../support/raw-client.js";
 import { PAIR, UNTIL_BROKER_ENDS } from "./pair.js";
 
-/** Milliseconds for the broker to get rid of what strangers have left. */
+/** Milliseconds for the broker to free what the attacks left. */
 const TIMEOUT_MS = 60_000;
 /** Milliseconds between looks. */
 const LOOK = 20;

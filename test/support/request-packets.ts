@@ -3,17 +3,9 @@ import type { ObservedBroker } from "./observed-broker.js";
 import { field, packet, uint16 } from "./packets.js";
 import type { RawClient } from "./raw-client.js";
 
-/**
- * What MQTT 3.1.1 says of packet identifiers, PUBLISH and its answers, SUBSCRIBE, UNSUBSCRIBE, delivery, order and topic
- * filters, as a client sees it. More of the same chapters is in broker.test.ts and broker-standard.test.ts.
- */
-
 export const ALL_QOS = [0, 1, 2] as const;
-
 export const DUP = 8;
-
 export const RETAIN = 1;
-
 const NOTHING = Buffer.alloc(0);
 
 export const DISCONNECT = packet(0xe0);
@@ -37,7 +29,7 @@ export const idsOf = (client: RawClient, type: number) =>
 
 export const numbers = (count: number, first = 1) => Array.from({ length: count }, (_, i) => first + i);
 
-/** What a new subscription finds retained: up to a marker, which was retained after all the others. */
+/** Resolves with the retained messages that a new subscription receives, up to a marker retained last. */
 export async function retainedFor(broker: ObservedBroker, filters: (readonly [string, QoS])[], options = {}) {
   const publisher = await broker.connect("retainer");
   for (const payload of ["", "the marker"]) await publisher.publish("the/marker", payload, 1, true);

@@ -58,7 +58,7 @@ export async function withPair(
   await pair.missedNothing();
 }
 
-/** That limit, as an event has it. */
+/** Returns the limit as it stands in an event. */
 export const past = (limits: Partial<Limits>, name: LimitName) => ({ name, max: limits[name] });
 
 /** The client's connection was ended for that. */
