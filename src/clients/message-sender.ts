@@ -54,7 +54,7 @@ export class MessageSender {
   /** Sends the messages that earlier runs have left in the outbox, before all others. */
   resume(connection: Connection): void {
     if (!this.outbox) return;
-    for (const acknowledged of connection.takeUp(() => void (this.#earlier.sent += 1)))
+    for (const acknowledged of connection.resumeOutbox(() => void (this.#earlier.sent += 1)))
       this.#track(acknowledged, this.#earlier);
   }
 
@@ -122,7 +122,7 @@ export class MessageSender {
     const { readingsTopic: topic, qos, retain } = this.settings;
     this.published += 1;
     const message = { topic, payload, qos, retain, run, seq, sent: this.#countSent };
-    this.#track(this.outbox ? connection.publishKept(message) : connection.publish(message), this.#own);
+    this.#track(this.outbox ? connection.publishStored(message) : connection.publish(message), this.#own);
   }
 
   #track(acknowledged: Promise<void>, counts: Counts): void {

@@ -112,6 +112,20 @@ export const reconnectFailed = (
     "Start the command again when the broker is back: what it stored for this session is still there.",
   );
 
+export const closedError = (): UserError =>
+  new UserError("closed", "the connection was closed.", "Connect again to go on.");
+
+export const stoppedError = (brokers: string, address: BrokerAddress): UserError =>
+  new UserError("stopped", `stopped before a broker answered at ${brokers}.`, startBrokerHint(address));
+
+export const waitingWarning = (seconds: number) =>
+  ({
+    event: "warning",
+    code: "waiting",
+    message: `the broker has not acknowledged everything yet: waiting for it, ${seconds} s at most.`,
+    hint: "Ctrl-C again leaves at once.",
+  }) as const;
+
 export const notAcknowledged = (what: string): UserError =>
   new UserError(
     "not-acknowledged",

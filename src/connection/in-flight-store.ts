@@ -1,24 +1,19 @@
 import store from "mqtt/lib/store";
+import { storedPackets } from "./mqtt-internals.js";
 
-interface StoredPacket {
-  cmd: string;
-  dup?: boolean;
-}
-
-/** What has been sent and not yet been acknowledged; mqtt.js sends it again after a reconnect in the same process. */
+/** Packets that are sent and not acknowledged; mqtt.js sends them again after a reconnect in the same process. */
 export class InFlightStore extends store.default {
   constructor() {
     super({ clean: false });
   }
 
-  /** The session that it belonged to is gone. */
+  /** Called when the broker has lost the session. */
   clear(): void {
-    (this["_inflights"] as Map<number, StoredPacket>).clear();
+    storedPackets(this).clear();
   }
 
   /** Everything stored has been sent once: sent again, it carries DUP [MQTT-3.3.1-1], which mqtt.js leaves out. */
   markForResending(): void {
-    const stored = this["_inflights"] as Map<number, StoredPacket>;
-    for (const packet of stored.values()) if (packet.cmd === "publish") packet.dup = true;
+    for (const packet of storedPackets(this).values()) if (packet.cmd === "publish") packet.dup = true;
   }
 }

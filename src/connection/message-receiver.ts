@@ -5,7 +5,8 @@ import { ParsedMessage, parseObject, readingId } from "../domain/sensor-reading.
 import { machineStateOf } from "../domain/machine-status.js";
 import { machineOf, topicMatches } from "../protocol/topics.js";
 import { DrainDetector } from "./drain-detector.js";
-import type { OversizedPublish } from "./packet-framer.js";
+import { filterPackets, sendPacket, streamOf } from "./mqtt-internals.js";
+import { type OversizedPublish, ProtocolError } from "./packet-framer.js";
 import type { ConnectionHooks } from "./connection-hooks.js";
 
 /** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
@@ -19,20 +20,16 @@ interface Arrived {
 }
 
 /** Bytes of messages at QoS 2 that are kept until the broker releases them; MQTT 3.1.1 has no limit. */
-export const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
+const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
 /** Bytes that one takes beside its topic and its payload, about. */
 const OVERHEAD = 1000;
 
-interface InboxHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge"> {
-  /** More than that is kept. */
-  tooMuch(): void;
+interface ReceiverHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge"> {
+  onProtocolError(error: ProtocolError): void;
 }
 
 /** Characters of a topic that a warning repeats. */
 const LONGEST_SHOWN = 100;
-
-/** mqtt.js' own, which its types leave open. */
-export type SendPacket = (packet: Packet, done?: () => void, ...more: unknown[]) => void;
 
 /**
  * They leave together. Without Nagle's algorithm a write each wakes the broker each time, which then sends one message
@@ -49,7 +46,6 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export class MessageReceiver {
   /** The filters of this run: a stored session may have more, of earlier runs. */
   readonly filters: Set<string>;
-  readonly #send: SendPacket;
   #drain: DrainDetector;
   #sessionPresent = false;
   #connectedAt = 0;
@@ -61,36 +57,34 @@ export class MessageReceiver {
   #lastArrival = 0;
   readonly #notAcknowledged = new Set<number>();
   #taking = 0;
-  #gathering = false;
+  #isCorked = false;
   #whenIdle: (() => void) | null = null;
 
   constructor(
-    client: MqttClient,
+    private readonly client: MqttClient,
     private readonly sink: Sink<ClientEvent>,
     private readonly namespace: string,
-    private readonly hooks: InboxHooks,
+    private readonly hooks: ReceiverHooks,
   ) {
     this.filters = new Set(hooks.filters);
     this.#drain = new DrainDetector(false, () => {});
     client.handleMessage = (packet, done) => this.#take(packet, done);
-    const send = (client["_sendPacket"] as SendPacket).bind(client);
-    this.#send = (packet, done, ...more) => {
-      if (this.#withholds(packet)) return done?.();
-      if (ACKNOWLEDGMENTS.has(packet.cmd ?? "")) this.#gather(client.stream);
-      return send(packet, done, ...more);
-    };
-    client["_sendPacket"] = this.#send;
+    filterPackets(client, packet => {
+      if (this.#withholds(packet)) return false;
+      if (ACKNOWLEDGMENTS.has(packet.cmd ?? "")) this.#corkForThisTurn(streamOf(client));
+      return true;
+    });
     client.on("packetsend", packet => packet.cmd === "pingreq" && this.#drain.pingSent());
     client.on("packetreceive", packet => this.#received(packet));
   }
 
-  /** What is sent in this turn of the event loop leaves in one write. */
-  #gather(stream: MqttClient["stream"]): void {
-    if (this.#gathering) return;
-    this.#gathering = true;
+  /** Writes all packets of this turn of the event loop at once. */
+  #corkForThisTurn(stream: MqttClient["stream"]): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
     stream.cork();
     setImmediate(() => {
-      this.#gathering = false;
+      this.#isCorked = false;
       stream.uncork();
     });
   }
@@ -104,7 +98,7 @@ export class MessageReceiver {
       this.#awaitingRelease.clear();
       this.#unreleased = 0;
     }
-    this.#drain = new DrainDetector(sessionPresent, () => this.#send({ cmd: "pingreq" }));
+    this.#drain = new DrainDetector(sessionPresent, () => sendPacket(this.client, { cmd: "pingreq" }));
   }
 
   /** Before DISCONNECT: what still comes is left to the session's next connection. */
@@ -114,10 +108,10 @@ export class MessageReceiver {
   }
 
   /** A message that is too large to be taken: kept back, it would come again in each connection. */
-  leaveOut({ topic, qos, packetId, bytes }: OversizedPublish): void {
+  skipOversized({ topic, qos, packetId, bytes }: OversizedPublish): void {
     if (!this.#accepting) return;
     if (packetId !== null && this.#acknowledges)
-      this.#send({ cmd: qos === 1 ? "puback" : "pubrec", messageId: packetId });
+      sendPacket(this.client, { cmd: qos === 1 ? "puback" : "pubrec", messageId: packetId });
     this.#drain.publish(0);
     const shown = topic.length > LONGEST_SHOWN ? `${topic.slice(0, LONGEST_SHOWN)}…` : topic;
     this.sink({
@@ -177,7 +171,7 @@ export class MessageReceiver {
   #keep(messageId: number, arrived: Arrived): void {
     this.#unreleased += arrived.bytes - (this.#awaitingRelease.get(messageId)?.bytes ?? 0);
     this.#awaitingRelease.set(messageId, arrived);
-    if (this.#unreleased > MAX_UNRELEASED_BYTES) this.hooks.tooMuch();
+    if (this.#unreleased > MAX_UNRELEASED_BYTES) this.hooks.onProtocolError(tooManyUnreleased());
   }
 
   #withholds({ cmd, messageId }: Packet): boolean {
@@ -267,3 +261,6 @@ function textOf(payload: string | Buffer): { payload: string | null; payloadBase
     return { payload: null, payloadBase64: payload.toString("base64") };
   }
 }
+
+const tooManyUnreleased = () =>
+  new ProtocolError(`over ${MAX_UNRELEASED_BYTES} bytes of messages at QoS 2 without their PUBREL`);

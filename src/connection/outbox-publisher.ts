@@ -1,12 +1,10 @@
-import type { MqttClient, Packet } from "mqtt";
-import type { ClientEvent, Sink } from "../events/events.js";
+import type { Packet } from "mqtt";
 import { parseObject, readingId } from "../domain/sensor-reading.js";
-import type { SendPacket } from "./message-receiver.js";
 import type { Outbox, OutboxMessage } from "../outbox/outbox.js";
 import { InFlightStore } from "./in-flight-store.js";
+import { expectAcknowledgment, forgetAcknowledgment, sendWithoutStoring } from "./mqtt-internals.js";
 import { MAX_INCOMPLETE_QOS2 } from "./packet-identifiers.js";
-import type { Message, ReasonReader } from "./publish-queue.js";
-import type { FlowControl } from "./flow-control.js";
+import type { Message, PublishParts } from "./publish-queue.js";
 import { notAcknowledged } from "./connection-errors.js";
 
 interface Publication {
@@ -37,23 +35,20 @@ export class OutboxPublisher extends InFlightStore {
 
   constructor(
     private readonly outbox: Outbox,
-    private readonly sink: Sink<ClientEvent>,
-    private readonly client: () => MqttClient,
-    private readonly limits: FlowControl,
-    private readonly saidIn: ReasonReader,
+    private readonly parts: PublishParts,
   ) {
     super();
-    limits.whenFree(() => this.#sendMore());
+    parts.flowControl.whenFree(() => this.#sendMore());
   }
 
   /** What an earlier process has left, from now on published like the rest. @param sent called for each that is sent */
-  takeUp(sent: () => void): Promise<void>[] {
+  resume(sent: () => void): Promise<void>[] {
     return Array.from(this.outbox.waiting.values(), message => this.#expect(message, sent, true));
   }
 
   /** Kept when it is acknowledged. @throws what the outbox says that does not keep it */
   publish({ topic, payload, qos, retain = false, sent = () => {} }: Message): Promise<void> {
-    const packetId = this.client().messageIdProvider.allocate() ?? 0; // an outbox is full before these run out
+    const packetId = this.parts.identifiers.allocate() ?? 0; // an outbox is full before these run out
     const message: OutboxMessage = {
       packetId,
       topic,
@@ -84,7 +79,7 @@ export class OutboxPublisher extends InFlightStore {
   closed(): void {
     this.#connection = null;
     this.#unsent = null;
-    this.limits.giveBack(this.#underWay.size);
+    this.parts.flowControl.giveBack(this.#underWay.size);
     this.#underWay.clear();
     this.#incomplete.clear();
   }
@@ -113,7 +108,7 @@ export class OutboxPublisher extends InFlightStore {
     const wasUnderWay = this.#remove(publication);
     this.outbox.acknowledge(packetId);
     done();
-    if (wasUnderWay) this.limits.release();
+    if (wasUnderWay) this.parts.flowControl.release();
     return this;
   }
 
@@ -123,12 +118,12 @@ export class OutboxPublisher extends InFlightStore {
       this.#publications.set(message.packetId, publication);
       this.#unsent?.add(publication);
       // An error is one of MQTT 5's reasons: then it is not to be sent again [MQTT-4.4.0-2].
-      const cb = (error?: Error | null, answer?: unknown) => {
-        const said = error ? this.saidIn(error, answer) : null;
-        if (said) reject(this.limits.refused(message.topic, said));
+      const onAcknowledged = (error?: Error | null, answer?: unknown) => {
+        const said = error ? this.parts.readReason(error, answer) : null;
+        if (said) reject(this.parts.flowControl.refused(message.topic, said));
         else resolve(this.#tellAcknowledged(publication));
       };
-      this.client().outgoing[message.packetId] = { volatile: false, cmd: "publish", cb };
+      expectAcknowledgment(this.parts.client(), message.packetId, onAcknowledged);
     });
   }
 
@@ -136,7 +131,7 @@ export class OutboxPublisher extends InFlightStore {
     const publication = this.#publications.get(packetId);
     if (!publication) return;
     this.#remove(publication);
-    delete this.client().outgoing[packetId];
+    forgetAcknowledgment(this.parts.client(), packetId);
     publication.reject(error);
   }
 
@@ -160,15 +155,15 @@ export class OutboxPublisher extends InFlightStore {
   #tellKept({ topic, payload: bytes, qos }: OutboxMessage): void {
     const payload = bytes.toString();
     const { run, seq } = readingId(parseObject(payload));
-    this.sink({ event: "outbox-stored", topic, payload, qos, run, seq });
+    this.parts.sink({ event: "outbox-stored", topic, payload, qos, run, seq });
   }
 
   #sendMore(): void {
     for (const publication of this.#unsent ?? []) {
       if (!publication.isSafe || this.#incomplete.size >= MAX_INCOMPLETE_QOS2) return;
-      if (!this.limits.takesQos(1)) return; // what would never be acknowledged stays in the outbox
+      if (!this.parts.flowControl.takesQos(1)) return; // what would never be acknowledged stays in the outbox
       if (!this.#fits(publication)) continue;
-      if (!this.limits.take()) return;
+      if (!this.parts.flowControl.take()) return;
       this.#unsent?.delete(publication);
       this.#underWay.add(publication);
       if (publication.message.qos === 2) this.#incomplete.add(publication);
@@ -179,7 +174,7 @@ export class OutboxPublisher extends InFlightStore {
   /** What is too large for this broker stays in the outbox, for another one. */
   #fits({ message }: Publication): boolean {
     try {
-      if (!message.released) this.limits.fit(message);
+      if (!message.released) this.parts.flowControl.fit(message);
       return true;
     } catch (error) {
       this.#giveUp(message, error as Error);
@@ -190,9 +185,8 @@ export class OutboxPublisher extends InFlightStore {
   #send(publication: Publication): void {
     const { message, sentAt } = publication;
     const { packetId: messageId, topic, payload, dup, released } = message;
-    const { qos, retain } = released ? message : this.limits.fit(message);
-    const send = (packet: Packet) =>
-      (this.client()["_sendPacket"] as SendPacket)(packet, undefined, undefined, DO_NOT_STORE);
+    const { qos, retain } = released ? message : this.parts.flowControl.fit(message);
+    const send = (packet: Packet) => sendWithoutStoring(this.parts.client(), packet);
     if (released) send({ cmd: "pubrel", messageId });
     else send({ cmd: "publish", topic, payload, qos, retain, messageId, dup });
     publication.sentAt = sentAt ?? performance.now();
@@ -205,17 +199,15 @@ export class OutboxPublisher extends InFlightStore {
     sent();
     const { packetId, topic, dup, released } = message;
     if (released) return; // an earlier one has published it
-    const { qos, retain } = this.limits.fit(message);
+    const { qos, retain } = this.parts.flowControl.fit(message);
     const payload = message.payload.toString();
     const { run, seq } = readingId(parseObject(payload));
-    this.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
+    this.parts.sink({ event: "published", topic, payload, qos, retain, dup, packetId, run, seq });
   }
 
   async #tellAcknowledged({ message: { packetId, topic, payload }, sentAt }: Publication): Promise<void> {
     const { run, seq } = readingId(parseObject(payload.toString()));
     const milliseconds = Math.round((performance.now() - (sentAt ?? 0)) * 100) / 100;
-    await this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds });
+    await this.parts.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds });
   }
 }
-
-const DO_NOT_STORE = true;

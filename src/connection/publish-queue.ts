@@ -33,6 +33,16 @@ interface Complete {
 /** What mqtt.js' error tells of an acknowledgment that is a refusal. */
 export type ReasonReader = (error: Error, packet: unknown) => ReasonInfo | null;
 
+/** What publishing needs of its connection. */
+export interface PublishParts {
+  /** Called late: mqtt.js' client is made after its stores. */
+  client: () => MqttClient;
+  identifiers: PacketIdentifiers;
+  sink: Sink<ClientEvent>;
+  flowControl: FlowControl;
+  readReason: ReasonReader;
+}
+
 /** What this client publishes, counted until it is acknowledged. */
 export class PublishQueue {
   /** For which the broker has no room yet; each called when it has. */
@@ -40,13 +50,8 @@ export class PublishQueue {
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
 
-  constructor(
-    private readonly client: MqttClient,
-    private readonly identifiers: PacketIdentifiers,
-    private readonly sink: Sink<ClientEvent>,
-    private readonly limits: FlowControl,
-    private readonly saidIn: ReasonReader,
-  ) {
+  constructor(private readonly parts: PublishParts) {
+    const limits = parts.flowControl;
     limits.whenFree(() => {
       while (this.#waiting.length > 0 && limits.take()) this.#waiting.shift()?.go();
     });
@@ -78,10 +83,10 @@ export class PublishQueue {
   }
 
   #sendWhenFree(message: Message): Promise<void> {
-    const fitting = this.limits.fit(complete(message));
+    const fitting = this.parts.flowControl.fit(complete(message));
     if (fitting.qos === 0) return this.#send(fitting);
     // In order: one that came before may be waiting.
-    if (this.#waiting.length === 0 && this.limits.take()) return this.#send(fitting);
+    if (this.#waiting.length === 0 && this.parts.flowControl.take()) return this.#send(fitting);
     return new Promise((resolve, reject) => {
       const go = () => resolve(this.#send(fitting));
       this.#waiting.push({ go, giveUp: () => reject(notAcknowledged(message.topic)) });
@@ -92,27 +97,39 @@ export class PublishQueue {
     const sentAt = performance.now();
     return new Promise<void>((resolve, reject) => {
       let packetId: number | null = null;
-      this.identifiers.isForQos2 = qos === 2;
-      this.client.publish(topic, payload, { qos, retain }, (error, answer) => {
+      this.parts.identifiers.isForQos2 = qos === 2;
+      this.parts.client().publish(topic, payload, { qos, retain }, (error, answer) => {
         if (error) reject(this.#failure(topic, error, answer));
         else if (qos === 0) resolve();
         else {
           const milliseconds = Math.round((performance.now() - sentAt) * 100) / 100;
-          resolve(this.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined);
+          resolve(
+            this.parts.sink({ event: "acknowledged", packetId, topic, run, seq, milliseconds }) ?? undefined,
+          );
         }
-        if (qos > 0) this.limits.release();
+        if (qos > 0) this.parts.flowControl.release();
       });
-      this.identifiers.isForQos2 = false;
-      if (qos > 0) packetId = this.client.getLastMessageId();
+      this.parts.identifiers.isForQos2 = false;
+      if (qos > 0) packetId = this.parts.client().getLastMessageId();
       sent();
       const text = payload.toString();
-      this.sink({ event: "published", topic, payload: text, qos, retain, dup: false, packetId, run, seq });
+      this.parts.sink({
+        event: "published",
+        topic,
+        payload: text,
+        qos,
+        retain,
+        dup: false,
+        packetId,
+        run,
+        seq,
+      });
     });
   }
 
   #failure(topic: string, error: Error, answer: unknown): Error {
-    const said = this.saidIn(error, answer);
-    return said ? this.limits.refused(topic, said) : notAcknowledged(topic);
+    const said = this.parts.readReason(error, answer);
+    return said ? this.parts.flowControl.refused(topic, said) : notAcknowledged(topic);
   }
 }
 

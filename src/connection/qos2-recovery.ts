@@ -1,55 +1,52 @@
+import { deferred, type Deferred } from "../util/async.js";
 import { MAX_INCOMPLETE_QOS2 } from "./packet-identifiers.js";
 
 /**
- * Messages at QoS 2 that an earlier process of this client sent, and whose PUBREL the broker still awaits: this process
- * knows nothing of them. The broker would take what comes under their packet identifiers for their repetition, and
- * acknowledge it without passing it on [MQTT-4.3.3-2]. So PUBREL goes out for each identifier before it is used: it
- * ends such a handshake, and PUBCOMP answers it also where there is none.
+ * Completes handshakes at QoS 2 that an earlier process of this client began, and whose PUBREL the broker still awaits.
+ * The broker would take a new message with such a packet identifier for the old one, and acknowledge it without passing
+ * it on [MQTT-4.3.3-2]. So PUBREL is sent for each identifier before it is used. PUBCOMP answers it in any case.
  */
 export class Qos2Recovery {
-  /** Packet identifiers that may be in one. */
-  #left: number[] = [];
+  /** Packet identifiers that may be in such a handshake. */
+  #open: number[] = [];
   #isFirst = true;
-  #ended: { promise: Promise<void>; resolve: () => void } | null = null;
+  #finished: Deferred | null = null;
 
-  /** @param release sends PUBREL, if it can */
-  constructor(private readonly release: (packetId: number) => void) {}
+  /** @param sendPubrel sends it if there is a connection */
+  constructor(private readonly sendPubrel: (packetId: number) => void) {}
 
-  /** A connection was accepted. */
+  /** Called when a connection was accepted. */
   opened(sessionPresent: boolean): void {
     if (this.#isFirst && sessionPresent)
-      this.#left = Array.from({ length: MAX_INCOMPLETE_QOS2 }, (_, i) => i + 1);
+      this.#open = Array.from({ length: MAX_INCOMPLETE_QOS2 }, (_, i) => i + 1);
     this.#isFirst = false;
     if (!sessionPresent) this.forget();
-    if (this.#ended) this.#release();
+    if (this.#finished) this.#sendPubrels();
   }
 
-  /** Kept when there are none any more; asked at the first message at QoS 2, since others need not know. */
-  ended(): Promise<void> {
-    if (this.#left.length === 0) return Promise.resolve();
-    if (!this.#ended) {
-      let resolve = () => {};
-      const promise = new Promise<void>(done => (resolve = done));
-      this.#ended = { promise, resolve };
-      this.#release();
+  /** Resolves when none is left. PUBRELs are sent only now: most clients never publish at QoS 2. */
+  finished(): Promise<void> {
+    if (this.#open.length === 0) return Promise.resolve();
+    if (!this.#finished) {
+      this.#finished = deferred();
+      this.#sendPubrels();
     }
-    return this.#ended.promise;
+    return this.#finished.promise;
   }
 
-  /** PUBCOMP has come. */
-  completed(packetId: number): void {
-    if (this.#left.length === 0) return;
-    this.#left = this.#left.filter(each => each !== packetId);
-    if (this.#left.length === 0) this.#ended?.resolve();
+  onPubcomp(packetId: number): void {
+    if (this.#open.length === 0) return;
+    this.#open = this.#open.filter(each => each !== packetId);
+    if (this.#open.length === 0) this.#finished?.resolve();
   }
 
-  /** The session is gone, or the connection is over for good. */
+  /** Called when the session has ended, or the connection for good. */
   forget(): void {
-    this.#left = [];
-    this.#ended?.resolve();
+    this.#open = [];
+    this.#finished?.resolve();
   }
 
-  #release(): void {
-    for (const packetId of this.#left) this.release(packetId);
+  #sendPubrels(): void {
+    for (const packetId of this.#open) this.sendPubrel(packetId);
   }
 }

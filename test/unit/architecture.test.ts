@@ -159,3 +159,14 @@ test("only cli/ and what starts a lesson's processes use the global process", ()
     [],
   );
 });
+
+test("only mqtt-internals.ts uses private members of mqtt.js", () => {
+  const users = files.filter(file => {
+    const code = readFileSync(path.join(src, file), "utf8").replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
+    return (
+      file.startsWith("connection/") &&
+      /\["_|\bclient(\(\))?\.(outgoing|keepaliveManager|messageIdProvider|options|stream)\b/.test(code)
+    );
+  });
+  assert.deepEqual(users, ["connection/mqtt-internals.ts"]);
+});
