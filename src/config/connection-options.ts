@@ -19,16 +19,16 @@ export interface ConnectionSettings {
   broker: string | readonly string[];
   /** Unique at the broker [MQTT-3.1.3-2]; 23 letters and digits are accepted everywhere [MQTT-3.1.3-5]. */
   clientId: string;
-  /** Default false: the broker keeps the session while this client is away. */
+  /** Default false: the broker stores the session. */
   cleanSession?: boolean;
   /** Default "3.1.1". */
   protocolVersion?: ProtocolVersion;
   /**
-   * With MQTT 5, whole seconds that the broker keeps the session without a connection, 0 to 4 294 967 295 (for ever);
-   * default 86 400, a day. With `cleanSession` it is 0.
+   * With MQTT 5, whole seconds that the broker stores the session after the connection, 0 to 4 294 967 295 (without a
+   * limit). Default 86 400, a day. With `cleanSession` it is 0.
    */
   sessionExpiry?: number;
-  /** With MQTT 5, whole seconds that the broker waits before it sends the will, 0 to 4 294 967 295; default 0. */
+  /** With MQTT 5, whole seconds that the broker waits before it publishes the will, 0 to 4 294 967 295. Default 0. */
   willDelay?: number;
   /** Seconds, 0 (off) to 65 535; default 60. */
   keepAlive?: number;
@@ -44,9 +44,9 @@ export interface ConnectionSettings {
   connectTimeout?: number;
   /** Seconds to go on trying after a connection was lost; default 300. */
   reconnectTimeout?: number;
-  /** Bytes of the largest packet that is taken; default 4 MiB. A larger message is acknowledged and thrown away. */
+  /** Bytes of the largest packet. Default 4 MiB. A larger message is acknowledged and discarded. */
   maxPacket?: number;
-  /** Topics `<namespace>/<machine>/…` tell of a machine; default "Binil". */
+  /** The first level of the topics `<namespace>/<machine>/…`. Default "Binil". */
   namespace?: string;
   /** Emit a `packet` event for every packet in both directions; default false. */
   debug?: boolean;

@@ -5,34 +5,31 @@ import type { BrokerAddress } from "../protocol/broker-url.js";
 export interface FailedAddress {
   address: BrokerAddress;
   error: UserError;
-  /** A few words, as they stand in brackets. */
+  /** A few words, for brackets. */
   reason: string;
-  /** It would fail the same way again. */
   isFinal: boolean;
 }
 
 /**
- * Whose turn it is among the brokers' addresses. A round tries each once, one right after the other; where it begins is
- * the one that was connected to last, for its session is there, or else the first.
+ * Chooses the next address. A round tries each address once. It begins with the address that was connected last,
+ * because the session is there, or with the first.
  */
 export class AddressRotation {
-  /** The one to connect to, or that is connected to. */
   current: BrokerAddress;
-  /** In this round. Arrays, here and elsewhere in a connection, as they take no memory while they are empty. */
+  /** Tried in this round. Empty arrays take no memory, here and elsewhere in a connection. */
   #tried: BrokerAddress[] = [];
-  /** Of each the last failure since a broker has accepted this client. */
+  /** The last failure of each address since a broker has accepted this client. */
   #failed: FailedAddress[] = [];
 
   constructor(private readonly addresses: readonly [BrokerAddress, ...BrokerAddress[]]) {
     this.current = addresses[0];
   }
 
-  /** How many have still to be tried in this round. */
+  /** The number of addresses that this round has not tried. */
   get left(): number {
     return this.#candidates().filter(address => !this.#tried.includes(address)).length;
   }
 
-  /** In the order in which they are tried. */
   get failed(): FailedAddress[] {
     return this.addresses.flatMap(address => this.#failureOf(address) ?? []);
   }
@@ -43,8 +40,8 @@ export class AddressRotation {
   }
 
   /**
-   * The current one can't be connected to.
-   * @returns whose turn is next, `now` or after a pause, as each has been tried; null: no one's any more
+   * Records that the current address failed. Returns the next one, to be tried now or, after a full round, after a
+   * pause; null if each failure is final.
    */
   next(failed: FailedAddress): { address: BrokerAddress; now: boolean } | null {
     this.#failed = [...this.#failed.filter(({ address }) => address !== failed.address), failed];
@@ -58,7 +55,7 @@ export class AddressRotation {
     return { address, now: untried !== undefined };
   }
 
-  /** Those that may be tried, beginning after the current one, which is the last. */
+  /** The addresses that may be tried, from the one after the current on. */
   #candidates(): BrokerAddress[] {
     const after = this.addresses.indexOf(this.current) + 1;
     const inTurn = [...this.addresses.slice(after), ...this.addresses.slice(0, after)];

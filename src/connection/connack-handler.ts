@@ -10,13 +10,13 @@ import type { ReasonReader } from "./publish-queue.js";
 
 /** Reads and reports each CONNACK: the limits of an MQTT 5 broker, and where the session is stored. */
 export class ConnackHandler {
-  /** Seconds; set by the broker, or else requested. */
+  /** Seconds, as requested or as the broker has set them. */
   keepAlive: number;
   /** As requested, or as an MQTT 5 broker has assigned it. */
   clientId: string;
   /** Null: this connection speaks MQTT 3.1.1. */
   #mqtt5: typeof Mqtt5 | null = null;
-  /** Where this client is known to have a stored session; null: nowhere. */
+  /** The address with a stored session of this client; null if none is known. */
   #sessionAt: BrokerAddress | null = null;
 
   constructor(
@@ -36,7 +36,7 @@ export class ConnackHandler {
     return this.#mqtt5 !== null;
   }
 
-  /** Returns what MQTT 5 says with a reason code, or null with MQTT 3.1.1. */
+  /** Returns the meaning of an MQTT 5 reason code, or null with MQTT 3.1.1. */
   reasonInfo(code: number, properties: object = {}): ReasonInfo | null {
     return this.#mqtt5?.reasonInfoFor(code, properties) ?? null;
   }

@@ -5,10 +5,7 @@ import { Connection } from "./connection.js";
 import { type ConnectionSettings, DEFAULTS } from "../config/connection-options.js";
 import type { ConnectionHooks } from "./connection-hooks.js";
 
-/**
- * A connection that is still to be opened, for what has to be done before.
- * @throws UserError `bad-broker` for a URL that is none
- */
+/** Returns a connection that is not open yet. @throws UserError `bad-broker` if the URL is not valid */
 export function connectionTo(
   settings: ConnectionSettings,
   sink: Sink<ClientEvent>,
@@ -21,12 +18,9 @@ export function connectionTo(
 }
 
 /**
- * Connects, and stays connected: after a loss it tries again, with growing, jittered delays, for five minutes. Messages
- * are handled from before CONNECT, so that nothing of a resumed session's queue is missed. All that happens goes to
- * the sink, in order.
- *
- * @throws UserError with what to do about it: `bad-broker` for a URL that is none, `refused` by CONNACK, and those that
- * failure-diagnosis.ts tells of
+ * Connects, and reconnects after each loss, with growing random delays, for five minutes. Messages are handled from
+ * before CONNECT on, so that no queued message is missed. The sink receives all events in order. @throws UserError
+ * `bad-broker` if the URL is not valid, `refused` by CONNACK, and the errors of failure-diagnosis.ts
  */
 export async function connect(
   settings: ConnectionSettings,
@@ -38,7 +32,7 @@ export async function connect(
   return connection;
 }
 
-/** The URL itself may hold a password, and is not shown. */
+/** Does not show the URL, which may hold a password. */
 const badUrl = () =>
   usageError(
     "bad-broker",

@@ -3,23 +3,20 @@ import { PacketFramer, type OversizedPublish } from "./packet-framer.js";
 import type { FailureInfo, ReasonInfo } from "./failure-diagnosis.js";
 import type { Transport } from "./transport.js";
 
-/** One attempt to connect, and the network connection that came of it. */
+/** One attempt to connect, and its network connection. */
 export class ConnectionAttempt implements FailureInfo {
   error: Error | null = null;
   firstBytes: Buffer | null = null;
-  /** CONNACK's answer, in MQTT 5 its reason code; null: none has come. */
+  /** The return code of CONNACK, in MQTT 5 its reason code; null before CONNACK. */
   returnCode: number | null = null;
   said: ReasonInfo | null = null;
   disconnectSent = false;
-  /** That DISCONNECT asked for the will. */
+  /** DISCONNECT requested the will. */
   willAsked = false;
   /** This side closed the socket, without DISCONNECT. */
   closedHere = false;
 
-  /**
-   * @param maxPacket bytes that a packet from the broker may have
-   * @param tooLarge is told of each message beyond that
-   */
+  /** @param maxPacket bytes of the largest packet @param tooLarge called for each larger message */
   constructor(
     readonly transport: Transport,
     readonly isMqtt5: boolean,
@@ -33,7 +30,7 @@ export class ConnectionAttempt implements FailureInfo {
     this.#watch(stream, maxPacket, tooLarge);
   }
 
-  /** Before the stream keeps anything: what it pushes is what its readers get, mqtt.js among them. */
+  /** Reads the bytes before the stream buffers them for mqtt.js. */
   #watch(stream: Duplex, maxPacket: number, tooLarge: (publish: OversizedPublish) => void): void {
     const push = stream.push.bind(stream);
     let hasRoom = true;

@@ -13,7 +13,7 @@ import type { FailedAddress } from "./address-rotation.js";
 export const refusalReason = (returnCode: number): string =>
   returnCodes[returnCode]?.reason ?? `it answered CONNECT with return code ${returnCode}`;
 
-/** @param said what the code means in MQTT 5; null: it is one of MQTT 3.1.1 */
+/** @param said the meaning of the code in MQTT 5; null with MQTT 3.1.1 */
 export const refused = (address: BrokerAddress, returnCode: number, said: ReasonInfo | null): UserError =>
   new UserError(
     "refused",
@@ -21,17 +21,15 @@ export const refused = (address: BrokerAddress, returnCode: number, said: Reason
     said?.hint ?? returnCodes[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
   );
 
-/** No connection could be made. */
 export function noBroker(address: BrokerAddress, failure: FailureInfo): UserError {
   const { code, message, hint } = diagnose(failure, address);
   return new UserError(code, message, hint ?? startBrokerHint(address));
 }
 
-/** Trying again would give the same answer. */
+/** Returns whether another attempt would fail in the same way. */
 export const isFinal = (address: BrokerAddress, failure: FailureInfo): boolean =>
   diagnose(failure, address).final;
 
-/** One address can't be connected to, and another is tried next. */
 export function failoverNotice({ address, error, reason }: FailedAddress, other: BrokerAddress): UserError {
   const isWebSocket = other.scheme === "ws" || other.scheme === "wss";
   if (!isAlternative(address, other) || !isWebSocket)
@@ -46,7 +44,6 @@ export function failoverNotice({ address, error, reason }: FailedAddress, other:
 const listed = (failed: FailedAddress[]) =>
   failed.map(({ address, reason }) => `${urlOf(address)} (${reason})`).join(", ");
 
-/** None of them could be connected to. */
 export function allBrokersFailed(failed: FailedAddress[]): UserError {
   const telling = failed.find(({ isFinal }) => isFinal) ?? failed[0];
   if (!telling) throw new Error("none has failed");
@@ -56,7 +53,7 @@ export function allBrokersFailed(failed: FailedAddress[]): UserError {
   return new UserError(code, `none of the brokers can be used: ${listed(failed)}.`, error.hint);
 }
 
-/** What CONNACK says here, after a stored session elsewhere: only the queue can't be seen from here. */
+/** Warns that CONNACK reports no session here, while another broker stores one. */
 export const sessionElsewhere = (here: BrokerAddress, there: BrokerAddress): UserError =>
   new UserError(
     "session-elsewhere",
@@ -64,7 +61,7 @@ export const sessionElsewhere = (here: BrokerAddress, there: BrokerAddress): Use
     `It comes when this client is connected to ${urlOf(there)} again. Only brokers that share sessions, as a cluster does, go on with it.`,
   );
 
-/** Evicted again and again, as the broker has said in MQTT 5 each time. */
+/** The broker reported each takeover with a reason code of MQTT 5. */
 export const takenOver = (clientId: string, { reason }: ReasonInfo): UserError =>
   new UserError(
     "client-id-in-use",
@@ -72,7 +69,7 @@ export const takenOver = (clientId: string, { reason }: ReasonInfo): UserError =
     "A client ID must be unique at the broker: choose another with --client-id NAME.",
   );
 
-/** Closed again and again, and the broker says why. */
+/** The broker closed each connection with a reason code. */
 export const closedByBroker = ({ reason, hint }: ReasonInfo): UserError =>
   new UserError(
     "closed-by-broker",
@@ -80,7 +77,7 @@ export const closedByBroker = ({ reason, hint }: ReasonInfo): UserError =>
     hint,
   );
 
-/** Evicted again and again: MQTT 3.1.1 gives no reason, so "probably" is all that can be said. */
+/** MQTT 3.1.1 gives no reason, so a takeover is only probable. */
 export const evicted = (clientId: string): UserError =>
   new UserError(
     "client-id-in-use",
@@ -88,7 +85,7 @@ export const evicted = (clientId: string): UserError =>
     "A client ID must be unique at the broker: choose another with --client-id NAME. Else look at topic, QoS and size.",
   );
 
-/** Unlike an eviction, with a reason that is known. */
+/** The connection was lost repeatedly for a known reason. */
 export function lostRepeatedly(address: BrokerAddress, failure: FailureInfo): UserError {
   const { code, message, hint } = diagnose(failure, address);
   return new UserError(
@@ -98,7 +95,7 @@ export function lostRepeatedly(address: BrokerAddress, failure: FailureInfo): Us
   );
 }
 
-/** @param failed of several brokers, those that were tried after it */
+/** @param failed the brokers that were tried after it */
 export const reconnectFailed = (
   address: BrokerAddress,
   failure: FailureInfo,
@@ -133,7 +130,7 @@ export const notAcknowledged = (what: string): UserError =>
     "Whether the broker has it is unknown: send it again.",
   );
 
-/** @param seconds that have passed without an answer, or anything else to read */
+/** @param seconds without any packet */
 export const noSuback = (address: BrokerAddress, seconds: number): UserError =>
   new UserError(
     "no-suback",
@@ -141,7 +138,7 @@ export const noSuback = (address: BrokerAddress, seconds: number): UserError =>
     "Try again, or another broker: npx lwt-broker. --connect-timeout SECONDS waits longer.",
   );
 
-/** @param said by SUBACK in MQTT 5; null: 3.1.1 has no reasons */
+/** @param said the reason in SUBACK; null with MQTT 3.1.1 */
 export const filterRefused = (topicFilter: string, said: ReasonInfo | null): UserError =>
   new UserError(
     "filter-refused",
@@ -150,7 +147,7 @@ export const filterRefused = (topicFilter: string, said: ReasonInfo | null): Use
       "It may not allow that topic to this user: choose another --topic, or log in with --username.",
   );
 
-/** By PUBACK, PUBREC or PUBCOMP in MQTT 5: it is not to be sent again [MQTT-4.4.0-2]. */
+/** Refused by PUBACK, PUBREC or PUBCOMP in MQTT 5: it must not be sent again [MQTT-4.4.0-2]. */
 export const publicationRefused = (topic: string, { reason, hint }: ReasonInfo): UserError =>
   new UserError("publish-refused", `the broker refused the message on ${topic}: ${reason}.`, hint);
 
@@ -161,11 +158,10 @@ export const tooLarge = (topic: string, bytes: number, most: number): UserError 
     "It was not sent: use a shorter payload.",
   );
 
-/** @param problem what topics.ts finds wrong with it */
+/** @param problem as topics.ts returned it */
 export const badTopic = (use: "published to" | "subscribed to", problem: string): UserError =>
   usageError("bad-topic", `that topic can't be ${use}: ${problem}.`, "MQTT 3.1.1 has the rules in 4.7.");
 
-/** A text that mqtt.js could not put into CONNECT. */
 export const tooLong = (error: Error): UserError =>
   usageError(
     "too-long",

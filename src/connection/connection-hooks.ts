@@ -4,15 +4,15 @@ export interface ConnectionHooks {
   /** Filters that the caller subscribes to once it is connected: a resumed session delivers before that. */
   filters?: readonly string[];
   /**
-   * Called at each PUBLISH before anything is acknowledged. After false it is neither shown nor acknowledged, so that
-   * at QoS 1 and 2 it comes again in the session's next connection.
-   * @param matchesFilter it matches a filter of this run, not only one that the session has stored
+   * Called at each PUBLISH before it is acknowledged. After false it is neither shown nor acknowledged, so at QoS 1
+   * and 2 the broker sends it again on the next connection of the session. @param matchesFilter it matches a filter
+   * of this run, not only one of an earlier run
    */
   accept?(topic: string, matchesFilter: boolean): boolean;
-  /** False: what is accepted is shown, and never acknowledged. Default true. */
+  /** False: messages are shown but never acknowledged. Default true. */
   acknowledge?: boolean;
-  /** Aborted: no further attempts to connect. */
+  /** Ends the attempts to connect when it is aborted. */
   signal?: AbortSignal;
-  /** Where what `publishKept` is given outlives the process. */
+  /** Stores the messages of `publishStored` beyond the process. */
   outbox?: Outbox;
 }

@@ -121,10 +121,9 @@ export class Connection {
   }
 
   /**
-   * The same, at QoS 1 or 2 and through the outbox: it is stored there at once, with a connection or without, until the
-   * broker has acknowledged it. `not-acknowledged` then means that it still is.
-   *
-   * @throws UserError besides those of `publish`, the outbox's when it can't store the message, which was not sent then
+   * Publishes at QoS 1 or 2 through the outbox, which stores the message at once, with or without a connection, until
+   * the broker acknowledges it. After `not-acknowledged` it is still stored. @throws UserError as `publish`, and the
+   * outbox's error if it cannot store the message
    */
   async publishStored(message: Message): Promise<void> {
     this.#checkPublishable(message);
@@ -200,7 +199,7 @@ export class Connection {
     await this.closed;
   }
 
-  /** Loses the connection on purpose, in a way after which the broker publishes the will. It is not made again. */
+  /** Loses the connection on purpose, so that the broker publishes the will. Does not reconnect. */
   drop(cause: DropCause): void {
     if (!this.#is("connected")) return;
     this.#state = "ending";
@@ -222,7 +221,7 @@ export class Connection {
     return this.#connack.keepAlive;
   }
 
-  /** The URL of the broker of the current or last connection, or of the one that is tried. */
+  /** The URL of the broker that is connected, was last connected, or is tried. */
   get broker(): string {
     return urlOf(this.#reconnector.address);
   }

@@ -1,7 +1,7 @@
 /**
- * Tells when a resumed session's stored queue has been sent in full. MQTT 3.1.1 does not say, so it is asked: a
- * PINGREQ sent after this connection's SUBACK and after the last PUBLISH, answered with no PUBLISH in between, means
- * that the broker had nothing more to send. Any PINGREQ counts, the keep alive's own too.
+ * Detects the end of a resumed session's queue. MQTT 3.1.1 does not mark it, so the client asks: a PINGREQ sent after
+ * SUBACK and after the last PUBLISH, and answered with no PUBLISH in between, shows that the queue is empty. Any
+ * PINGREQ counts, also that of the keep alive.
  */
 export class DrainDetector {
   drained: boolean;
@@ -28,7 +28,7 @@ export class DrainDetector {
     this.#quiet = this.#subscribed && this.#handshakes === 0;
   }
 
-  /** A QoS 2 message is one more handshake in the broker's window until it is released: no conclusion before. */
+  /** A QoS 2 message stays in the broker's window until PUBREL, so nothing can be concluded before. */
   publish(qos: number): void {
     this.#quiet = false;
     if (qos === 2) this.#handshakes += 1;
@@ -46,7 +46,7 @@ export class DrainDetector {
     this.#ask();
   }
 
-  /** One at a time under way: every answer leads to the next question, at the broker's own pace. */
+  /** Only one PINGREQ waits for its answer, so the broker sets the pace. */
   #ask(): void {
     if (!this.drained && this.#subscribed && this.#unanswered === 0 && this.#handshakes === 0) this.ping();
   }

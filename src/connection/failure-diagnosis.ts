@@ -1,18 +1,17 @@
 import { type BrokerAddress, isLocal, urlOf } from "../protocol/broker-url.js";
 
-/** What is known of an attempt to connect that failed, or of a connection that ended. */
+/** Describes an attempt that failed, or a connection that ended. */
 export interface FailureInfo {
-  /** What the system or a library reported first; null: the other side just closed. */
+  /** The first error of the system or a library; null if the other side closed without one. */
   error: Error | null;
-  /** The first bytes that came; null: none did. */
+  /** The first bytes that arrived; null if there were none. */
   firstBytes: Buffer | null;
-  /** What the broker said in DISCONNECT; null, or with MQTT 3.1.1: nothing. */
+  /** The reason in the broker's DISCONNECT (MQTT 5); otherwise null. */
   said?: ReasonInfo | null;
-  /** It was spoken to in MQTT 5. */
   isMqtt5?: boolean;
 }
 
-/** A reason code of MQTT 5, and what it means. */
+/** The meaning of an MQTT 5 reason code. */
 export interface ReasonInfo {
   code: number;
   /** A few words, with the code in brackets. */
@@ -20,22 +19,22 @@ export interface ReasonInfo {
   hint: string;
 }
 
-/** Why there is no connection, in words. */
+/** Explains why there is no connection. */
 interface Trouble {
   /** Stable, for scripts. */
   code: string;
   message: string;
-  /** What to do about it; null: the broker may just not run. */
+  /** Null: the broker may simply not run. */
   hint: string | null;
-  /** It won't go away by itself. */
+  /** A later attempt fails in the same way. */
   final: boolean;
 }
 
-/** Where lwt-broker listens unless told otherwise. */
+/** The default port of lwt-broker. */
 const USUAL_PORT = 1883;
 
 const TLS = "--tls-cert FILE --tls-key FILE";
-/** What makes lwt-broker listen where that scheme leads. */
+/** The options of lwt-broker for each scheme. */
 const LISTENS: Record<BrokerAddress["scheme"], string> = {
   mqtt: "--port",
   mqtts: `${TLS} --tls-port`,
@@ -43,7 +42,7 @@ const LISTENS: Record<BrokerAddress["scheme"], string> = {
   wss: `${TLS} --ws-port`,
 };
 
-/** What to do where no broker runs; on another computer none can be started from here. */
+/** Returns the hint if no broker runs there. Only one on this computer can be started from here. */
 export function startBrokerHint({ scheme, host, port }: BrokerAddress): string {
   if (!isLocal(host))
     return "Check host and port in --broker, and that a broker runs there. lwt-broker serves other computers with --host 0.0.0.0 only.";
@@ -55,9 +54,9 @@ const OTHER_NETWORK =
 
 interface Told {
   code: string;
-  /** A few words, as they stand in brackets. */
+  /** A few words, for brackets. */
   reason: string;
-  /** The whole sentence; default: that no broker answers, and the reason. */
+  /** The whole sentence. Default: no broker answers, with the reason. */
   sentence?: (broker: string, error: Error) => string;
   hint?: string | ((address: BrokerAddress) => string);
   final?: true;
@@ -82,10 +81,9 @@ const notTls: Told = {
   final: true,
 };
 
-/** The code of an error that says what a broker did against MQTT. */
+/** Marks an error for a packet that MQTT forbids. */
 export const BROKEN_MQTT = "BROKEN_MQTT";
 
-/** By the error's code. */
 const BY_CODE: Record<string, Told> = {
   ECONNREFUSED: { code: "no-broker", reason: "connection refused" },
   ENOTFOUND: {
@@ -141,7 +139,7 @@ const BY_CODE: Record<string, Told> = {
 };
 BY_CODE["EPERM"] = BY_CODE["EACCES"] as Told;
 
-/** The other side took the connection and closed it at once: what it may have expected, by what it was spoken to in. */
+/** The other side accepted the connection and closed it at once. Its scheme suggests what it expected. */
 const CLOSED_EARLY: Record<BrokerAddress["scheme"], Told> = {
   mqtt: {
     code: "not-mqtt",
@@ -171,7 +169,7 @@ const CLOSED_EARLY: Record<BrokerAddress["scheme"], Told> = {
   },
 };
 
-/** By what the libraries' errors without a code of their own say. */
+/** For errors of libraries that have no code: by their message. */
 const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = [
   [
     /connack timeout/i,
@@ -223,7 +221,7 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
   ],
 ];
 
-/** So does RabbitMQ 3.10, for one. */
+/** RabbitMQ 3.10 does this. */
 const OR_NOT_MQTT_5 = " Or it does not speak MQTT 5: leave out --protocol-version 5.";
 
 const WEB_SERVER: Told = {
@@ -232,7 +230,7 @@ const WEB_SERVER: Told = {
   sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
   hint: address => `MQTT in a WebSocket is ${withScheme("ws", address)}/mqtt`,
 };
-/** Also for what mqtt.js can't parse: its errors have no code. */
+/** Includes what mqtt.js cannot parse: its errors have no code. */
 const NOT_MQTT: Told = {
   code: "not-mqtt",
   reason: "what answers is not MQTT",
@@ -240,7 +238,7 @@ const NOT_MQTT: Told = {
   hint: "It may not be an MQTT broker: check host and port in --broker.",
 };
 
-/** What a broker did against MQTT, as Incoming or mqtt.js says it. */
+/** Returns the violation of MQTT that the framer or mqtt.js found. */
 const broken = (what: string): Told => ({
   code: "protocol-error",
   reason: `the broker broke MQTT: ${what}`,
@@ -250,7 +248,7 @@ const broken = (what: string): Told => ({
 
 const RESETS = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
 
-/** Who a certificate is for, as far as it says. */
+/** The host names in a certificate. */
 function namesIn(error: Error): string {
   const { cert } = error as { cert?: { subjectaltname?: string; subject?: { CN?: string } } };
   const names = cert?.subjectaltname?.replaceAll("DNS:", "") ?? cert?.subject?.CN;
@@ -274,11 +272,11 @@ function toldOf({ error, firstBytes }: FailureInfo, address: BrokerAddress | nul
   return null;
 }
 
-/** The connection had to be ended here, for what came on it. */
+/** This side ended the connection because of a received packet. */
 export const isBrokersFault = (failure: FailureInfo): boolean =>
   !failure.said && toldOf(failure, null)?.code === "protocol-error";
 
-/** A reason for people, in a few words. */
+/** Returns a reason in a few words. */
 export function reasonOf({ error, firstBytes, said }: FailureInfo): string {
   if (said) return `the broker says: ${said.reason}`;
   if (!error) return "the other side closed it";
@@ -288,7 +286,7 @@ export function reasonOf({ error, firstBytes, said }: FailureInfo): string {
   return toldOf({ error, firstBytes }, null)?.reason ?? error.message;
 }
 
-/** Why no connection was made, and what to do. */
+/** Returns why there is no connection, and the hint. */
 export function diagnose(failure: FailureInfo, address: BrokerAddress): Trouble {
   const broker = urlOf(address);
   const told = toldOf(failure, address) ?? NOT_MQTT;

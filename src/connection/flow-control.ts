@@ -11,7 +11,7 @@ interface Publication {
   retain: boolean;
 }
 
-/** What MQTT 3.1.1 knows nothing of, and MQTT 5 has where CONNACK says nothing. */
+/** The defaults of MQTT 5, also used with MQTT 3.1.1. */
 const NO_LIMITS = {
   receiveMaximum: Number.POSITIVE_INFINITY,
   maximumQos: 2,
@@ -19,22 +19,22 @@ const NO_LIMITS = {
   maximumPacketSize: null,
 } satisfies Partial<Granted>;
 
-/** Keeps what is published within what the broker takes. */
+/** Keeps publications within the broker's limits. */
 export class FlowControl {
   #granted: Pick<Granted, keyof typeof NO_LIMITS> = NO_LIMITS;
-  /** Messages at QoS 1 and 2 that are sent and not acknowledged. */
+  /** Unacknowledged messages at QoS 1 and 2. */
   #underWay = 0;
   readonly #whenFree: (() => void)[] = [];
   readonly #told: string[] = [];
 
   constructor(private readonly sink: Sink<ClientEvent>) {}
 
-  /** A connection was accepted. @param granted null: MQTT 3.1.1 */
+  /** Called at CONNACK. @param granted null with MQTT 3.1.1 */
   opened(granted: Granted | null): void {
     this.#granted = granted ?? NO_LIMITS;
   }
 
-  /** One more may be sent [MQTT-3.3.4-9]; then it is counted until `release`. */
+  /** Returns whether one more may be sent [MQTT-3.3.4-9], and counts it until `release`. */
   take(): boolean {
     if (this.#underWay >= this.#granted.receiveMaximum) return false;
     this.#underWay += 1;
@@ -46,12 +46,11 @@ export class FlowControl {
     for (const tell of this.#whenFree) tell();
   }
 
-  /** So many that were under way in a connection that is over, and will be sent again in the next one. */
+  /** Uncounts the messages of a closed connection: the next one sends them again. */
   giveBack(count: number): void {
     this.#underWay -= count;
   }
 
-  /** @param tell called whenever more may be sent */
   whenFree(tell: () => void): void {
     this.#whenFree.push(tell);
   }
@@ -61,8 +60,8 @@ export class FlowControl {
   }
 
   /**
-   * The message as it may be sent: at a lower QoS [MQTT-3.2.2-11] or without the retain flag [MQTT-3.2.2-14], which is told
-   * once. @throws UserError `too-large` [MQTT-3.2.2-15]
+   * Returns the message as the broker accepts it: at a lower QoS [MQTT-3.2.2-11] or without the retain flag
+   * [MQTT-3.2.2-14]. Warns once. @throws UserError `too-large` [MQTT-3.2.2-15]
    */
   fit<Message extends Publication>(message: Message): Message {
     const { maximumQos, retainAvailable, maximumPacketSize } = this.#granted;
@@ -76,7 +75,7 @@ export class FlowControl {
     return { ...message, qos: Math.min(message.qos, maximumQos) as QoS, retain };
   }
 
-  /** The error for a message that the broker has refused; told once for each reason. */
+  /** Returns the error for a refused message. Warns once for each reason. */
   refused(topic: string, said: ReasonInfo): UserError {
     return this.#toldOnce(`refused ${said.code}`, publicationRefused(topic, said));
   }
@@ -106,7 +105,7 @@ const NOT_RETAINED = {
   hint: SAID_SO,
 };
 
-/** Bytes of a PUBLISH in MQTT 5: fixed header, topic, packet identifier, no properties, payload. */
+/** Returns the bytes of a PUBLISH in MQTT 5 without properties. */
 function sizeOf({ topic, payload, qos }: Publication): number {
   const remaining = 2 + Buffer.byteLength(topic) + (qos > 0 ? 2 : 0) + 1 + Buffer.byteLength(payload);
   return packetSize(remaining);

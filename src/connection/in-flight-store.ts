@@ -1,7 +1,7 @@
 import store from "mqtt/lib/store";
 import { storedPackets } from "./mqtt-internals.js";
 
-/** Packets that are sent and not acknowledged; mqtt.js sends them again after a reconnect in the same process. */
+/** Unacknowledged packets, which mqtt.js sends again after a reconnect in the same process. */
 export class InFlightStore extends store.default {
   constructor() {
     super({ clean: false });
@@ -12,7 +12,7 @@ export class InFlightStore extends store.default {
     storedPackets(this).clear();
   }
 
-  /** Everything stored has been sent once: sent again, it carries DUP [MQTT-3.3.1-1], which mqtt.js leaves out. */
+  /** Sets DUP on all stored packets, which are sent again [MQTT-3.3.1-1]. mqtt.js leaves it out. */
   markForResending(): void {
     for (const packet of storedPackets(this).values()) if (packet.cmd === "publish") packet.dup = true;
   }

@@ -9,19 +9,19 @@ import { filterPackets, sendPacket, streamOf } from "./mqtt-internals.js";
 import { type OversizedPublish, ProtocolError } from "./packet-framer.js";
 import type { ConnectionHooks } from "./connection-hooks.js";
 
-/** What was known when a PUBLISH arrived; at QoS 2 it is shown only later, at PUBREL. */
+/** The state when a PUBLISH arrived. At QoS 2 the message is shown later, at PUBREL. */
 interface Arrived {
   accepted: boolean;
   /** It matches a filter of this run. */
   asked: boolean;
   drained: boolean;
-  /** That are kept for it, about. */
+  /** Approximate bytes in memory. */
   bytes: number;
 }
 
-/** Bytes of messages at QoS 2 that are kept until the broker releases them; MQTT 3.1.1 has no limit. */
+/** Bytes of QoS 2 messages without PUBREL. MQTT 3.1.1 has no limit. */
 const MAX_UNRELEASED_BYTES = 32 * 1024 * 1024;
-/** Bytes that one takes beside its topic and its payload, about. */
+/** Approximate bytes of a message beside its topic and payload. */
 const OVERHEAD = 1000;
 
 interface ReceiverHooks extends Pick<ConnectionHooks, "filters" | "accept" | "acknowledge"> {
@@ -32,19 +32,20 @@ interface ReceiverHooks extends Pick<ConnectionHooks, "filters" | "accept" | "ac
 const LONGEST_SHOWN = 100;
 
 /**
- * They leave together. Without Nagle's algorithm a write each wakes the broker each time, which then sends one message
- * for it: 50 000 through Mosquitto took 50 000 writes, and now 10 000 to 21 000, for 6 to 16 % less processor time.
+ * Packets that are written together. Without Nagle's algorithm, each write wakes the broker, which then sends one
+ * message for it: 50 000 messages through Mosquitto took 50 000 writes, now 10 000 to 21 000, and 6 to 16 % less
+ * processor time.
  */
 const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubcomp"]);
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Everything a client receives: decides at each PUBLISH whether it is accepted, labels it, hands it to the sink, and
- * lets mqtt.js acknowledge it only once the sink has taken it.
+ * Handles each PUBLISH: decides whether to accept it, labels it, passes it to the sink, and lets mqtt.js acknowledge
+ * it when the sink has taken it.
  */
 export class MessageReceiver {
-  /** The filters of this run: a stored session may have more, of earlier runs. */
+  /** The filters of this run. A stored session may have others of earlier runs. */
   readonly filters: Set<string>;
   #drain: DrainDetector;
   #sessionPresent = false;
@@ -52,7 +53,6 @@ export class MessageReceiver {
   #accepting = true;
   #arrived: Arrived = { accepted: true, asked: true, drained: true, bytes: 0 };
   readonly #awaitingRelease = new Map<number, Arrived>();
-  /** Bytes that are kept for them. */
   #unreleased = 0;
   #lastArrival = 0;
   readonly #notAcknowledged = new Set<number>();
@@ -78,7 +78,7 @@ export class MessageReceiver {
     client.on("packetreceive", packet => this.#received(packet));
   }
 
-  /** Writes all packets of this turn of the event loop at once. */
+  /** Writes the packets of one turn of the event loop together. */
   #corkForThisTurn(stream: MqttClient["stream"]): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
@@ -89,7 +89,7 @@ export class MessageReceiver {
     });
   }
 
-  /** A connection was accepted; to be called before anything that comes after CONNACK is handled. */
+  /** Called at CONNACK, before later packets are handled. */
   opened(sessionPresent: boolean): void {
     this.#sessionPresent = sessionPresent;
     this.#connectedAt = Date.now();
@@ -101,13 +101,13 @@ export class MessageReceiver {
     this.#drain = new DrainDetector(sessionPresent, () => sendPacket(this.client, { cmd: "pingreq" }));
   }
 
-  /** Before DISCONNECT: what still comes is left to the session's next connection. */
+  /** Called before DISCONNECT. Later messages stay for the session's next connection. */
   stopAccepting(): void {
     this.#accepting = false;
-    this.#drain = new DrainDetector(false, () => {}); // nothing more to ask: a ping after DISCONNECT would be an error
+    this.#drain = new DrainDetector(false, () => {}); // a PINGREQ after DISCONNECT would be an error
   }
 
-  /** A message that is too large to be taken: kept back, it would come again in each connection. */
+  /** Acknowledges a message that is too large: otherwise the broker would send it on each connection. */
   skipOversized({ topic, qos, packetId, bytes }: OversizedPublish): void {
     if (!this.#accepting) return;
     if (packetId !== null && this.#acknowledges)
@@ -122,12 +122,12 @@ export class MessageReceiver {
     });
   }
 
-  /** Kept when everything that was accepted has been taken by the sink and acknowledged, QoS 2 handshakes too. */
+  /** Resolves when all accepted messages are shown and acknowledged, including QoS 2 handshakes. */
   async idle(): Promise<void> {
     if (!this.#isIdle()) await new Promise<void>(resolve => (this.#whenIdle = resolve));
   }
 
-  /** Milliseconds since something has come, or has been waited for to be taken. */
+  /** Milliseconds since the last packet arrived or was taken by the sink. */
   quietFor(): number {
     return this.#taking > 0 ? 0 : performance.now() - this.#lastArrival;
   }
@@ -160,7 +160,7 @@ export class MessageReceiver {
     if (messageId === undefined) return;
     if (!accepted || !acknowledge) {
       this.#notAcknowledged.add(messageId);
-      // Without PUBREC there is no PUBREL, at which mqtt.js would hand it over.
+      // Without PUBREC there is no PUBREL, at which mqtt.js would pass it on.
       if (accepted && qos === 2) void this.#show(packet, this.#arrived);
     } else {
       this.#notAcknowledged.delete(messageId);
@@ -203,7 +203,7 @@ export class MessageReceiver {
     else void Promise.all(waits).then(taken, taken);
   }
 
-  /** Emits the `message`, and the `status` if it is one; returns what the sink wants to be waited for. */
+  /** Emits `message`, and `status` for a status. Returns the promise of the sink, if any. */
   #show(packet: IPublishPacket, { asked, drained }: Arrived): Promise<void>[] {
     const { topic, qos, retain, dup, messageId = null } = packet;
     const { payload, payloadBase64 } = textOf(packet.payload);

@@ -2,15 +2,14 @@ import type { Granted, QoS } from "../events/events.js";
 import { hex, reasonCodes } from "../protocol/reason-codes.js";
 import type { ReasonInfo } from "./failure-diagnosis.js";
 
-/** What only connections with MQTT 5 need; loaded for them. */
+/** The part that only MQTT 5 needs, loaded on demand. */
 
-/** Of a packet, as mqtt-packet reads them. */
 type Properties = object;
 
-/** Characters of a broker's own words that are repeated. */
+/** Characters of a broker's own reason string that are shown. */
 const LONGEST_REASON = 200;
 
-/** What a reason code says, with the broker's own words if it gives any. */
+/** Returns the meaning of a reason code, with the broker's reason string. */
 export function reasonInfoFor(code: number, properties: Properties = {}): ReasonInfo {
   const { reason, hint } = reasonCodes[code] ?? {
     reason: "the broker gives a reason that MQTT 5 does not know",
@@ -26,15 +25,15 @@ export function reasonInfoFor(code: number, properties: Properties = {}): Reason
 }
 
 /**
- * Takes out of CONNACK's properties what must not reach mqtt.js: what comes twice, against the protocol, is a list there;
- * topic aliases are not used, and their table would be loaded.
+ * Removes properties of CONNACK that must not reach mqtt.js: repeated ones, which are lists, and topic aliases, which
+ * are not used.
  */
 export function clean(properties: Properties): void {
   for (const [name, value] of Object.entries(properties))
     if (Array.isArray(value) || name === "topicAliasMaximum") Reflect.deleteProperty(properties, name);
 }
 
-/** @param connack its properties, cleaned @param asked the session expiry, in seconds */
+/** @param connack the cleaned properties @param asked the requested session expiry in seconds */
 export function grantedIn(connack: Properties, asked: number): Granted {
   const properties: Record<string, unknown> = { ...connack };
   const numberOr = <Other>(name: string, other: Other): number | Other => {
@@ -44,7 +43,7 @@ export function grantedIn(connack: Properties, asked: number): Granted {
   const assigned = properties["assignedClientIdentifier"];
   return {
     sessionExpiry: numberOr("sessionExpiryInterval", asked),
-    // 0, which is an error in both, would mean that nothing can be sent.
+    // 0 is a protocol error in both, and would block all messages.
     receiveMaximum: numberOr("receiveMaximum", 0) || 65_535,
     maximumQos: Math.min(numberOr("maximumQoS", 2), 2) as QoS,
     retainAvailable: properties["retainAvailable"] !== false,

@@ -10,27 +10,27 @@ import { notAcknowledged } from "./connection-errors.js";
 interface Publication {
   message: OutboxMessage;
   sent: () => void;
-  /** What is to be sent now is in the outbox. */
+  /** The next packet of this message is on disk. */
   isSafe: boolean;
-  /** By this process, in performance.now()'s milliseconds; null: not yet. */
+  /** Time of the first PUBLISH of this process, by performance.now(); null before it. */
   sentAt: number | null;
   reject: (error: Error) => void;
 }
 
 /**
- * What is sent of an outbox: a message once it is safe there, and in each further connection all that wait, in order.
- * mqtt.js would send one after the other's acknowledgment, and keep what is published meanwhile nowhere.
+ * Publishes from an outbox: each message when it is on disk, and on each new connection all that wait, in order.
+ * mqtt.js would send one after the acknowledgment of the other.
  */
 export class OutboxPublisher extends InFlightStore {
   /** By packet identifier, in the order in which they were published. */
   readonly #publications = new Map<number, Publication>();
-  /** Stands for the connection that there is. */
+  /** Identifies the current connection. */
   #connection: object | null = null;
-  /** What has not been sent in it, in order; null: nothing can be sent yet. */
+  /** Not sent on the current connection, in order; null before CONNACK. */
   #unsent: Set<Publication> | null = null;
-  /** What has been sent in it, and is not acknowledged. */
+  /** Sent on the current connection and not acknowledged. */
   readonly #underWay = new Set<Publication>();
-  /** At QoS 2, what has been sent in it and is not complete. */
+  /** At QoS 2, sent on the current connection and not complete. */
   readonly #incomplete = new Set<Publication>();
 
   constructor(
@@ -41,12 +41,12 @@ export class OutboxPublisher extends InFlightStore {
     parts.flowControl.whenFree(() => this.#sendMore());
   }
 
-  /** What an earlier process has left, from now on published like the rest. @param sent called for each that is sent */
+  /** Publishes the messages of an earlier process. @param sent called for each that is sent */
   resume(sent: () => void): Promise<void>[] {
     return Array.from(this.outbox.waiting.values(), message => this.#expect(message, sent, true));
   }
 
-  /** Kept when it is acknowledged. @throws what the outbox says that does not keep it */
+  /** Resolves when the message is acknowledged. @throws the outbox's error if it cannot store the message */
   publish({ topic, payload, qos, retain = false, sent = () => {} }: Message): Promise<void> {
     const packetId = this.parts.identifiers.allocate() ?? 0; // an outbox is full before these run out
     const message: OutboxMessage = {
@@ -63,7 +63,6 @@ export class OutboxPublisher extends InFlightStore {
     return acknowledged;
   }
 
-  /** A connection was accepted. */
   opened(sessionPresent: boolean): void {
     const connection = {};
     this.#connection = connection;
@@ -84,7 +83,7 @@ export class OutboxPublisher extends InFlightStore {
     this.#incomplete.clear();
   }
 
-  /** Nothing more will be sent; what waits stays in the outbox. */
+  /** Stops sending. Waiting messages stay in the outbox. */
   forget(): void {
     this.closed();
     for (const { message } of this.#publications.values())
@@ -100,7 +99,7 @@ export class OutboxPublisher extends InFlightStore {
     return this;
   }
 
-  /** What mqtt.js does first with PUBACK and PUBCOMP. */
+  /** mqtt.js calls this first at PUBACK and PUBCOMP. */
   override del(packet: Pick<Packet, "messageId">, done: () => void): this {
     const packetId = packet.messageId ?? 0;
     const publication = this.#publications.get(packetId);
@@ -117,7 +116,7 @@ export class OutboxPublisher extends InFlightStore {
       const publication = { message, sent, isSafe, sentAt: null, reject };
       this.#publications.set(message.packetId, publication);
       this.#unsent?.add(publication);
-      // An error is one of MQTT 5's reasons: then it is not to be sent again [MQTT-4.4.0-2].
+      // An error is a reason code of MQTT 5: the message must not be sent again [MQTT-4.4.0-2].
       const onAcknowledged = (error?: Error | null, answer?: unknown) => {
         const said = error ? this.parts.readReason(error, answer) : null;
         if (said) reject(this.parts.flowControl.refused(message.topic, said));
@@ -135,7 +134,7 @@ export class OutboxPublisher extends InFlightStore {
     publication.reject(error);
   }
 
-  /** @returns whether it was under way */
+  /** Returns whether the message was sent on the current connection. */
   #remove(publication: Publication): boolean {
     this.#publications.delete(publication.message.packetId);
     this.#unsent?.delete(publication);
@@ -161,7 +160,7 @@ export class OutboxPublisher extends InFlightStore {
   #sendMore(): void {
     for (const publication of this.#unsent ?? []) {
       if (!publication.isSafe || this.#incomplete.size >= MAX_INCOMPLETE_QOS2) return;
-      if (!this.parts.flowControl.takesQos(1)) return; // what would never be acknowledged stays in the outbox
+      if (!this.parts.flowControl.takesQos(1)) return; // it would never be acknowledged
       if (!this.#fits(publication)) continue;
       if (!this.parts.flowControl.take()) return;
       this.#unsent?.delete(publication);
@@ -171,7 +170,7 @@ export class OutboxPublisher extends InFlightStore {
     }
   }
 
-  /** What is too large for this broker stays in the outbox, for another one. */
+  /** Leaves a message that is too large for this broker in the outbox. */
   #fits({ message }: Publication): boolean {
     try {
       if (!message.released) this.parts.flowControl.fit(message);
@@ -194,7 +193,7 @@ export class OutboxPublisher extends InFlightStore {
     message.dup = true;
   }
 
-  /** For the first time in this process. */
+  /** Reports the first PUBLISH by this process. */
   #tellSent({ message, sent }: Publication): void {
     sent();
     const { packetId, topic, dup, released } = message;

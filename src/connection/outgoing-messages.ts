@@ -19,9 +19,8 @@ interface ConnectionContext {
   isOver: () => boolean;
 }
 
-/** All that a client publishes, over all its reconnections. */
+/** The publications of a client over all its reconnections. */
 export class OutgoingMessages {
-  /** The outbox's publisher, if there is one. */
   readonly store: InFlightStore;
   readonly identifiers: PacketIdentifiers;
   /** Resolves when messages can be sent. */
@@ -49,7 +48,7 @@ export class OutgoingMessages {
     return this.#ready.promise;
   }
 
-  /** As `Connection.publish` says. */
+  /** See `Connection.publish`. */
   publish(message: Message): Promise<void> {
     const ready = message.qos === 2 ? this.#readyForQos2(message) : this.ready;
     return this.#queue.publish(message, ready);
@@ -107,12 +106,12 @@ export class OutgoingMessages {
     if (this.#ready.isResolved) this.#ready = deferred(); // otherwise publishers still wait for the same promise
   }
 
-  /** Resolves when nothing is left to be acknowledged. */
+  /** Resolves when everything is acknowledged. */
   settled(): Promise<void> {
     return this.#queue.settled();
   }
 
-  /** Rejects all that is not acknowledged: the connection ends for good. */
+  /** Rejects unacknowledged publications: the connection ends for good. */
   forget(): void {
     this.#queue.giveUp();
     this.#qos2Recovery.forget();

@@ -3,15 +3,14 @@ import { countLengthBytes, MAX_LENGTH_BYTES, readRemainingLength } from "../prot
 import { topicBytesProblem } from "../protocol/topics.js";
 import { BROKEN_MQTT } from "./failure-diagnosis.js";
 
-/** mqtt.js takes them from a list at its beginning: of 32 000 PINGRESPs each took 30 µs. */
+/** mqtt.js shifts packets from an array: 32 000 PINGRESPs took 30 µs each. */
 const MOST_AT_ONCE = 256;
 
-/** What the broker has done against MQTT; the connection has to end for it [MQTT-4.8.0-1]. */
+/** A packet that MQTT forbids: the connection must end [MQTT-4.8.0-1]. */
 export class ProtocolError extends Error {
   readonly code = BROKEN_MQTT;
 }
 
-/** A PUBLISH that is too large to be taken. */
 export interface OversizedPublish {
   topic: string;
   qos: number;
@@ -22,28 +21,27 @@ export interface OversizedPublish {
 }
 
 /**
- * Cuts what comes from a broker into packets before mqtt.js sees it: a packet is passed on when it is whole, one that
- * is too large is never kept, and what MQTT forbids and mqtt.js would take ends the connection.
+ * Cuts received bytes into packets before mqtt.js: passes complete packets, skips packets that are too large, and
+ * refuses packets that MQTT forbids and mqtt.js accepts.
  */
 export class PacketFramer {
-  /** A packet that has begun; grows to its length when that is known. */
+  /** The beginning of an incomplete packet. */
   #begun = Buffer.alloc(0);
   #filled = 0;
-  /** Bytes of it that have to be here before it is looked at again. */
+  /** Bytes of it that must arrive before the next look. */
   #needed = 0;
-  /** Bytes of one that is too large that are still to come. */
+  /** Bytes of an oversized packet that are still to be skipped. */
   #unwanted = 0;
   #accepted = false;
-  // Of the fixed header that was read last:
+  // The last fixed header:
   #type = 0;
   #flags = 0;
   #bodyAt = 0;
   #length = 0;
 
   /**
-   * @param settings its limit is in bytes of a packet
-   * @param pass takes whole packets, one or several
-   * @param tooLarge is told of each PUBLISH beyond the limit
+   * @param settings the limit is in bytes of a packet @param pass receives complete packets @param tooLarge called
+   * for each larger PUBLISH
    */
   constructor(
     private readonly settings: { limit: number; isMqtt5: boolean },
@@ -51,7 +49,7 @@ export class PacketFramer {
     private readonly tooLarge: (publish: OversizedPublish) => void,
   ) {}
 
-  /** The next bytes. @throws Fault once what came before has been passed on */
+  /** Takes the next bytes. @throws ProtocolError after the packets before it are passed on */
   take(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length) {
@@ -64,7 +62,7 @@ export class PacketFramer {
     }
   }
 
-  /** Most packets are whole in the bytes that came: they pass without being copied. @returns where it stopped */
+  /** Passes complete packets without a copy. Returns where it stopped. */
   #passWhole(bytes: Buffer, start: number): number {
     let at = start;
     try {
@@ -79,7 +77,7 @@ export class PacketFramer {
     return at > start ? at : this.#fill(bytes, at);
   }
 
-  /** @returns where it stopped */
+  /** Returns where it stopped. */
   #fill(bytes: Buffer, start: number): number {
     let at = start;
     while (this.#filled < this.#needed) {
@@ -110,9 +108,8 @@ export class PacketFramer {
   }
 
   /**
-   * Reads the packet that begins there, as far as it is here.
-   * @returns the bytes of it that are needed: all, or if it is too large, its beginning; more than there are while its
-   * length is not known
+   * Reads the packet at that position. Returns the number of its bytes that are needed: all, or the beginning if it
+   * is too large; more than available while its length is unknown.
    */
   #look(bytes: Buffer, at: number, end: number): number {
     const here = end - at;
@@ -140,7 +137,6 @@ export class PacketFramer {
     return count > 0;
   }
 
-  /** What the packet's type says. */
   #known() {
     const known = (this.settings.isMqtt5 ? BROKER_PACKETS_5 : BROKER_PACKETS)[this.#type];
     if (!known) throw new ProtocolError(`a packet of type ${this.#type}, which brokers do not send`);

@@ -12,14 +12,13 @@ export interface Message {
   qos?: QoS;
   /** Default false. */
   retain?: boolean;
-  /** For the events: which reading this is. */
+  /** The reading, for the events. */
   run?: string | undefined;
   seq?: number | undefined;
-  /** Called when it has been handed to the network. */
+  /** Called when it has been passed to the network. */
   sent?: () => void;
 }
 
-/** With nothing left out. */
 interface Complete {
   topic: string;
   payload: string | Buffer;
@@ -30,10 +29,10 @@ interface Complete {
   sent: () => void;
 }
 
-/** What mqtt.js' error tells of an acknowledgment that is a refusal. */
+/** Returns the reason code of a refusing acknowledgment in an error of mqtt.js. */
 export type ReasonReader = (error: Error, packet: unknown) => ReasonInfo | null;
 
-/** What publishing needs of its connection. */
+/** The parts of the connection that publishing needs. */
 export interface PublishParts {
   /** Called late: mqtt.js' client is made after its stores. */
   client: () => MqttClient;
@@ -43,9 +42,9 @@ export interface PublishParts {
   readReason: ReasonReader;
 }
 
-/** What this client publishes, counted until it is acknowledged. */
+/** Publishes, and counts messages until they are acknowledged. */
 export class PublishQueue {
-  /** For which the broker has no room yet; each called when it has. */
+  /** Messages that wait for the limit of the broker. */
   readonly #waiting: { go: () => void; giveUp: () => void }[] = [];
   #unacknowledged = 0;
   #whenAcknowledged: (() => void) | null = null;
@@ -57,17 +56,20 @@ export class PublishQueue {
     });
   }
 
-  /** Sends it once `ready` is kept; kept when it is acknowledged, or at QoS 0 when it has been handed over. */
+  /**
+   * Publishes when `ready` has resolved. Resolves when the message is acknowledged, or at QoS 0 passed to the
+   * network.
+   */
   publish(message: Message, ready: Promise<void>): Promise<void> {
     return this.counted(ready.then(() => this.#sendWhenFree(message)));
   }
 
-  /** The connection is over for good: nothing will be sent any more. */
+  /** Rejects waiting messages: the connection has ended for good. */
   giveUp(): void {
     for (const { giveUp } of this.#waiting.splice(0)) giveUp();
   }
 
-  /** Kept when nothing is left to be acknowledged. */
+  /** Resolves when everything is acknowledged. */
   async settled(): Promise<void> {
     if (this.#unacknowledged > 0) await new Promise<void>(resolve => (this.#whenAcknowledged = resolve));
   }
@@ -133,7 +135,7 @@ export class PublishQueue {
   }
 }
 
-/** Field by field: with rest and spread, which V8 does slowly, this took a seventh of pub-lwt's time. */
+/** Copies field by field: rest and spread took a seventh of pub-lwt's time. */
 function complete({ topic, payload, qos = 1, retain = false, run, seq, sent }: Message): Complete {
   return { topic, payload, qos, retain, run: run ?? null, seq: seq ?? null, sent: sent ?? noMatter };
 }

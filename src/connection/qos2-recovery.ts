@@ -12,7 +12,6 @@ export class Qos2Recovery {
   #isFirst = true;
   #finished: Deferred | null = null;
 
-  /** @param sendPubrel sends it if there is a connection */
   constructor(private readonly sendPubrel: (packetId: number) => void) {}
 
   /** Called when a connection was accepted. */

@@ -19,9 +19,9 @@ export interface ReconnectSettings {
   reconnectTimeout: number;
 }
 
-/** A connection that the broker ends sooner than this may have been thrown out by another client with its ID. */
+/** A connection that ends sooner than this may have been taken over. */
 const SOON = 10_000;
-/** What says so in MQTT 5, however long the connection had lasted. */
+/** MQTT 5: session taken over. */
 const TAKEN_OVER = 0x8e;
 const EVICTIONS = 3;
 const EVICTIONS_WITHIN = 30_000;
@@ -32,16 +32,14 @@ const LONGEST_DELAY = 15;
 export interface ReconnectDelay {
   attempt: number;
   inSeconds: number;
-  /** Until it is given up. */
   secondsLeft: number;
 }
 
-/** What to do after a connection has closed: when to try again, or why not. All times are milliseconds since 1970. */
+/** Decides when to try again after a connection has closed, or why not. Times are milliseconds since 1970. */
 export class ReconnectPolicy {
   #deadline: number;
   #attempt = 0;
   #acceptedAt: number | null = null;
-  /** Of the brokers, or of the only one. */
   #rounds = 0;
   #everAccepted = false;
   #evictions: { address: BrokerAddress; at: number; said: ReasonInfo | null }[] = [];
@@ -58,14 +56,14 @@ export class ReconnectPolicy {
     this.#everAccepted = true;
   }
 
-  /** Milliseconds left to try in. */
+  /** Milliseconds left for attempts. */
   left(now: number): number {
     return Math.max(0, this.#deadline - now);
   }
 
   /**
-   * @param failed the brokers that could not be connected to since one was
-   * @param goesOn another one is to be tried before there is a pause
+   * @param failed the brokers that failed since the last success @param goesOn another address is tried without a
+   * pause
    */
   closed(
     address: BrokerAddress,
@@ -90,17 +88,17 @@ export class ReconnectPolicy {
   #pause(now: number): number {
     const full = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.#rounds);
     this.#rounds += 1;
-    // Up to half of it at random, so that a class that lost its broker together does not come back all at once.
+    // Up to half of it at random, so that a class does not reconnect all at once.
     return Math.min(full * (0.5 + Math.random() / 2), this.left(now) / 1000);
   }
 
-  /** Returns whether it looks like two clients that throw each other out. */
+  /** Returns whether two clients probably take over the session from each other. */
   #lost(address: BrokerAddress, lasted: number, said: ReasonInfo | null, now: number): boolean {
     this.#acceptedAt = null;
     this.#deadline = now + this.settings.reconnectTimeout;
     if (lasted > SOON) this.#attempt = this.#rounds = 0;
     if (lasted > SOON && said?.code !== TAKEN_OVER) return false;
-    // Of this broker alone: that several end one after the other is no fight.
+    // Counts this broker alone: several brokers that end one after the other are no takeover.
     const before = this.#evictions.filter(
       each => each.address === address && now - each.at < EVICTIONS_WITHIN,
     );

@@ -51,7 +51,7 @@ export class Reconnector {
     );
   }
 
-  /** The broker that is connected to, or tried. */
+  /** The broker that is connected or tried. */
   get address(): BrokerAddress {
     return this.#addresses.current;
   }
@@ -93,7 +93,7 @@ export class Reconnector {
     });
   }
 
-  /** Ends the network connection for an error that was found on this side. */
+  /** Ends the network connection because of an error on this side. */
   fail(error: Error): void {
     if (!this.attempt) return;
     this.attempt.error ??= error;
@@ -124,7 +124,7 @@ export class Reconnector {
     return delay.inSeconds * 1000;
   }
 
-  /** The first failure to connect is worth a sentence with a next step; later ones are not. */
+  /** Warns of the first failure at each address only. */
   #reportOnce(failed: FailedAddress, other: BrokerAddress | null, secondsLeft: number): void {
     const { address, error } = failed;
     if (this.#reported.includes(address)) return;

@@ -6,13 +6,10 @@ import type { TransportLayer } from "./transport-layer.js";
 /** The subprotocol that brokers expect (MQTT 3.1.1, 6). */
 const SUBPROTOCOL = "mqtt";
 
-/** A message of a WebSocket, which is kept until it is whole, may hold several packets. */
+/** A WebSocket message, which is buffered until it is complete, may hold several packets. */
 const PACKETS_IN_A_MESSAGE = 4;
 
-/**
- * MQTT in WebSocket frames, on the socket or on what `below` puts on it.
- * @param maxPacket bytes that a packet may have
- */
+/** Puts MQTT into WebSocket frames on the socket or on the layer below. @param maxPacket bytes of the largest packet */
 export const webSocketLayer =
   (below: TransportLayer | null, maxPacket: number): TransportLayer =>
   (socket, address) => {
@@ -26,6 +23,6 @@ export const webSocketLayer =
     webSocket.prependListener("message", (_bytes, isBinary) => {
       if (!isBinary) framed.destroy(new ProtocolError("a WebSocket message of text [MQTT-6.0.0-1]"));
     });
-    framed.on("end", () => framed.destroy()); // or it would wait for this side to end too
+    framed.on("end", () => framed.destroy()); // otherwise it waits for the end of this side too
     return framed;
   };

@@ -1,10 +1,10 @@
-/** Where a broker listens, and who is to be said to come. */
+/** The address of a broker, with the user name and password for it. */
 export interface BrokerAddress {
   scheme: Scheme;
   /** An IPv6 address without its brackets. */
   host: string;
   port: number;
-  /** Of a WebSocket, with its slash; else empty. */
+  /** The path of a WebSocket with its slash, otherwise empty. */
   path: string;
   username: string | null;
   password: string | null;
@@ -12,7 +12,7 @@ export interface BrokerAddress {
 
 type Scheme = "mqtt" | "mqtts" | "ws" | "wss";
 
-/** What stands where the URL says nothing. Ports are IANA's; the path is what most brokers have. */
+/** Defaults. Ports are those of IANA, the path is that of most brokers. */
 const DEFAULTS: Record<Scheme, { port: number; path: string }> = {
   mqtt: { port: 1883, path: "" },
   mqtts: { port: 8883, path: "" },
@@ -20,7 +20,7 @@ const DEFAULTS: Record<Scheme, { port: number; path: string }> = {
   wss: { port: 443, path: "/mqtt" },
 };
 
-/** The address in a broker's URL, or null where it is none. */
+/** Returns the address in a broker's URL, or null if it is not valid. */
 export function parseAddress(broker: string): BrokerAddress | null {
   const url = URL.canParse(broker) ? new URL(broker) : null;
   const scheme = url?.protocol.slice(0, -1) as Scheme;
@@ -41,9 +41,8 @@ export function parseAddress(broker: string): BrokerAddress | null {
 }
 
 /**
- * The addresses in one URL or several, each with what it needs to log in. What a URL says goes first, and its password
- * to no other broker; a password that belongs to another user name is not sent under this one.
- * @returns null where one of them is none
+ * Returns the addresses in one or several URLs, each with its credentials, or null if one is not valid. Credentials
+ * in a URL go first and to that broker only. A password of another user name is not used.
  */
 export function parseAddresses(
   broker: string | readonly string[],
@@ -61,7 +60,7 @@ export function parseAddresses(
   });
 }
 
-/** undefined: it is not encoded as in a URL. */
+/** Returns undefined if the text is not URL-encoded. */
 function decoded(text: string): string | null | undefined {
   try {
     return decodeURIComponent(text) || null;
@@ -70,14 +69,14 @@ function decoded(text: string): string | null | undefined {
   }
 }
 
-/** The URL, always with its port, and never with user name or password. */
+/** Returns the URL with its port, without user name and password. */
 export const urlOf = ({ scheme, host, port, path }: BrokerAddress): string =>
   `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}${path}`;
 
-/** A text that may be a URL in the wrong place, without what it says before its host. */
+/** Removes credentials from a text that may be a URL. */
 export const withoutCredentials = (text: string): string => text.replace(/:\/\/.*@/s, "://…@");
 
-/** Of one broker or several, in words that hold no password. */
+/** Returns the URLs of one or several brokers without credentials. */
 export const urlsOf = (broker: string | readonly string[]): string =>
   [broker]
     .flat()
@@ -85,17 +84,17 @@ export const urlsOf = (broker: string | readonly string[]): string =>
     .map(urlOf)
     .join(",");
 
-/** Whether both lead to one broker: the same host, reached by another scheme. */
+/** Whether both are one host, reached by different schemes. */
 export const isAlternative = (one: BrokerAddress, other: BrokerAddress): boolean =>
   one.host === other.host && one.scheme !== other.scheme;
 
-/** Whether two URLs lead to one broker, as far as they tell. */
+/** Whether two URLs name the same host. */
 export function isSameBroker(one: string, other: string): boolean {
   const [first, second] = [parseAddress(one), parseAddress(other)];
   return one === other || (first !== null && second !== null && isAlternative(first, second));
 }
 
-/** The URLs of each broker by itself; several where there are several ways to it. */
+/** Groups the URLs by broker. */
 export function alternativesOf(broker: string | readonly string[]): string[][] {
   const brokers: { address: BrokerAddress | null; ways: string[] }[] = [];
   for (const url of [broker].flat()) {

@@ -1,11 +1,10 @@
-/** A packet as the parsers of both sides give it. */
 interface Packet {
   cmd: string;
   payload?: unknown;
   reasonCode?: number;
 }
 
-/** What --debug shows of each packet beside its name; a password never. */
+/** The fields that --debug shows. Never a password. */
 const shown: Record<string, string[]> = {
   connect: ["clientId", "clean", "keepalive", "username", "properties"],
   connack: ["returnCode", "sessionPresent", "properties"],
@@ -14,7 +13,7 @@ const shown: Record<string, string[]> = {
   suback: ["messageId", "granted"],
 };
 
-/** One line on a packet, as --debug shows it: `PUBLISH topic "a/b" qos 1 …`. */
+/** Returns a line such as `PUBLISH topic "a/b" qos 1 …`. */
 export function describePacket(packet: Packet): string {
   const fields: Record<string, unknown> = { ...packet };
   const names = shown[packet.cmd] ?? ["messageId"];
@@ -22,7 +21,7 @@ export function describePacket(packet: Packet): string {
     .filter(name => fields[name] !== undefined)
     .map(name => `${name} ${JSON.stringify(fields[name])}`);
   const { payload, reasonCode } = packet;
-  // Of MQTT 5; 0 is that all is well.
+  // MQTT 5; 0 is success.
   if (reasonCode) values.push(`reason code 0x${reasonCode.toString(16).toUpperCase().padStart(2, "0")}`);
   const hasSize = packet.cmd === "publish" && (typeof payload === "string" || Buffer.isBuffer(payload));
   const size = hasSize ? [`${Buffer.byteLength(payload)} bytes`] : [];

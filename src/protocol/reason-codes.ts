@@ -1,4 +1,4 @@
-/** What one of MQTT 5's reason codes (2.4, table 2-6) says, and what to do about it. */
+/** The meaning of a reason code (MQTT 5, 2.4), and the hint. */
 interface Meaning {
   reason: string;
   hint: string;
@@ -12,7 +12,7 @@ const ASK_OWNER = "Ask whoever runs the broker, or use another one: --broker HOS
 const USE_311 = "Leave out --protocol-version 5, or use a broker that speaks it, such as Mosquitto 2.";
 const OTHER_SERVER = "Ask whoever runs it where it is now, and give that with --broker HOST.";
 
-/** Those that a broker may send, in CONNACK, DISCONNECT, PUBACK, PUBREC, PUBCOMP or SUBACK. */
+/** The reason codes in CONNACK, DISCONNECT, PUBACK, PUBREC, PUBCOMP and SUBACK. */
 export const reasonCodes: Record<number, Meaning> = {
   0x00: { reason: "normal disconnection", hint: LATER },
   0x01: { reason: "it does not speak MQTT 5", hint: USE_311 }, // MQTT 3.1.1's return code
@@ -80,5 +80,5 @@ export const reasonCodes: Record<number, Meaning> = {
   0xa2: { reason: "it takes no wildcards in topic filters", hint: "Choose a --topic without + and #." },
 };
 
-/** As it is written everywhere: 0x8E. */
+/** Returns the code as 0x8E. */
 export const hex = (code: number): string => `0x${code.toString(16).toUpperCase().padStart(2, "0")}`;

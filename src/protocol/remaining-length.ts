@@ -3,7 +3,7 @@
 export const MAX_LENGTH_BYTES = 4;
 export const MAX_REMAINING_LENGTH = 2 ** (7 * MAX_LENGTH_BYTES) - 1;
 
-/** Returns the bytes of a whole packet with so many behind its fixed header. */
+/** Returns the bytes of a packet with this remaining length. */
 export const packetSize = (remaining: number): number =>
   1 + (remaining < 0x80 ? 1 : remaining < 0x4000 ? 2 : remaining < 0x20_0000 ? 3 : 4) + remaining;
 

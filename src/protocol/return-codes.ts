@@ -11,7 +11,6 @@ export type ReturnCode = (typeof ReturnCode)[keyof typeof ReturnCode];
 interface ReturnCodeInfo {
   /** The words of the standard. */
   name: string;
-  /** Of a client that was refused. */
   reason: string;
   hint: string;
 }

@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 /** MQTT strings carry their length in two bytes [MQTT-1.5.3]. */
 const MAX_STRING_BYTES = 65_535;
 
-/** What every string in an MQTT packet must keep to; null if it does. */
+/** Returns the problem of a string in an MQTT packet, or null. */
 export function stringProblem(text: string): string | null {
   if (text.includes("\0")) return "it contains the character U+0000, which MQTT forbids [MQTT-1.5.3-2]";
   if (/\p{Cs}/u.test(text)) return "it contains half of a character (a lone surrogate) [MQTT-1.5.3-1]";
@@ -14,7 +14,10 @@ export function stringProblem(text: string): string | null {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The same of a string that was read from the wire; its bytes are looked at only where they may not have been text. */
+/**
+ * Returns the problem of a received string, or null. Its bytes are checked only if a replacement character suggests
+ * invalid UTF-8.
+ */
 export function stringBytesProblem(text: string, bytes: () => Uint8Array): string | null {
   if (text.includes("\0")) return "a string contains the character U+0000 [MQTT-1.5.3-2]";
   if (!text.includes("\ufffd")) return null;
@@ -26,7 +29,7 @@ export function stringBytesProblem(text: string, bytes: () => Uint8Array): strin
   }
 }
 
-/** What is wrong with a topic to publish to; null if nothing is. */
+/** Returns the problem of a topic name, or null. */
 export function topicNameProblem(topic: string): string | null {
   if (topic === "") return "it is empty [MQTT-4.7.3-1]";
   if (/[+#]/.test(topic)) return "+ and # are for subscribing only [MQTT-3.3.2-2]";
@@ -35,7 +38,10 @@ export function topicNameProblem(topic: string): string | null {
 
 const [NUL, HASH, PLUS] = [0x00, 0x23, 0x2b];
 
-/** The same of a topic's bytes: in a string, a byte that is not UTF-8 looks like the replacement character. */
+/**
+ * Returns the problem of a topic name's bytes, or null. In a string, invalid UTF-8 looks like the replacement
+ * character.
+ */
 export function topicBytesProblem(bytes: Buffer, start: number, end: number): string | null {
   if (start === end) return "a PUBLISH with an empty topic [MQTT-4.7.3-1]";
   let isAscii = true;
@@ -49,7 +55,7 @@ export function topicBytesProblem(bytes: Buffer, start: number, end: number): st
   return "a topic that is not UTF-8 [MQTT-1.5.3-1]";
 }
 
-/** What is wrong with a topic filter to subscribe to; null if nothing is. */
+/** Returns the problem of a topic filter, or null. */
 export function topicFilterProblem(filter: string): string | null {
   if (filter === "") return "it is empty [MQTT-4.7.3-1]";
   const levels = filter.split("/");
@@ -74,8 +80,8 @@ export function topicMatches(filter: string, topic: string): boolean {
 }
 
 /**
- * Whether all that a filter matches, or a topic name is, is matched by another filter too. In levels, of which the other
- * one's are given split: they are asked for with every message.
+ * Whether a filter covers another filter or a topic name. Its levels are given split, because they are used for every
+ * message.
  */
 export function filterCovers(wanted: readonly string[], filter: string): boolean {
   // Wildcards never match what begins with $ [MQTT-4.7.2-1].
@@ -93,17 +99,17 @@ export function filterCovers(wanted: readonly string[], filter: string): boolean
 export const machineTopics = (namespace: string, machine: string) => ({
   readings: `${namespace}/${machine}/SensorData`,
   status: `${namespace}/${machine}/Status`,
-  /** Where a witness publishes to prove that something did not come before. */
+  /** A marker on this topic proves that no message came before it. */
   marker: `${namespace}/${machine}/marker`,
 });
 
-/** The slide's own will topic; it names no machine. */
+/** The will topic on the slides. It names no machine. */
 export const SLIDE_WILL_TOPIC = "sensors/lastwill";
 
-/** Who subscribes to this at lwt-broker, from its own computer, is told once what the broker holds. */
+/** A subscriber on the computer of lwt-broker receives the broker status here, once. */
 export const BROKER_STATUS_TOPIC = "$SYS/lwt-broker/status";
 
-/** Nobody else publishes there. */
+/** Topics of the broker itself. */
 export const isSysTopic = (topicName: string): boolean =>
   topicName === "$SYS" || topicName.startsWith("$SYS/");
 

@@ -1,7 +1,7 @@
 /** A packet as mqtt-packet parses it. */
 export interface ParsedPacket {
   cmd: string;
-  /** The remaining length, as the fixed header says. */
+  /** The remaining length. */
   length: number;
   messageId?: number;
   will?: { qos: number };
@@ -13,9 +13,9 @@ export interface ParsedPacket {
   unsubscriptions?: unknown[];
 }
 
-/** The parser's own words for a protocol level that it does not know. */
+/** The error message of mqtt-packet for an unknown protocol level. */
 export const UNKNOWN_PROTOCOL = "Invalid protocol version";
-/** Whose variable header is a packet identifier, and nothing else. */
+/** Packets whose variable header is only a packet identifier. */
 const ACKNOWLEDGMENTS = new Set(["puback", "pubrec", "pubrel", "pubcomp"]);
 
 /** Protocol levels by protocol name: 3 is MQTT 3.1, 4 is 3.1.1, and 5 gets CONNACK with return code 1 from aedes. */
@@ -25,9 +25,8 @@ const LEVELS = new Map([
 ]);
 
 /**
- * What is wrong with a CONNECT's protocol; the parser minds no pairs, takes bit 7 of the level for something else, and
- * finds one that is missing in the packet behind.
- * @param body the packet without its fixed header
+ * Returns the problem of the protocol name and level of a CONNECT, or null. mqtt-packet does not check the pair, and
+ * masks bit 7 of the level. @param body the packet without its fixed header
  */
 export function connectProtocolFault(body: Buffer): string | null {
   const end = body.length < 2 ? 2 : 2 + body.readUInt16BE(0);
@@ -38,11 +37,10 @@ export function connectProtocolFault(body: Buffer): string | null {
   return levels.includes(level) ? null : UNKNOWN_PROTOCOL;
 }
 
-/** Packets that consist of their fixed header. */
 const EMPTY = new Set(["pingreq", "disconnect"]);
 const BROKERS_OWN = new Set(["connack", "suback", "unsuback", "pingresp"]);
 
-/** What MQTT 3.1.1 forbids and the parser lets through. @param read bytes that the packet's fields took */
+/** Returns a violation of MQTT 3.1.1 that mqtt-packet accepts, or null. @param read bytes that the fields took */
 export function packetFault(packet: ParsedPacket, read: number): string | null {
   const { cmd, length, messageId, dup, qos, will, username, password, unsubscriptions } = packet;
   if (BROKERS_OWN.has(cmd)) return "a packet that only a broker sends";

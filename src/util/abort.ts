@@ -14,7 +14,7 @@ export const unlessAborted = <T>(promise: Promise<T>, signal: AbortSignal): Prom
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 
-/** Resolves after so many milliseconds, or when the signal is aborted. */
+/** Resolves after the milliseconds, or when the signal is aborted. */
 export const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
   new Promise(resolve => {
     const done = () => {

@@ -22,7 +22,7 @@ export function deferred(): Deferred {
   return all;
 }
 
-/** Resolves when the first of these does, or after so many milliseconds. */
+/** Resolves with the first promise, or after the milliseconds. */
 export async function withTimeout(timeoutMs: number, promises: Promise<unknown>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise(resolve => (timer = setTimeout(resolve, timeoutMs)));
