@@ -16,7 +16,7 @@ export function refusalReason(
   if (protocolVersion === 5) return `code ${returnCode}, MQTT 5: use 3.1.1, or Mosquitto`;
   const words = `return code ${returnCode}, ${returnCodes[returnCode]?.name ?? "refused"}`;
   if (detail !== null) return `${words}: ${detail}`;
-  if (returnCode === 2 && protocolVersion === 3) return `${words}: MQTT 3.1 wants one of 1 to 23 characters`;
+  if (returnCode === 2 && protocolVersion === 3) return `${words}: MQTT 3.1 requires 1 to 23 characters`;
   if (clientId === "") return `${words}: an empty identifier needs clean session 1 [MQTT-3.1.3-8]`;
   return words;
 }
@@ -29,7 +29,7 @@ export function notMqttReason(error: NodeJS.ErrnoException, limit: ReachedLimit 
 
 /** Faults by OpenSSL's error code. */
 const TLS_FAULTS: [code: RegExp, fault: string][] = [
-  [/WRONG_VERSION_NUMBER|HTTP_REQUEST/, "no TLS, which this port wants"],
+  [/WRONG_VERSION_NUMBER|HTTP_REQUEST/, "no TLS, which this port requires"],
   [/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW/, "its TLS is older than 1.2"],
   [/ALERT_(UNKNOWN_CA|CERTIFICATE|BAD_CERTIFICATE)/, "it does not trust the certificate of --tls-cert"],
 ];

@@ -77,6 +77,6 @@ export function protocolHandlers(
 export const brokerFailure = (error: Error): BrokerEvent => ({
   event: "error",
   code: "broker-failure",
-  message: `the broker failed at something: ${error.message}.`,
-  hint: "Stop it and start it again; without --data, what it had stored is gone then.",
+  message: `the broker met an unexpected error: ${error.message}.`,
+  hint: "Restart it. Without --data, everything that it stored is then lost.",
 });

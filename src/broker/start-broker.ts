@@ -105,14 +105,14 @@ const OPEN_TO_NETWORK: BrokerEvent = {
   event: "warning",
   code: "open-to-network",
   message: "anyone on this computer's network can read, publish and take over sessions here.",
-  hint: "Leave --host away to serve this computer alone, or let in those whom you know: --users FILE.",
+  hint: "Omit --host to serve this computer alone, or accept known users only: --users FILE.",
 };
 
 const PASSWORDS_IN_CLEAR: BrokerEvent = {
   event: "warning",
   code: "passwords-in-clear",
-  message: "passwords come over the network without TLS, where others can read them.",
-  hint: "Listen with TLS alone: --tls-cert FILE --tls-key FILE --tls-only.",
+  message: "passwords cross the network without TLS, so others can read them.",
+  hint: "Listen with TLS only: --tls-cert FILE --tls-key FILE --tls-only.",
 };
 
 function networkWarning({ users, tlsOnly }: BrokerSettings): BrokerEvent | null {
@@ -139,7 +139,12 @@ async function openAuthenticator(
     onRead: (file, users, anonymous) => throttle.emit({ event: "users-read", file, users, anonymous }),
     onChanged: () => connections().onRightsChanged(),
     onInvalid: ({ code, message }) =>
-      throttle.emit({ event: "warning", code, message, hint: "What it was before holds." }),
+      throttle.emit({
+        event: "warning",
+        code,
+        message,
+        hint: "The earlier version of the file stays in force.",
+      }),
   });
 }
 

@@ -44,8 +44,8 @@ function readEnvironmentFile(file: string, required: boolean): string | null {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" && !required) return null;
     throw bad(
-      `${file} can't be read: ${code === "ENOENT" ? "there is no such file" : message}.`,
-      "It holds lines such as LWT_BROKER=local; .env.example shows them all.",
+      `cannot read ${file}: ${code === "ENOENT" ? "there is no such file" : message}.`,
+      "Name a file with lines such as LWT_BROKER=local. .env.example lists all names.",
     );
   }
 }
@@ -84,7 +84,7 @@ const bad = (message: string, hint: string) => usageError("bad-env-file", messag
 function unknownName(name: string, where: string, known: string[]): { message: string; hint: string } {
   const nearest = nearestVariable(name, known);
   return {
-    message: `${where} has ${name}, and there is no such setting.${nearest ? ` Did you mean ${nearest}?` : ""}`,
-    hint: "--show-settings lists what is set, .env.example what can be.",
+    message: `${where}: there is no setting ${name}.${nearest ? ` Did you mean ${nearest}?` : ""}`,
+    hint: "--show-settings lists the current settings, .env.example all names.",
   };
 }

@@ -17,8 +17,8 @@ function readFile(option: string, file: string): string {
     const { code, message } = error as NodeJS.ErrnoException;
     throw usageError(
       "bad-file",
-      `${option}: ${file} can't be read: ${code === "ENOENT" ? "there is no such file" : message}.`,
-      "It has to be a PEM file that this user may read.",
+      `cannot read ${file} for ${option}: ${code === "ENOENT" ? "there is no such file" : message}.`,
+      "Name a PEM file that this user may read.",
     );
   }
 }

@@ -7,19 +7,20 @@ export function passwdStart([file, user, ...more]: string[]): Job["start"] {
   if (more.length > 0)
     throw usageError(
       "unexpected-word",
-      "passwd takes a file and a user's name, and asks for the password.",
-      "On the command line others could read it. Leave it away, or send it through a pipe.",
+      "passwd takes a file and a user name only. It asks for the password.",
+      "Omit the password: others could read the command line. Type it when asked, or use a pipe.",
     );
   if (!file || user === undefined)
     throw usageError(
       "missing-word",
-      "passwd needs a file and a user's name.",
+      "passwd needs a file and a user name.",
       "For example: lwt-broker passwd users.txt anna",
     );
   return async (sink, { secret }) => {
     const { MAX_PASSWORD_BYTES, setPassword, userNameProblem } = await import("../broker/auth/users.js");
     const problem = userNameProblem(user);
-    if (problem) throw usageError("bad-user", `the user name can't be: ${problem}.`, "Choose another name.");
+    if (problem)
+      throw usageError("bad-user", `the user name is not allowed: ${problem}.`, "Choose another name.");
     const first = await secret(`Password for ${escapeText(user)}: `);
     if (first === null) return ExitCode.leftEarly;
     const { text, isTyped } = first;
@@ -27,13 +28,17 @@ export function passwdStart([file, user, ...more]: string[]): Job["start"] {
       throw usageError(
         "bad-password",
         `a password has 1 to ${MAX_PASSWORD_BYTES} bytes.`,
-        "The file is as it was: run it again.",
+        "The file is unchanged. Run the command again.",
       );
     if (isTyped) {
-      const again = await secret("Once more: ");
+      const again = await secret("Repeat it: ");
       if (again === null) return ExitCode.leftEarly;
       if (again.text !== text)
-        throw usageError("bad-password", "these were two passwords.", "The file is as it was: run it again.");
+        throw usageError(
+          "bad-password",
+          "the two passwords differ.",
+          "The file is unchanged. Run the command again.",
+        );
     }
     const added = await setPassword(file, user, text);
     await sink({ event: "password-set", file, user, added });

@@ -15,7 +15,7 @@ export function statusStart(
   if (!address)
     throw usageError(
       "bad-broker",
-      "--broker wants HOST[:PORT], or a URL that begins with mqtt.",
+      "--broker needs HOST[:PORT], or a URL that begins with mqtt.",
       "For example: lwt-broker status --broker 127.0.0.1:1884",
     );
   const { LWT_USERNAME, LWT_PASSWORD } = variables;

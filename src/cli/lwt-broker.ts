@@ -15,25 +15,26 @@ void runCommand({
   name: "lwt-broker",
   synopsis: "[options] | status | passwd FILE USER",
   description:
-    "A local MQTT 3.1.1 broker that says what it stores, and why it sends a will or throws it away.",
+    "Run a local MQTT 3.1.1 broker that logs what it stores, and why it publishes or discards a will.",
   words: Number.POSITIVE_INFINITY, // startOf refuses superfluous words: one may be a password
   options: brokerOptions,
   environment: null,
+  exitCodes: [[130, "interrupted"]],
   examples: [
-    ["", "on 127.0.0.1:1883, where the clients look for it"],
-    ["--port 1884", "elsewhere; then: npx pub-lwt --port 1884"],
-    ["--data broker-data", "what it acknowledges is kept on disk, and there after a crash"],
-    ["status", "what a running one holds"],
-    ["passwd users.txt anna", "a password for --users users.txt"],
+    ["", "listen on mqtt://127.0.0.1:1883"],
+    ["--port 1884", "listen on another port"],
+    ["--data broker-data", "store everything on disk"],
+    ["status", "show what a running broker stores"],
+    ["passwd users.txt anna", "set a password in the file for --users"],
   ],
   prepare: ({ values }, context) => {
     const start = startOf(values, context);
     if (values.broker !== null && context.words[0] !== "status")
       throw conflictError("--broker is for status", "To listen elsewhere: --host and --port.");
     if (values.sync !== null && values.data === null)
-      throw conflictError("--sync is about what --data keeps", "Name the folder too: --data DIR.");
+      throw conflictError("--sync needs --data", "Add the folder: --data DIR.");
     if (values.salvage && values.data === null)
-      throw conflictError("--salvage is about what --data keeps", "Name the folder too: --data DIR.");
+      throw conflictError("--salvage needs --data", "Add the folder: --data DIR.");
     return {
       output: { json: values.json, quiet: values.quiet },
       timeout: null,
@@ -56,8 +57,8 @@ function startOf(
   if (word === "status" && more.length === 0) return statusStart(values, variables);
   throw usageError(
     "unexpected-word",
-    `"${word === "status" ? more[0] : word}" is not an option, and nothing was expected there but status or passwd.`,
-    "lwt-broker starts a broker, status asks one what it holds, passwd FILE USER sets a password.",
+    `unexpected argument "${word === "status" ? more[0] : word}": only status and passwd are allowed here.`,
+    "Type lwt-broker, lwt-broker status, or lwt-broker passwd FILE USER.",
   );
 }
 

@@ -11,6 +11,7 @@ import { lessonPrompts } from "./lesson-prompts.js";
 import { BIN_DIR, LESSONS_DIR } from "./paths.js";
 import type { CommandContext } from "./run-command.js";
 import type { Job } from "./run-job.js";
+import { shellQuote } from "../util/shell-quote.js";
 import { nearestName } from "./suggestions.js";
 import { writeDocument } from "./writable-file.js";
 
@@ -60,8 +61,8 @@ async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; nex
   if (word === undefined)
     throw usageError(
       "no-lesson",
-      "which lesson?",
-      "lwt-demo offline-notification is the first; lwt-demo list shows them all.",
+      "no lesson is named.",
+      "Start with lwt-demo offline-notification, or list all: lwt-demo list",
     );
   if (isFile(word)) return { lesson: await lessonFromFile(word), next: null };
   const names = await lessonNames(LESSONS_DIR);
@@ -72,7 +73,7 @@ async function lessonOf(word: string | undefined): Promise<{ lesson: Lesson; nex
   throw usageError(
     "no-such-lesson",
     `there is no lesson ${word}.${question}`,
-    `lwt-demo list shows the lessons; one of your own is a file, as in lwt-demo ./${word}.yaml`,
+    `List the lessons: lwt-demo list. For a file of your own: lwt-demo ${shellQuote(`./${word}.yaml`)}`,
   );
 }
 

@@ -6,26 +6,30 @@ import { checkDemoUse } from "../config/settings/demo-settings.js";
 import { checkJob } from "./lwt-demo-check.js";
 import { lessonJob } from "./lwt-demo-lesson.js";
 import { LESSONS_DIR } from "./paths.js";
+import { shellQuote } from "../util/shell-quote.js";
 import { runCommand } from "./run-command.js";
 import type { Job } from "./run-job.js";
 
 void runCommand({
   name: "lwt-demo",
   synopsis: "LESSON | FILE.yaml | list | check",
-  description: "Runs a lesson with the real commands, on a broker of its own, and checks what it claims.",
+  description: "Run a lesson with the real commands on a broker of its own, and check its claims.",
   words: 1,
   options: demoOptions,
   environment: null,
+  exitCodes: [[130, "interrupted"]],
   examples: [
-    ["list", "the lessons, and the claims that each is about"],
-    ["offline-notification", "a machine vanishes: who tells its subscribers?"],
-    ["./mine.yaml", "your own lesson"],
+    ["list", "list the lessons and the claim of each"],
+    ["offline-notification", "run a lesson: a machine fails"],
+    ["./mine.yaml", "run your own lesson"],
     ["--quiz queued", "predict what happens, then see it"],
-    ["--transcript mine.md queued", "and keep what happened, as Markdown"],
-    ["--broker HOST queued", "the same on another broker"],
-    ["check --broker HOST", "all of them: does it keep what MQTT promises?"],
-    ["check --connectivity", "which ways lead out of this network?"],
+    ["--transcript mine.md queued", "write the run as Markdown"],
+    ["--broker HOST queued", "run the lesson on another broker"],
+    ["check --broker HOST", "check a broker with all lessons"],
+    ["check --connectivity", "try which ports reach a broker"],
   ],
+  suggestFor: ([word = "", ...more]) =>
+    `Name one lesson: lwt-demo ${shellQuote(word === "run" ? (more[0] ?? word) : word)}`,
   prepare: async ({ values }, context) => {
     const [word] = context.words;
     checkDemoUse(values, word);

@@ -1,7 +1,8 @@
 import { Parser } from "yargs/helpers"; // yargs itself takes four times as long to load
 import { withoutCredentials } from "../protocol/broker-url.js";
 import { usageError } from "../util/errors.js";
-import type { Option, OptionTable } from "../config/options/option.js";
+import { shellQuote } from "../util/shell-quote.js";
+import { exampleOf, type Option, type OptionTable } from "../config/options/option.js";
 import type { Usage } from "../render/help-text.js";
 import { nearestName } from "./suggestions.js";
 
@@ -31,17 +32,27 @@ const MOSQUITTO_HINTS: Record<string, string> = {
   "disable-clean-session": "A stored session is the default here; --clean-session asks for the other kind.",
   n: 'For an empty payload: --message ""',
   "null-message": 'For an empty payload: --message ""',
-  v: "The topic of each message is shown anyhow, or with --json.",
-  verbose: "The topic of each message is shown anyhow, or with --json.",
-  L: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
-  url: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT, and --topic.",
+  v: "The topic of each message is always shown. All fields: --json.",
+  verbose: "The topic of each message is always shown. All fields: --json.",
+  L: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT and --topic.",
+  url: "For a URL: --broker mqtt://USER:PASSWORD@HOST:PORT and --topic.",
+};
+
+/** Other programs' names of options. */
+const SYNONYMS: Record<string, string> = {
+  "will-message": "will-payload",
+  "will-msg": "will-payload",
+  id: "client-id",
+  pw: "password",
+  user: "username",
 };
 
 /** @throws UserError exit code 2: an unknown option, a missing value, an unexpected word */
 export function parseArguments(usage: Usage, argv: string[]): Parsed {
+  refuseOptionAsValue(usage, argv);
   const { rest, given } = takeFlagValues(usage, argv);
   const { argv: parsed, error } = Parser.detailed(rest, parserOptions(usage.options));
-  if (error) throw missingValue(usage.name, error.message);
+  if (error) throw missingValue(usage, unmetOption(error.message));
   const words = parsed._.map(String);
   const help =
     parsed["help"] === undefined || parsed["help"] === false
@@ -53,7 +64,7 @@ export function parseArguments(usage: Usage, argv: string[]): Parsed {
     if (name === "_" || value === undefined) continue;
     given[name] = textOf(optionOf(usage, name), value);
   }
-  if (help === null && words.length > usage.words) throw unexpectedWord(usage, words[usage.words] ?? "");
+  if (help === null && words.length > usage.words) throw unexpectedWord(usage, words);
   return { given, words, help };
 }
 
@@ -123,20 +134,50 @@ function textOf(option: Option, value: unknown): string | string[] {
   return option.list ? texts : (texts.at(-1) ?? "");
 }
 
-function missingValue(name: string, message: string) {
-  const option = /following: (\S+)/.exec(message)?.[1];
-  const dashes = option?.length === 1 ? "-" : "--";
+/** yargs: "Not enough arguments following: fail" */
+function unmetOption(message: string): string {
+  const name = /following: (\S+)/.exec(message)?.[1] ?? "";
+  return `${name.length === 1 ? "-" : "--"}${name}`;
+}
+
+/** Finds the argument that yargs would take as a value although it is an option: `-t -m hi`. */
+function refuseOptionAsValue(usage: Usage, argv: string[]): void {
+  const at = argv.findIndex((argument, i) => {
+    const option = optionBefore(usage, argument);
+    return option && !option.mayBeEmpty && !option.secret && isOption(usage, argv[i + 1] ?? "");
+  });
+  if (at >= 0) throw missingValue(usage, argv[at] ?? "", `, but ${argv[at + 1]} follows`);
+}
+
+/** Returns the option whose value is the next argument. */
+function optionBefore({ options }: Usage, argument: string): Option | undefined {
+  const [, name, letter] = /^(?:--(.+)|-([A-Za-z]))$/.exec(argument) ?? [];
+  const option = Object.entries(options).find(
+    ([long, { alias }]) => long === name || (letter && alias === letter),
+  );
+  return option?.[1].value === null ? undefined : option?.[1];
+}
+
+const isOption = ({ options }: Usage, argument: string): boolean =>
+  Object.entries(options).some(([name, { alias }]) => argument === `--${name}` || argument === `-${alias}`);
+
+/** @param given as it was typed, `-t` or `--topic` */
+function missingValue(usage: Usage, given: string, why = "") {
+  const option = optionBefore(usage, given);
   return usageError(
     "missing-value",
-    option ? `${dashes}${option} needs a value.` : `${message}.`,
-    `${name} --help shows how it is used.`,
+    `${given} needs a value${why}.`,
+    option ? `For example: ${given} ${shellQuote(exampleOf(option))}` : moreHelp(usage),
   );
 }
 
-const moreHelp = ({ name }: Usage) => `${name} --help shows the common options, ${name} --help all the rest.`;
+const moreHelp = ({ name }: Usage) => `List the options: ${name} --help all`;
 
 function unknownOption(usage: Usage, given: string) {
-  const nearest = nearestName(given, Object.keys(usage.options));
+  const known = SYNONYMS[given] ?? "";
+  const nearest = Object.hasOwn(usage.options, known)
+    ? known
+    : nearestName(given, Object.keys(usage.options));
   const dashes = given.length === 1 ? "-" : "--";
   const question = nearest ? ` Did you mean --${nearest}?` : "";
   const isClient = usage.environment !== null;
@@ -148,9 +189,11 @@ function unknownOption(usage: Usage, given: string) {
   );
 }
 
-const unexpectedWord = (usage: Usage, word: string) =>
-  usageError(
-    "unexpected-word",
-    `"${withoutCredentials(word)}" is not an option, and nothing was expected there.`,
-    moreHelp(usage),
-  );
+function unexpectedWord(usage: Usage, words: string[]) {
+  const shown = words.map(withoutCredentials);
+  const isFlagValue = shown.some(word => /^(true|false)$/i.test(word));
+  const hint = isFlagValue
+    ? "Write the value of an option such as --clean-session after =, for example --clean-session=false"
+    : (usage.suggestFor?.(shown) ?? moreHelp(usage));
+  return usageError("unexpected-word", `unexpected argument "${shown[usage.words]}".`, hint);
+}

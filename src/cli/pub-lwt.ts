@@ -5,22 +5,32 @@ import { fleetText } from "../render/fleet-text.js";
 import { effectivePub, pubSettings } from "../config/settings/pub-settings.js";
 import { showSettings } from "./show-settings.js";
 import { host } from "./host.js";
+import { shellQuote } from "../util/shell-quote.js";
 import { runCommand } from "./run-command.js";
 
 void runCommand({
   name: "pub-lwt",
   synopsis: "[options]",
-  description: "Publishes sensor readings from a persistent session that has a last will.",
+  description: "Publish sensor readings with a stored session and a last will.",
   words: 0,
   options: pubOptions,
   environment: "PUB_LWT",
-  examples: [
-    ["", "a reading every 3 s, to this machine"],
-    ["--after 3 --fail network", "lose the connection: the will comes"],
-    ["--after 3 --fail graceful", "the control: the will does not come"],
-    ["--broker hivemq", "to the public HiveMQ broker"],
-    ["-h HOST -p 1883 -t x -m hello", "one message, as with mosquitto_pub"],
+  exitCodes: [
+    [27, "--timeout reached"],
+    [130, "interrupted"],
+    [137, "killed by --fail crash"],
   ],
+  examples: [
+    ["", "publish a reading every 3 seconds"],
+    ["--after 3 --fail network", "fail: the broker publishes the will"],
+    ["--after 3 --fail graceful", "disconnect: the will is discarded"],
+    ["--broker hivemq", "use the public HiveMQ broker"],
+    ["-h HOST -p 1883 -t x -m hello", "publish one message and exit"],
+  ],
+  suggestFor: ([word = ""]) =>
+    word.includes("://")
+      ? `To connect to it: pub-lwt --broker URL`
+      : `To publish it: pub-lwt --message ${shellQuote(word)}`,
   prepare: (options, { screen, variables, platform }) => {
     const settings = pubSettings(options, host(variables, platform));
     const { json, quiet, "show-settings": show } = options.values;

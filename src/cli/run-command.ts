@@ -35,7 +35,7 @@ export interface CommandDefinition<Table extends OptionTable> extends Usage {
   prepare(options: MergedOptions<Table>, context: CommandContext): Job | Promise<Job>;
 }
 
-const UNREAD = "its output was not read any more, and what was left of that is lost.";
+const UNREAD = "its output was no longer read, so the rest of it is lost.";
 
 /** Runs a command from its arguments to its exit code. */
 export async function runCommand<Table extends OptionTable>(
@@ -99,7 +99,7 @@ async function sourcesOf(
   { environment: prefix, options }: CommandDefinition<OptionTable>,
   given: Source["values"],
 ): Promise<{ sources: Source[]; warnings: Warning[] }> {
-  const typed = optionSource(given);
+  const typed = optionSource(options, given);
   if (prefix === null) return { sources: [typed], warnings: [] };
   const { environment } = await import("./env-file.js");
   const envFile = given["env-file"]?.toString();
@@ -109,7 +109,7 @@ async function sourcesOf(
 }
 
 const cantWrite = (error: Error) =>
-  new UserError("output", `standard output can't be written: ${error.message}.`, "Is the disk full?");
+  new UserError("output", `cannot write to standard output: ${error.message}.`, "The disk is probably full.");
 
 /** Writes the error to stderr as text, and with --json to stdout as an event too. */
 function fail(name: string, error: unknown, argv: string[], screen: Screen): void {

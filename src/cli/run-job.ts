@@ -79,7 +79,7 @@ function outputOf(job: Job, screen: Screen, stopFor: (reason: StopReason) => voi
 
 /** Ends the process on the second Ctrl-C, while it still stops for the first. */
 function leaveAtOnce(name: string): never {
-  process.stderr.write(`${name}: left at once; what was under way has been cut off.\n`);
+  process.stderr.write(`${name}: stopped at once; unfinished work was cut off.\n`);
   process.exit(ExitCode.leftEarly); // oxlint-disable-line no-process-exit -- cleaning up is what may hang
 }
 

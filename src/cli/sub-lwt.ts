@@ -5,30 +5,39 @@ import type { Warning } from "../config/settings/connection-settings.js";
 import { effectiveSub, subSettings } from "../config/settings/sub-settings.js";
 import { showSettings } from "./show-settings.js";
 import { host } from "./host.js";
+import { shellQuote } from "../util/shell-quote.js";
 import { runCommand } from "./run-command.js";
 import { canRewrite } from "./terminal.js";
 
 const RAW_TO_TERMINAL: Warning = {
   code: "raw-terminal",
-  message: "with --raw, payloads reach this terminal as they are: what is sent can change it.",
-  hint: "Better into a file or another program: sub-lwt --raw > FILE",
+  message: "with --raw, payloads reach this terminal unchanged, so a message can change the terminal.",
+  hint: "Write to a file or another program: sub-lwt --raw > FILE",
 };
 
 void runCommand({
   name: "sub-lwt",
   synopsis: "[options]",
-  description: "Subscribes from a persistent session; shows every message and what became of each machine.",
+  description: "Subscribe with a stored session, and show every message and the state of each machine.",
   words: 0,
   options: subOptions,
   environment: "SUB_LWT",
-  examples: [
-    ["", "follow every machine"],
-    ["--subscribe-only", "let the broker store messages from now on"],
-    ["--until offline", "exit when a machine's last will arrives"],
-    ["--table", "machines by state, for the projector"],
-    ["--retained", "what is retained, and nothing else"],
-    ["-h HOST -p 1883 -t x/#", "other topics, as with mosquitto_sub"],
+  exitCodes: [
+    [27, "--timeout reached"],
+    [130, "interrupted"],
   ],
+  examples: [
+    ["", "show every machine"],
+    ["--subscribe-only", "create the stored session, then exit"],
+    ["--until offline", "exit when a machine goes offline"],
+    ["--table", "show the machines by state, for a projector"],
+    ["--retained", "show the retained messages, then exit"],
+    ["-h HOST -p 1883 -t x/#", "subscribe as mosquitto_sub does"],
+  ],
+  suggestFor: ([word = ""]) =>
+    word.includes("://")
+      ? `To connect to it: sub-lwt --broker URL`
+      : `To subscribe to it: sub-lwt --topic ${shellQuote(word)}`,
   prepare: async (options, { screen, variables, platform }) => {
     const settings = subSettings(options, host(variables, platform));
     const { json, quiet, raw, table, "show-settings": show } = options.values;

@@ -21,9 +21,9 @@ export async function writeDocument<E extends Event, Result>(
 ): Promise<Result> {
   const cantWrite = ({ code }: NodeJS.ErrnoException) => {
     const reason =
-      code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder is not there" : code;
-    const message = `the ${kind} ${file} can't be written: ${reason}.`;
-    throw new UserError(kind, message, `Give a file in a folder of yours: ${example}`);
+      code === "EISDIR" ? "it is a folder" : code === "ENOENT" ? "its folder does not exist" : code;
+    const message = `cannot write the ${kind} ${file}: ${reason}.`;
+    throw new UserError(kind, message, `Name a file in a folder that exists: ${example}`);
   };
   await access(file, constants.W_OK).catch(() => writeFile(file, "").catch(cantWrite));
   try {

@@ -1,3 +1,4 @@
+import { isLocal, parseAddress } from "../protocol/broker-url.js";
 import { connect } from "../connection/connect.js";
 import { ExitCode, errorEvent, exitCodeOf, UserError } from "../util/errors.js";
 import type { BrokerEvent, BrokerStatus, ClientEvent, Sink } from "../events/events.js";
@@ -27,7 +28,8 @@ export async function fetchBrokerStatus(
     await sink({ event: "broker-status", ...status });
     return ExitCode.done;
   } catch (error) {
-    await sink(errorEvent(error));
+    const failure = errorEvent(error);
+    await sink({ ...failure, hint: statusHint(failure, settings.broker) });
     return exitCodeOf(error);
   }
 }
@@ -53,9 +55,18 @@ async function request(login: BrokerLogin, { stop }: RunContext): Promise<Broker
   return status;
 }
 
+/** Returns a hint without the options of the clients, which lwt-broker does not have. */
+function statusHint({ code, hint }: { code: string; hint: string }, broker: string): string {
+  if (code === "unexpected" || code === "no-status" || code === "stopped") return hint;
+  if (code === "refused") return "Log in: set LWT_USERNAME and LWT_PASSWORD.";
+  if (code === "filter-refused") return RIGHTS_HINT;
+  const address = parseAddress(broker);
+  if (code === "no-broker" && address && isLocal(address.host)) return hint;
+  return "Name the address of the broker: lwt-broker status --broker HOST:PORT";
+}
+
+const RIGHTS_HINT =
+  "Ask lwt-broker, on its own computer. With --users, the user needs the right to subscribe to $SYS/#.";
+
 const noStatus = (broker: string) =>
-  new UserError(
-    "no-status",
-    `the broker at ${broker} does not tell what it holds.`,
-    "Only lwt-broker does, to its own computer, and with --users to who may subscribe to $SYS/#.",
-  );
+  new UserError("no-status", `the broker at ${broker} does not report what it stores.`, RIGHTS_HINT);

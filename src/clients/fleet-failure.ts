@@ -97,13 +97,13 @@ export class FleetFailure implements FailureBarrier {
 const monitorElsewhere = (watched: string): ClientEvent => ({
   event: "warning",
   code: "witness-elsewhere",
-  message: `the witness watched ${watched}, and some machines were on other brokers: wills that did not come can't be told from wills that went to those alone.`,
+  message: `the witness was connected to ${watched}, and some machines to other brokers. A missing will may have been published there.`,
   hint: `Name one broker only: --broker ${watched}`,
 });
 
 const MONITOR_INTERRUPTED: ClientEvent = {
   event: "warning",
   code: "witness-interrupted",
-  message: "the witness lost its own connection meanwhile: wills that came then are not counted.",
-  hint: "A subscriber sees what became of the wills: npx sub-lwt --until offline",
+  message: "the witness lost its own connection, so wills of that time are not counted.",
+  hint: "To see the wills with a subscriber: npx sub-lwt --until offline",
 };

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { ExitCode, errorEvent, exitCodeOf, isUserError } from "../util/errors.js";
 import type { ClientEvent, Sink } from "../events/events.js";
-import { machineOfFleet } from "../config/settings/fleet-settings.js";
+import { machineOfFleet, separateRange } from "../config/settings/fleet-settings.js";
 import type { PubSettings } from "../config/settings/pub-settings.js";
 import { whenAborted } from "../util/abort.js";
 import type { RunContext, StopReason } from "./run-context.js";
@@ -142,13 +142,12 @@ class Fleet {
   #giveWay(machine: string, message: string): void {
     if (this.#stop.signal.aborted) return;
     const { firstMachine, machines } = this.settings;
-    const next = firstMachine + machines;
-    const range = `--machines ${next}-${next + machines - 1}`;
+    const { first, last } = separateRange(firstMachine, machines);
     this.sink({
       event: "error",
       code: "client-id-in-use",
       message: `${machine}: ${message} All machines of this run stop.`,
-      hint: `Two fleets must not overlap, on one computer or on several: give this one other machines, ${range}.`,
+      hint: `Use a range that no other fleet uses: --machines ${first}-${last}`,
     });
     this.#stop.abort("names-in-use" satisfies StopReason);
   }

@@ -67,6 +67,6 @@ async function forget(
 const notCleared = (seconds: number) =>
   new UserError(
     "not-acknowledged",
-    `the session was ended, but the broker has not acknowledged within ${seconds} s that what is retained is cleared.`,
-    "Try again later: what is retained may still be there.",
+    `the session has ended, but the broker did not acknowledge within ${seconds} s that the retained status is cleared.`,
+    "Try again later. The retained status may still be there.",
   );

@@ -7,7 +7,7 @@ export function warnLeftovers({ cleanUp }: ClientSettings, sink: Sink<ClientEven
   sink({
     event: "warning",
     code: "still-stored",
-    message: "this public broker still keeps what was stored for this client.",
+    message: "this public broker still stores this client's session.",
     hint: `To leave nothing behind: ${cleanUp}`,
   });
 }

@@ -163,6 +163,6 @@ export class MessageSender {
 const outboxFull = ({ folder, waiting }: DurableOutbox) =>
   new UserError(
     "outbox-full",
-    `${waiting.size} messages are kept in ${folder}, and more are not taken.`,
-    "Start again with the same --outbox when the broker is back: they are sent first.",
+    `the outbox ${folder} is full: it holds ${waiting.size} messages.`,
+    "Start again with the same --outbox when the broker is back. These messages are sent first.",
   );

@@ -57,7 +57,10 @@ class Publisher {
     } catch (error) {
       this.#connection?.destroy();
       if (!isUserError(error)) throw error;
-      this.sink(errorEvent(error));
+      this.sink({
+        ...errorEvent(error),
+        ...(error.code === "client-id-in-use" && { hint: this.#ownNameHint() }),
+      });
       exitCode = exitCodeOf(error);
     }
     await Promise.all([this.#sender.allAcknowledged(), this.#monitor?.end()]);
@@ -65,6 +68,13 @@ class Publisher {
     if (this.#wasConnected) warnLeftovers(this.settings, this.sink);
     this.sink({ event: "summary", machines: [this.#sender.summary()] });
     return exitCode;
+  }
+
+  /** With another client ID alone, both clients would publish on the same topics. */
+  #ownNameHint(): string {
+    const { connection, machine } = this.settings;
+    const option = connection.clientId === machine ? "--machine" : "--client-id";
+    return `Choose another name: ${option} NAME. If the name is unique, the broker probably refuses the topic, the QoS or the size.`;
   }
 
   async #publish(): Promise<ExitCode> {
@@ -113,8 +123,8 @@ class Publisher {
     this.sink({
       event: "warning",
       code: "no-enter",
-      message: "standard input has ended, so Enter can't be pressed.",
-      hint: `Ctrl-C fails here too, or say when: --fail ${cause} --after 3`,
+      message: "standard input has ended, so you cannot press Enter.",
+      hint: `Press Ctrl-C to fail, or say when: --fail ${cause} --after 3`,
     });
   }
 
@@ -172,6 +182,6 @@ class Publisher {
 const qosNotSupported = (asked: QoS, maximum: QoS) =>
   new UserError(
     "qos-not-supported",
-    `this broker takes QoS ${maximum} at most, and --qos ${asked} was asked for [MQTT-3.2.2-11].`,
-    `Use --qos ${maximum}${maximum === 0 ? ", at which nothing is acknowledged" : ""}.`,
+    `this broker accepts at most QoS ${maximum}, and --qos is ${asked} [MQTT-3.2.2-11].`,
+    `Use --qos ${maximum}${maximum === 0 ? ", where nothing is acknowledged" : ""}.`,
   );

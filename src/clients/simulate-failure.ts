@@ -92,22 +92,22 @@ export const unlessLeft = <T>(watched: Promise<T> | undefined, stop: AbortSignal
 export const keepAliveDeadline = (cause: FailCause, keepAlive: number): string | null =>
   cause === "keep-alive" ? new Date(Date.now() + keepAlive * 1500).toISOString() : null;
 
-const ASK_ANOTHER = "A subscriber sees what became of the will: npx sub-lwt --until offline";
+const ASK_ANOTHER = "To see the will with a subscriber: npx sub-lwt --until offline";
 
 const notConnected = () =>
   new UserError(
     "not-connected",
-    "there is no connection to lose just now: the broker is away.",
+    "cannot fail now: there is no connection to the broker.",
     "Start the broker, then try again: npx lwt-broker",
   );
 
 const leftEarly = () =>
-  new UserError("stopped", "stopped before the witness could tell what became of the will.", ASK_ANOTHER);
+  new UserError("stopped", "stopped before the witness knew whether the will was published.", ASK_ANOTHER);
 
 const monitorInterrupted = () =>
   new UserError(
     "witness-interrupted",
-    "the witness lost its own connection meanwhile: it can't tell what became of the will.",
+    "the witness lost its own connection, so it does not know whether the will was published.",
     ASK_ANOTHER,
   );
 
@@ -115,7 +115,7 @@ const monitorInterrupted = () =>
 const monitorElsewhere = (there: string, here: string) =>
   new UserError(
     "witness-elsewhere",
-    `the witness saw no will at ${there}, but this machine was connected to ${here}: what that broker did can't be told from there.`,
+    `the witness received no will at ${there}, but this machine was connected to ${here}. That broker may have published it.`,
     `Name one broker only: --broker ${here}`,
   );
 
@@ -130,7 +130,7 @@ function warnShared(topic: string, sink: Sink<ClientEvent>): void {
   sink({
     event: "warning",
     code: "shared-will-topic",
-    message: `the witness can't tell whose will it sees on ${topic}: other machines may use that topic too.`,
-    hint: "Leave --will-topic out to have one for this machine alone.",
+    message: `a will on ${topic} may be another machine's: several machines may use that topic.`,
+    hint: "Omit --will-topic to use a topic for this machine alone.",
   });
 }

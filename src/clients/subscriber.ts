@@ -64,8 +64,8 @@ class Subscriber {
       this.sink({
         event: "warning",
         code: "too-many-machines",
-        message: `${untrackedMessages} messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart.`,
-        hint: "Ask for fewer: --machine NAME, or --topic FILTER.",
+        message: `${untrackedMessages} messages are in no machine's summary: at most ${MAX_MACHINES} machines are counted.`,
+        hint: "Subscribe to fewer: --machine NAME, or --topic FILTER.",
       });
     this.sink({ event: "summary", machines: this.#tally.summary() });
   }
@@ -119,11 +119,11 @@ class Subscriber {
         this.sink({
           event: "warning",
           code: "lower-qos",
-          message: `asked for QoS ${qos} on ${filters[i]}, the broker granted ${grantedQos}.`,
+          message: `the broker granted QoS ${grantedQos} for ${filters[i]}, not ${qos}.`,
           hint:
             grantedQos === 0
               ? "At QoS 0 nothing is stored while this subscriber is away."
-              : "At QoS 1 a message may come twice.",
+              : "At QoS 1 a message can arrive twice.",
         });
     this.#subscribed.abort();
   }
@@ -165,8 +165,8 @@ class Subscriber {
       this.sink({
         event: "warning",
         code: "interleaved-runs",
-        message: `two runs of pub-lwt take turns under the name ${message.machine ?? message.topic}.`,
-        hint: "Each machine needs a name of its own: pub-lwt --machine NAME.",
+        message: `two runs of pub-lwt publish under the name ${message.machine ?? message.topic}.`,
+        hint: "Give each machine its own name: pub-lwt --machine NAME.",
       });
     if (message.parsed?.matchesFilter) this.#counted += 1;
     this.#untilReached ||= this.#isAwaited(message);

@@ -36,8 +36,8 @@ export async function connect(
 const badUrl = () =>
   usageError(
     "bad-broker",
-    "that is not a broker's URL.",
-    "It begins with mqtt, mqtts, ws or wss, as in mqtt://127.0.0.1:1883.",
+    "the broker's URL is not valid.",
+    "Begin it with mqtt, mqtts, ws or wss, for example mqtt://127.0.0.1:1883.",
   );
 
 export type { Connection } from "./connection.js";

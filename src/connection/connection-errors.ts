@@ -18,7 +18,9 @@ export const refused = (address: BrokerAddress, returnCode: number, said: Reason
   new UserError(
     "refused",
     `the broker at ${urlOf(address)} refused the connection: ${said?.reason ?? refusalReason(returnCode)}.`,
-    said?.hint ?? returnCodes[returnCode]?.hint ?? "MQTT 3.1.1 has no such code: is this an MQTT broker?",
+    said?.hint ??
+      returnCodes[returnCode]?.hint ??
+      "Check that this is an MQTT broker: MQTT 3.1.1 has no such code.",
   );
 
 export function noBroker(address: BrokerAddress, failure: FailureInfo): UserError {
@@ -33,11 +35,11 @@ export const isFinal = (address: BrokerAddress, failure: FailureInfo): boolean =
 export function failoverNotice({ address, error, reason }: FailedAddress, other: BrokerAddress): UserError {
   const isWebSocket = other.scheme === "ws" || other.scheme === "wss";
   if (!isAlternative(address, other) || !isWebSocket)
-    return new UserError(error.code, `${error.message} Going over to ${urlOf(other)}.`, error.hint);
+    return new UserError(error.code, `${error.message} Trying ${urlOf(other)}.`, error.hint);
   return new UserError(
     "blocked",
-    `${urlOf(address)} can't be reached (${reason}): going over to ${urlOf(other)}.`,
-    "Many networks block MQTT's port 1883, and let WebSockets through.",
+    `cannot reach ${urlOf(address)} (${reason}): trying ${urlOf(other)}.`,
+    "Many networks block port 1883 and allow WebSocket.",
   );
 }
 
@@ -50,30 +52,30 @@ export function allBrokersFailed(failed: FailedAddress[]): UserError {
   const { error } = telling;
   if (failed.length === 1) return error;
   const code = failed.every(each => each.error.code === error.code) ? error.code : "no-broker";
-  return new UserError(code, `none of the brokers can be used: ${listed(failed)}.`, error.hint);
+  return new UserError(code, `cannot use any of the brokers: ${listed(failed)}.`, error.hint);
 }
 
 /** Warns that CONNACK reports no session here, while another broker stores one. */
 export const sessionElsewhere = (here: BrokerAddress, there: BrokerAddress): UserError =>
   new UserError(
     "session-elsewhere",
-    `${urlOf(here)} has no session of this client (session present 0), and ${urlOf(there)} had one: what is queued there is out of reach from here.`,
-    `It comes when this client is connected to ${urlOf(there)} again. Only brokers that share sessions, as a cluster does, go on with it.`,
+    `${urlOf(here)} has no session of this client (session present 0), but ${urlOf(there)} has one. Messages queued there cannot be received here.`,
+    `Connect to ${urlOf(there)} again to receive them, or use brokers that share sessions.`,
   );
 
 /** The broker reported each takeover with a reason code of MQTT 5. */
 export const takenOver = (clientId: string, { reason }: ReasonInfo): UserError =>
   new UserError(
     "client-id-in-use",
-    `another client uses the ID "${clientId}", and each throws the other out: three times within 30 seconds the broker has said so: ${reason} [MQTT-3.1.4-3].`,
-    "A client ID must be unique at the broker: choose another with --client-id NAME.",
+    `another client uses the ID "${clientId}", so each disconnects the other. The broker reported it three times within 30 seconds: ${reason} [MQTT-3.1.4-3].`,
+    "Choose another ID: --client-id NAME. A client ID must be unique at the broker.",
   );
 
 /** The broker closed each connection with a reason code. */
 export const closedByBroker = ({ reason, hint }: ReasonInfo): UserError =>
   new UserError(
     "closed-by-broker",
-    `the broker closed this connection three times within 30 seconds, each time soon after accepting it, and says: ${reason}.`,
+    `the broker closed this connection three times within 30 seconds, soon after it accepted it. Its reason: ${reason}.`,
     hint,
   );
 
@@ -81,8 +83,8 @@ export const closedByBroker = ({ reason, hint }: ReasonInfo): UserError =>
 export const evicted = (clientId: string): UserError =>
   new UserError(
     "client-id-in-use",
-    `the broker closed this connection three times within 30 seconds, each time soon after accepting it: probably another client uses the ID "${clientId}", and each throws the other out [MQTT-3.1.4-2]; or the broker does not accept what this client sends.`,
-    "A client ID must be unique at the broker: choose another with --client-id NAME. Else look at topic, QoS and size.",
+    `the broker closed this connection three times within 30 seconds, soon after it accepted it. Probably another client uses the ID "${clientId}", and each disconnects the other [MQTT-3.1.4-2].`,
+    "Choose another ID: --client-id NAME. If the ID is unique, the broker probably refuses the topic, the QoS or the size.",
   );
 
 /** The connection was lost repeatedly for a known reason. */
@@ -90,7 +92,7 @@ export function lostRepeatedly(address: BrokerAddress, failure: FailureInfo): Us
   const { code, message, hint } = diagnose(failure, address);
   return new UserError(
     code,
-    `three times within 30 seconds, each time soon after accepting the connection, ${message}`,
+    `three times within 30 seconds, soon after the broker accepted the connection: ${message}`,
     hint ?? "",
   );
 }
@@ -104,9 +106,9 @@ export const reconnectFailed = (
   new UserError(
     "connection-lost",
     failed.length > 1
-      ? `the connection was lost, and could not be made again: ${listed(failed)}.`
-      : `the connection to ${urlOf(address)} was lost, and could not be made again (${reasonOf(failure)}).`,
-    "Start the command again when the broker is back: what it stored for this session is still there.",
+      ? `cannot connect again: ${listed(failed)}.`
+      : `cannot connect to ${urlOf(address)} again (${reasonOf(failure)}).`,
+    "Start the command again when the broker is back.",
   );
 
 export const closedError = (): UserError =>
@@ -120,22 +122,22 @@ export const waitingWarning = (seconds: number) =>
     event: "warning",
     code: "waiting",
     message: `the broker has not acknowledged everything yet: waiting for it, ${seconds} s at most.`,
-    hint: "Ctrl-C again leaves at once.",
+    hint: "Press Ctrl-C again to stop at once.",
   }) as const;
 
 export const notAcknowledged = (what: string): UserError =>
   new UserError(
     "not-acknowledged",
     `the connection ended before the broker acknowledged ${what}.`,
-    "Whether the broker has it is unknown: send it again.",
+    "Send it again: the broker may or may not have received it.",
   );
 
 /** @param seconds without any packet */
 export const noSuback = (address: BrokerAddress, seconds: number): UserError =>
   new UserError(
     "no-suback",
-    `the broker at ${urlOf(address)} accepted the connection, and has not answered SUBSCRIBE within ${seconds} s.`,
-    "Try again, or another broker: npx lwt-broker. --connect-timeout SECONDS waits longer.",
+    `the broker at ${urlOf(address)} accepted the connection, but did not answer SUBSCRIBE within ${seconds} s.`,
+    "Try again, wait longer (--connect-timeout SECONDS), or use another broker: npx lwt-broker",
   );
 
 /** @param said the reason in SUBACK; null with MQTT 3.1.1 */
@@ -144,7 +146,7 @@ export const filterRefused = (topicFilter: string, said: ReasonInfo | null): Use
     "filter-refused",
     `the broker refused the subscription to ${topicFilter}${said ? `: ${said.reason}` : " (SUBACK 0x80)"}.`,
     said?.hint ??
-      "It may not allow that topic to this user: choose another --topic, or log in with --username.",
+      "Choose another --topic, or log in with --username. Probably this user has no right to that topic.",
   );
 
 /** Refused by PUBACK, PUBREC or PUBCOMP in MQTT 5: it must not be sent again [MQTT-4.4.0-2]. */
@@ -154,17 +156,21 @@ export const publicationRefused = (topic: string, { reason, hint }: ReasonInfo):
 export const tooLarge = (topic: string, bytes: number, most: number): UserError =>
   new UserError(
     "too-large",
-    `the message on ${topic} is ${bytes} bytes long as a packet, and this broker takes ${most} at most.`,
-    "It was not sent: use a shorter payload.",
+    `cannot publish on ${topic}: the packet has ${bytes} bytes, and this broker accepts at most ${most}.`,
+    "Use a shorter payload.",
   );
 
 /** @param problem as topics.ts returned it */
 export const badTopic = (use: "published to" | "subscribed to", problem: string): UserError =>
-  usageError("bad-topic", `that topic can't be ${use}: ${problem}.`, "MQTT 3.1.1 has the rules in 4.7.");
+  usageError(
+    "bad-topic",
+    `the topic cannot be ${use}: ${problem}.`,
+    "Choose another topic. The rules are in section 4.7 of MQTT 3.1.1.",
+  );
 
 export const tooLong = (error: Error): UserError =>
   usageError(
     "too-long",
-    `CONNECT can't be written: ${error.message}.`,
-    "MQTT allows 65 535 bytes for each of client ID, user name, password, and the will's topic and payload.",
+    `cannot write CONNECT: ${error.message}.`,
+    "Use at most 65 535 bytes for each of client ID, user name, password, will topic and will payload.",
   );

@@ -45,12 +45,12 @@ const LISTENS: Record<BrokerAddress["scheme"], string> = {
 /** Returns the hint if no broker runs there. Only one on this computer can be started from here. */
 export function startBrokerHint({ scheme, host, port }: BrokerAddress): string {
   if (!isLocal(host))
-    return "Check host and port in --broker, and that a broker runs there. lwt-broker serves other computers with --host 0.0.0.0 only.";
+    return "Check host and port in --broker, and that a broker runs there. For other computers: npx lwt-broker --host 0.0.0.0";
   const where = scheme === "mqtt" && port === USUAL_PORT ? "" : ` ${LISTENS[scheme]} ${port}`;
   return `Start one in another terminal: npx lwt-broker${where}`;
 }
 const OTHER_NETWORK =
-  "Many networks block MQTT's ports. Try another network, --broker hivemq, which has a second way in, or a broker on this machine: npx lwt-broker";
+  "Try another network, --broker hivemq, or a broker on this machine: npx lwt-broker. Many networks block the ports of MQTT.";
 
 interface Told {
   code: string;
@@ -68,16 +68,16 @@ const withScheme = (scheme: BrokerAddress["scheme"], { host, port }: BrokerAddre
 const untrusted = (reason: string): Told => ({
   code: "not-trusted",
   reason,
-  sentence: broker => `the certificate of ${broker} is not to be trusted: ${reason}.`,
-  hint: "For a broker that you know: --cafile FILE, the certificate that signed its own. --insecure accepts anyone's.",
+  sentence: broker => `cannot trust the certificate of ${broker}: ${reason}.`,
+  hint: "If you know the broker, name the certificate that signed its own: --cafile FILE",
   final: true,
 });
 
 const notTls: Told = {
   code: "not-tls",
   reason: "what answers is not TLS",
-  sentence: broker => `something at ${broker} answered, but not in TLS.`,
-  hint: address => `Without TLS it is ${withScheme(address.scheme === "wss" ? "ws" : "mqtt", address)}`,
+  sentence: broker => `${broker} answered, but not in TLS.`,
+  hint: address => `Try without TLS: ${withScheme(address.scheme === "wss" ? "ws" : "mqtt", address)}`,
   final: true,
 };
 
@@ -104,33 +104,33 @@ const BY_CODE: Record<string, Told> = {
   },
   ENETUNREACH: {
     code: "no-route",
-    reason: "no network that leads there",
+    reason: "no network leads there",
     hint: "Check the network: is this computer online?",
   },
   EACCES: {
     code: "not-permitted",
-    reason: "this computer does not permit it",
-    hint: "A firewall on this computer may block it. A broker on this machine: npx lwt-broker",
+    reason: "this computer does not allow it",
+    hint: "Check the firewall of this computer, or use a broker on this machine: npx lwt-broker",
   },
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted("it is signed by itself"),
-  SELF_SIGNED_CERT_IN_CHAIN: untrusted("its signer is not known here"),
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted("its signer is not known here"),
-  UNABLE_TO_GET_ISSUER_CERT: untrusted("its signer is not known here"),
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted("its signer is not known here"),
+  SELF_SIGNED_CERT_IN_CHAIN: untrusted("its signer is unknown on this computer"),
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted("its signer is unknown on this computer"),
+  UNABLE_TO_GET_ISSUER_CERT: untrusted("its signer is unknown on this computer"),
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted("its signer is unknown on this computer"),
   CERT_HAS_EXPIRED: {
     ...untrusted("it has expired"),
     code: "certificate-expired",
-    hint: "Its owner has to renew it, or this computer's clock is wrong.",
+    hint: "Check the clock of this computer. If it is right, the broker's owner must renew the certificate.",
   },
   CERT_NOT_YET_VALID: {
-    ...untrusted("it is not valid yet"),
-    hint: "This computer's clock may be wrong.",
+    ...untrusted("it is not yet valid"),
+    hint: "Check the clock of this computer. If it is right, ask the broker's owner for a certificate that is valid now.",
   },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     code: "wrong-host",
     reason: "its certificate is for another host",
     sentence: (broker, error) => `the certificate of ${broker} is for another host${namesIn(error)}.`,
-    hint: "Connect by a name that it is for. Else this may not be the broker that you mean.",
+    hint: "Use a host name of the certificate in --broker. Otherwise this may be another broker.",
     final: true,
   },
   EPROTO: notTls,
@@ -144,28 +144,28 @@ const CLOSED_EARLY: Record<BrokerAddress["scheme"], Told> = {
   mqtt: {
     code: "not-mqtt",
     reason: "the connection was closed before CONNACK",
-    sentence: broker => `something at ${broker} took the connection, and closed it without a CONNACK.`,
+    sentence: broker => `${broker} accepted the connection, and closed it without CONNACK.`,
     hint: address =>
-      `If that is a TLS port: ${withScheme("mqtts", address)}. Else it may not be an MQTT broker.`,
+      `If it is a TLS port: ${withScheme("mqtts", address)}. Otherwise it is probably no MQTT broker.`,
   },
   mqtts: {
     code: "not-tls",
-    reason: "the connection was closed before TLS was agreed",
-    sentence: broker => `something at ${broker} closed the connection before TLS was agreed.`,
-    hint: address => `It may have no TLS: ${withScheme("mqtt", address)}`,
+    reason: "the connection was closed during the TLS handshake",
+    sentence: broker => `${broker} closed the connection during the TLS handshake.`,
+    hint: address => `Try without TLS: ${withScheme("mqtt", address)}`,
   },
   ws: {
     code: "not-websocket",
-    reason: "the connection was closed before WebSocket was agreed",
-    sentence: broker => `something at ${broker} closed the connection before WebSocket was agreed.`,
+    reason: "the connection was closed during the WebSocket handshake",
+    sentence: broker => `${broker} closed the connection during the WebSocket handshake.`,
     hint: address =>
-      `It may speak MQTT without it: ${withScheme("mqtt", address)}, or want TLS: ${withScheme("wss", address)}`,
+      `Try MQTT without WebSocket: ${withScheme("mqtt", address)}, or TLS: ${withScheme("wss", address)}`,
   },
   wss: {
     code: "not-tls",
-    reason: "the connection was closed before TLS was agreed",
-    sentence: broker => `something at ${broker} closed the connection before TLS and WebSocket were agreed.`,
-    hint: address => `It may have no TLS: ${withScheme("ws", address)}`,
+    reason: "the connection was closed during the TLS handshake",
+    sentence: broker => `${broker} closed the connection during the TLS and WebSocket handshakes.`,
+    hint: address => `Try without TLS: ${withScheme("ws", address)}`,
   },
 };
 
@@ -186,8 +186,8 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
     ([, status]) => ({
       code: "not-websocket",
       reason: `HTTP ${status} instead of a WebSocket`,
-      sentence: broker => `a web server answers at ${broker}, but has no WebSocket there (HTTP ${status}).`,
-      hint: "Check port and path: most brokers have their WebSocket at /mqtt or /ws.",
+      sentence: broker => `a web server answered at ${broker}, but without WebSocket (HTTP ${status}).`,
+      hint: "Check port and path. Most brokers use the path /mqtt or /ws.",
     }),
   ],
   [
@@ -195,17 +195,17 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
     () => ({
       code: "not-websocket",
       reason: "what answers is not HTTP",
-      sentence: broker => `something at ${broker} answered, but not in HTTP.`,
-      hint: address => `It may speak MQTT without WebSocket: ${withScheme("mqtt", address)}`,
+      sentence: broker => `${broker} answered, but not in HTTP.`,
+      hint: address => `Try MQTT without WebSocket: ${withScheme("mqtt", address)}`,
     }),
   ],
   [
     /certificate required|handshake failure/i,
     () => ({
       code: "certificate-wanted",
-      reason: "it wants a certificate of this client",
-      sentence: broker => `the broker at ${broker} wants a certificate of this client.`,
-      hint: "Give both: --cert FILE and --key FILE.",
+      reason: "it requires a certificate of this client",
+      sentence: broker => `the broker at ${broker} requires a certificate of this client.`,
+      hint: "Add --cert FILE and --key FILE.",
       final: true,
     }),
   ],
@@ -215,35 +215,35 @@ const BY_MESSAGE: [pattern: RegExp, told: (match: RegExpExecArray) => Told][] = 
       code: "tls-refused",
       reason: `TLS was refused: ${alert}`,
       sentence: broker => `the broker at ${broker} refused TLS (${alert}).`,
-      hint: "It may not accept this client's certificate: check --cert and --key with its owner.",
+      hint: "Check --cert and --key with the broker's owner.",
       final: true,
     }),
   ],
 ];
 
 /** RabbitMQ 3.10 does this. */
-const OR_NOT_MQTT_5 = " Or it does not speak MQTT 5: leave out --protocol-version 5.";
+const OR_NOT_MQTT_5 = " If it does not speak MQTT 5, omit --protocol-version 5.";
 
 const WEB_SERVER: Told = {
   code: "not-mqtt",
   reason: "a web server answers there",
-  sentence: broker => `a web server answers at ${broker}, and no MQTT broker.`,
-  hint: address => `MQTT in a WebSocket is ${withScheme("ws", address)}/mqtt`,
+  sentence: broker => `a web server answered at ${broker}, not an MQTT broker.`,
+  hint: address => `For MQTT over WebSocket: ${withScheme("ws", address)}/mqtt`,
 };
 /** Includes what mqtt.js cannot parse: its errors have no code. */
 const NOT_MQTT: Told = {
   code: "not-mqtt",
   reason: "what answers is not MQTT",
-  sentence: broker => `something at ${broker} answered, but not in MQTT.`,
-  hint: "It may not be an MQTT broker: check host and port in --broker.",
+  sentence: broker => `${broker} answered, but not in MQTT.`,
+  hint: "Check host and port in --broker. Probably it is no MQTT broker.",
 };
 
 /** Returns the violation of MQTT that the framer or mqtt.js found. */
 const broken = (what: string): Told => ({
   code: "protocol-error",
-  reason: `the broker broke MQTT: ${what}`,
-  sentence: broker => `the broker at ${broker} broke MQTT: ${what}.`,
-  hint: "Another broker shows whether it is this one: npx lwt-broker. With --debug every packet is shown.",
+  reason: `the broker sent a packet that MQTT forbids: ${what}`,
+  sentence: broker => `the broker at ${broker} sent a packet that MQTT forbids: ${what}.`,
+  hint: "Compare with another broker: npx lwt-broker. To see every packet: --debug",
 });
 
 const RESETS = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);

@@ -93,15 +93,15 @@ export class FlowControl {
   }
 }
 
-const SAID_SO = "It said so in CONNACK; another one may do more.";
+const SAID_SO = "Use another broker if you need more. This one reported its limit in CONNACK.";
 const lowerQos = (most: QoS) => ({
   code: "lower-qos",
-  message: `this broker takes QoS ${most} at most: messages to it go out so.`,
+  message: `this broker accepts at most QoS ${most}, so messages are published at that QoS.`,
   hint: SAID_SO,
 });
 const NOT_RETAINED = {
   code: "not-retained",
-  message: "this broker keeps no retained messages: they go out without the retain flag.",
+  message: "this broker stores no retained messages, so messages are published without the retain flag.",
   hint: SAID_SO,
 };
 

@@ -117,8 +117,8 @@ export class MessageReceiver {
     this.sink({
       event: "warning",
       code: "message-too-large",
-      message: `a message of ${bytes} bytes on ${shown} is too large to be taken, and was thrown away.`,
-      hint: `Larger ones are taken with --max-packet ${bytes}.`,
+      message: `a message of ${bytes} bytes on ${shown} is too large and was discarded.`,
+      hint: `To receive such messages: --max-packet ${bytes}`,
     });
   }
 
@@ -263,4 +263,4 @@ function textOf(payload: string | Buffer): { payload: string | null; payloadBase
 }
 
 const tooManyUnreleased = () =>
-  new ProtocolError(`over ${MAX_UNRELEASED_BYTES} bytes of messages at QoS 2 without their PUBREL`);
+  new ProtocolError(`more than ${MAX_UNRELEASED_BYTES} bytes of QoS 2 messages without PUBREL`);

@@ -12,8 +12,8 @@ const LONGEST_REASON = 200;
 /** Returns the meaning of a reason code, with the broker's reason string. */
 export function reasonInfoFor(code: number, properties: Properties = {}): ReasonInfo {
   const { reason, hint } = reasonCodes[code] ?? {
-    reason: "the broker gives a reason that MQTT 5 does not know",
-    hint: "Is this an MQTT broker? Run it again with --debug to see what it sends.",
+    reason: "the broker gave a reason code that MQTT 5 does not define",
+    hint: "Run the command again with --debug to see the packets of the broker.",
   };
   const { reasonString, serverReference } = properties as Record<string, unknown>;
   const own = [reasonString, serverReference]

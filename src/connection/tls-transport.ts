@@ -23,13 +23,14 @@ export function tlsLayer(settings: TlsSettings): TransportLayer {
 function contextFor({ ca, cert, key }: TlsSettings): SecureContext {
   try {
     // OpenSSL takes a file without certificates for an empty list.
-    if (ca && !ca.includes("-----BEGIN ")) throw new Error("no PEM certificate is in the file to be trusted");
+    if (ca && !ca.includes("-----BEGIN "))
+      throw new Error("the file of trusted certificates holds no PEM certificate");
     return createSecureContext({ ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) });
   } catch (error) {
     throw usageError(
       "bad-certificate",
-      `the certificates or the key can't be used: ${(error as Error).message}.`,
-      "--cafile and --cert want certificates, --key the private key of --cert without a pass phrase, all PEM.",
+      `cannot use the certificates or the key: ${(error as Error).message}.`,
+      "Use PEM files: certificates for --cafile and --cert, and the private key of --cert without a pass phrase for --key.",
     );
   }
 }

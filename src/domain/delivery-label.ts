@@ -31,16 +31,19 @@ export function labelDelivery(message: ReceivedMessage): DeliveryLabel {
   const { delivery, evidence } = label;
   return message.matchesFilter
     ? label
-    : { delivery, evidence: `it matches no filter of this run, only one that the session kept; ${evidence}` };
+    : {
+        delivery,
+        evidence: `it matches no filter of this run, only one of an earlier run in the session; ${evidence}`,
+      };
 }
 
 function labelByFlags(message: ReceivedMessage): DeliveryLabel {
   if (message.retain)
-    return { delivery: "retained", evidence: "retain flag 1: the broker keeps it for new subscriptions" };
+    return { delivery: "retained", evidence: "retain flag 1: the broker stores it for new subscriptions" };
   if (message.dup)
     return {
       delivery: "redelivered",
-      evidence: `DUP 1: packet ${message.packetId} had been sent before and was not acknowledged`,
+      evidence: `DUP 1: packet ${message.packetId} was sent before and was not acknowledged`,
     };
   if (message.sessionPresent && !message.isDrained)
     return { delivery: "queued", evidence: queuedEvidence(message) };
@@ -56,5 +59,5 @@ function queuedEvidence({ sentAt, connectedAt }: ReceivedMessage): string {
   const inferred = "inferred: the session was resumed, and its queue not yet known to be empty";
   return sentAt !== null && sentAt < connectedAt
     ? `${inferred}; its own date is before this connection`
-    : `${inferred}; it may have been sent after you came back`;
+    : `${inferred}; it may have been published after this client connected`;
 }

@@ -17,8 +17,8 @@ export const builtInLesson = (folder: string, name: string): Promise<Lesson> =>
 export async function lessonFromFile(file: string): Promise<Lesson> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     const why = error.code === "ENOENT" ? "there is no such file" : error.message;
-    const message = `the lesson ${file} can't be read: ${why}.`;
-    throw usageError("no-lesson-file", message, "lwt-demo list shows the built-in lessons.");
+    const message = `cannot read the lesson ${file}: ${why}.`;
+    throw usageError("no-lesson-file", message, "List the built-in lessons: lwt-demo list");
   });
   return loadLesson(text, file);
 }

@@ -67,8 +67,8 @@ export class KnownBrokers {
     const known = this.brokers.map(each => `${each.broker}-${each.version}`).join(", ");
     throw usageError(
       "unknown-broker",
-      `--as ${name}: nothing is known of such a broker.`,
-      `Known are ${known}. Without --as the check takes no deviation for known.`,
+      `--as ${name}: no deviations of such a broker are known.`,
+      `Use one of ${known}, or omit --as.`,
     );
   }
 }

@@ -1,6 +1,7 @@
 import type { OutboxMessage, Outbox } from "./outbox.js";
 import type { DoneCallback } from "../util/done-callback.js";
 import { UserError } from "../util/errors.js";
+import { shellQuote } from "../util/shell-quote.js";
 import { lockDir } from "../storage/dir-lock.js";
 import { type TornTail, Journal } from "../storage/journal.js";
 import { COMPACTION_RESERVE_BYTES } from "../storage/disk-reserve.js";
@@ -175,12 +176,12 @@ const otherOwner = (folder: string, owner: string, clientId: string) =>
   new UserError(
     "outbox-of-another",
     `${folder} is the outbox of the client "${owner}", and this one is "${clientId}".`,
-    `Send what waits there with --client-id ${owner}, or give this one a folder of its own: --outbox ANOTHER.`,
+    `Send its messages with --client-id ${shellQuote(owner)}, or use another folder: --outbox ANOTHER.`,
   );
 
 const outboxFull = (folder: string, error: Error) =>
   new UserError(
     "outbox-no-room",
-    `a message can't be kept in ${folder}, and was not sent: ${error.message}.`,
-    "Make room on that disk, then start again with the same --outbox: what is kept there is sent first.",
+    `cannot store a message in ${folder}, so it was not sent: ${error.message}.`,
+    "Free space on that disk, then start again with the same --outbox. The stored messages are sent first.",
   );

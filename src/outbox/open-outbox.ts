@@ -30,15 +30,15 @@ export async function openOutbox(
 const unusable = (folder: string, error: Error) =>
   new UserError(
     "outbox-unusable",
-    `no outbox can be kept in ${folder}: ${error.message}.`,
-    "Give --outbox a folder that this user may write to.",
+    `cannot use ${folder} as an outbox: ${error.message}.`,
+    "Name a folder that this user may write to: --outbox DIR",
   );
 
 const storeCut = ({ file, bytes }: TornTail): ClientEvent => ({
   event: "warning",
   code: "store-cut",
-  message: `the last ${bytes} bytes of ${file} are a write that was cut short when pub-lwt died, and are dropped.`,
-  hint: "No message of it had been sent; one that had just been acknowledged may be sent again.",
+  message: `the last ${bytes} bytes of ${file} were not completely written when pub-lwt ended, and are dropped.`,
+  hint: "Nothing to do: these messages were not sent. A message that was just acknowledged may be sent again.",
 });
 
 export type { DurableOutbox } from "./durable-outbox.js";

@@ -42,7 +42,7 @@ export class OutboxReplay {
     while (!records.isAtEnd) {
       const code = records.number();
       const effect = this.#effects[code];
-      if (!effect) throw new RangeError(`a record of kind ${code}, which is none of an outbox`);
+      if (!effect) throw new RangeError(`a record of kind ${code}, which no outbox has`);
       effect(records);
     }
   }

@@ -5,12 +5,12 @@ interface Meaning {
 }
 
 const LOG_IN =
-  "It may want a user name (--username or LWT_USERNAME) and LWT_PASSWORD, or not allow this user that topic.";
-const NOT_OURS = "That should not have come of this client: run it with --debug to see what was sent before.";
-const LATER = "Try again in a moment, or another broker: --broker HOST.";
-const ASK_OWNER = "Ask whoever runs the broker, or use another one: --broker HOST.";
-const USE_311 = "Leave out --protocol-version 5, or use a broker that speaks it, such as Mosquitto 2.";
-const OTHER_SERVER = "Ask whoever runs it where it is now, and give that with --broker HOST.";
+  "Log in with LWT_USERNAME and LWT_PASSWORD. If you did, use topics that this user may use, for example with --machine NAME.";
+const NOT_OURS = "Run the command again with --debug to see the packets before that.";
+const LATER = "Try again in a moment, or use another broker: --broker HOST";
+const ASK_OWNER = "Ask the broker's owner, or use another broker: --broker HOST";
+const USE_311 = "Omit --protocol-version 5, or use a broker that speaks it, such as Mosquitto 2.";
+const OTHER_SERVER = "Ask the broker's owner for the new address, and use --broker HOST";
 
 /** The reason codes in CONNACK, DISCONNECT, PUBACK, PUBREC, PUBCOMP and SUBACK. */
 export const reasonCodes: Record<number, Meaning> = {
@@ -19,7 +19,7 @@ export const reasonCodes: Record<number, Meaning> = {
   0x80: { reason: "the broker gives no reason", hint: ASK_OWNER },
   0x81: { reason: "it can't read the packet", hint: NOT_OURS },
   0x82: { reason: "the packet breaks the protocol", hint: NOT_OURS },
-  0x83: { reason: "for reasons of its own", hint: ASK_OWNER },
+  0x83: { reason: "an implementation-specific error", hint: ASK_OWNER },
   0x84: { reason: "it does not speak MQTT 5", hint: USE_311 },
   0x85: {
     reason: "it does not accept this client identifier",
@@ -27,57 +27,57 @@ export const reasonCodes: Record<number, Meaning> = {
   },
   0x86: {
     reason: "the user name or password is wrong",
-    hint: "Check --username (or LWT_USERNAME) and the password (best in LWT_PASSWORD).",
+    hint: "Check the user name and the password, for example in LWT_USERNAME and LWT_PASSWORD.",
   },
   0x87: { reason: "not authorized", hint: LOG_IN },
   0x88: { reason: "its MQTT service is not available", hint: LATER },
   0x89: { reason: "the broker is busy", hint: LATER },
   0x8a: { reason: "this client is banned", hint: ASK_OWNER },
   0x8b: { reason: "the broker is shutting down", hint: LATER },
-  0x8c: { reason: "it wants another way to log in", hint: ASK_OWNER },
+  0x8c: { reason: "it requires another authentication method", hint: ASK_OWNER },
   0x8d: {
     reason: "keep alive timeout: it heard nothing for too long",
-    hint: "The network may have stalled; else give it more time: --keep-alive SECONDS.",
+    hint: "Use a longer keep alive: --keep-alive SECONDS. The network probably stalled.",
   },
   0x8e: {
     reason: "session taken over: another client has connected with this ID",
-    hint: "A client ID must be unique at the broker: choose another with --client-id NAME.",
+    hint: "Choose another ID: --client-id NAME. A client ID must be unique at the broker.",
   },
   0x8f: { reason: "it does not accept this topic filter", hint: "Choose another --topic." },
   0x90: { reason: "it does not accept this topic", hint: "Choose another --topic." },
   0x91: { reason: "the packet identifier is in use", hint: NOT_OURS },
   0x92: {
-    reason: "the broker does not know this packet identifier any more",
-    hint: "Its session has ended meanwhile; whether the message was passed on is unknown.",
+    reason: "the broker no longer knows this packet identifier",
+    hint: "Send the message again: the session has ended, and the message may be lost.",
   },
-  0x93: { reason: "more at once than it takes (receive maximum exceeded)", hint: NOT_OURS },
+  0x93: { reason: "too many messages at once (receive maximum exceeded)", hint: NOT_OURS },
   0x94: { reason: "the topic alias is invalid", hint: NOT_OURS },
   0x95: { reason: "the packet is too large for it", hint: "Send shorter payloads." },
   0x96: {
-    reason: "messages come too fast for it",
-    hint: "Leave more time between them: --interval SECONDS.",
+    reason: "the message rate is too high",
+    hint: "Publish more slowly: --interval SECONDS",
   },
   0x97: {
     reason: "a quota is exceeded",
-    hint: "The broker limits what one client may use: end sessions that are no longer needed (--forget), or ask whoever runs it.",
+    hint: "End sessions that are no longer needed (--forget), or ask the broker's owner.",
   },
-  0x98: { reason: "somebody at the broker closed the connection", hint: ASK_OWNER },
-  0x99: { reason: "the payload is not in the format that it was said to be in", hint: NOT_OURS },
+  0x98: { reason: "an administrator closed the connection", hint: ASK_OWNER },
+  0x99: { reason: "the payload does not have the declared format", hint: NOT_OURS },
   0x9a: {
-    reason: "it keeps no retained messages",
-    hint: "Do without: --will-retain=false, --no-status, and no --retain.",
+    reason: "it stores no retained messages",
+    hint: "Use --will-retain=false and --no-status, and omit --retain.",
   },
   0x9b: {
     reason: "it does not support this QoS",
     hint: "Use a lower --qos, and for a will --will-qos.",
   },
-  0x9c: { reason: "another server is to be used for now", hint: OTHER_SERVER },
+  0x9c: { reason: "another server must be used for now", hint: OTHER_SERVER },
   0x9d: { reason: "the server has moved", hint: OTHER_SERVER },
   0x9e: { reason: "it has no shared subscriptions", hint: "Choose a --topic without $share." },
   0x9f: { reason: "too many connections in too short a time", hint: LATER },
-  0xa0: { reason: "it allows no longer connection", hint: LATER },
+  0xa0: { reason: "the maximum connect time has passed", hint: LATER },
   0xa1: { reason: "it has no subscription identifiers", hint: NOT_OURS },
-  0xa2: { reason: "it takes no wildcards in topic filters", hint: "Choose a --topic without + and #." },
+  0xa2: { reason: "it accepts no wildcards in topic filters", hint: "Choose a --topic without + and #." },
 };
 
 /** Returns the code as 0x8E. */

@@ -19,7 +19,7 @@ export const returnCodes: Record<number, ReturnCodeInfo> = {
   [ReturnCode.unacceptableProtocolVersion]: {
     name: "unacceptable protocol version",
     reason: "it does not speak this version of MQTT (return code 1)",
-    hint: "The broker wants another protocol version than 3.1.1: use another broker, such as npx lwt-broker.",
+    hint: "Use a broker that speaks MQTT 3.1.1, for example npx lwt-broker.",
   },
   [ReturnCode.identifierRejected]: {
     name: "client identifier rejected",
@@ -29,16 +29,16 @@ export const returnCodes: Record<number, ReturnCodeInfo> = {
   [ReturnCode.serverUnavailable]: {
     name: "server unavailable",
     reason: "its MQTT service is not available (return code 3)",
-    hint: "Try again in a moment, or another broker: --broker HOST.",
+    hint: "Try again in a moment, or use another broker: --broker HOST",
   },
   [ReturnCode.badUserNameOrPassword]: {
     name: "bad user name or password",
     reason: "the user name or password is wrong (return code 4)",
-    hint: "Check --username (or LWT_USERNAME) and the password (best in LWT_PASSWORD).",
+    hint: "Check the user name and the password, for example in LWT_USERNAME and LWT_PASSWORD.",
   },
   [ReturnCode.notAuthorized]: {
     name: "not authorized",
     reason: "this client is not allowed to connect (return code 5)",
-    hint: "The broker may want a user name (--username or LWT_USERNAME) and LWT_PASSWORD.",
+    hint: "Log in with LWT_USERNAME and LWT_PASSWORD. If you did, use topics that this user may use, for example with --machine NAME.",
   },
 };

@@ -6,7 +6,7 @@ const MAX_STRING_BYTES = 65_535;
 /** Returns the problem of a string in an MQTT packet, or null. */
 export function stringProblem(text: string): string | null {
   if (text.includes("\0")) return "it contains the character U+0000, which MQTT forbids [MQTT-1.5.3-2]";
-  if (/\p{Cs}/u.test(text)) return "it contains half of a character (a lone surrogate) [MQTT-1.5.3-1]";
+  if (/\p{Cs}/u.test(text)) return "it contains a lone surrogate [MQTT-1.5.3-1]";
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_STRING_BYTES) return `it is ${bytes} bytes long, and MQTT allows ${MAX_STRING_BYTES}`;
   return null;

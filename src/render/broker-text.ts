@@ -15,7 +15,7 @@ const NAME_WIDTH = { min: 11, max: 16 };
 const MAX_CLAUSE_WIDTH = 20;
 
 /** Of an acknowledged message, by --sync. */
-const SYNC_TEXT = { disk: "survives a power cut", write: "survives the broker's death" } as const;
+const SYNC_TEXT = { disk: "survives a power cut", write: "survives the end of the process" } as const;
 
 interface LogLine {
   name: string;
@@ -29,10 +29,10 @@ const END_TEXT: Record<EndCause, { why: string; clause?: string }> = {
   "connection-closed": { why: "connection closed, without DISCONNECT" },
   "network-error": { why: "connection reset or broken, without DISCONNECT" },
   "keep-alive-timeout": { why: "silent for 1.5 × keep alive", clause: "[MQTT-3.1.2-24]" },
-  "protocol-error": { why: "broke the protocol", clause: "[MQTT-4.8.0-1]" },
-  "taken-over": { why: "another client has its ID", clause: "[MQTT-3.1.4-2]" },
-  limit: { why: "past a limit of this broker" },
-  "not-authorized": { why: "has no right to that", clause: "[MQTT-3.3.5-2]" },
+  "protocol-error": { why: "protocol error", clause: "[MQTT-4.8.0-1]" },
+  "taken-over": { why: "another client connected with its ID", clause: "[MQTT-3.1.4-2]" },
+  limit: { why: "exceeded a limit of this broker" },
+  "not-authorized": { why: "not authorized", clause: "[MQTT-3.3.5-2]" },
   "broker-stopped": { why: "the broker stops" },
 };
 
@@ -40,7 +40,7 @@ const END_TEXT: Record<EndCause, { why: string; clause?: string }> = {
 const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, Name>) => LogLine } = {
   "store-opened": ({ sessions, messages, retained, wills }) => ({
     name: "",
-    text: `found ${plural(sessions, "session")}, ${messages} queued, ${retained} retained, ${plural(wills, "will")} due`,
+    text: `found ${plural(sessions, "session")}, ${messages} queued, ${retained} retained, ${plural(wills, "will")} to publish`,
     style: "accent",
   }),
   "users-read": ({ file, users, anonymous }) => ({
@@ -68,7 +68,7 @@ const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, 
   }),
   "client-disconnected": ({ clientId, cause, limit }) => {
     const { why, clause } = END_TEXT[cause];
-    const text = `gone: ${limit ? pastLimit(limit) : why}`;
+    const text = `disconnected: ${limit ? pastLimit(limit) : why}`;
     return { name: clientId, text, ...(clause && { clause }), ...(limit && { style: "notice" }) };
   },
   "subscription-refused": ({ clientId, topicFilter, limit }) => ({
@@ -78,17 +78,17 @@ const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, 
   }),
   "will-stored": ({ clientId, topic, qos, retain }) => ({
     name: clientId,
-    text: `will kept, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
+    text: `will stored, QoS ${qos}${retain ? ", retained" : ""} → ${topic}`,
   }),
   "will-published": ({ clientId, topic, clause }) => ({
     name: clientId,
-    text: `will SENT → ${topic}`,
+    text: `will PUBLISHED → ${topic}`,
     clause,
     style: "bad",
   }),
   "will-discarded": ({ clientId, cause, clause }) => ({
     name: clientId,
-    text: `will thrown away: ${END_TEXT[cause].why}`,
+    text: `will discarded: ${END_TEXT[cause].why}`,
     clause,
     style: "good",
   }),
@@ -99,7 +99,7 @@ const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, 
   unsubscribed: ({ clientId, topicFilter }) => ({ name: clientId, text: `unsubscribed ← ${topicFilter}` }),
   "session-stored": ({ clientId, queued }) => ({
     name: clientId,
-    text: `session kept, ${queuedText(queued)}`,
+    text: `session stored, ${queuedText(queued)}`,
     style: "accent",
   }),
   "session-resumed": ({ clientId, queued }) => ({
@@ -109,7 +109,7 @@ const logLines: { [Name in BrokerEvent["event"]]?: (event: EventOf<BrokerEvent, 
   }),
   "session-ended": ({ clientId, queued }) => ({
     name: clientId,
-    text: `stored session thrown away, ${queuedText(queued)}`,
+    text: `stored session ended, ${queuedText(queued)}`,
     style: "accent",
   }),
   "message-queued": ({ clientId, topic, queued }) => ({
@@ -162,7 +162,7 @@ export function brokerText(screen: Screen): Renderer<BrokerEvent> {
       const store =
         data === null
           ? "in memory: sessions end when it stops"
-          : `kept on disk in ${data}: ${SYNC_TEXT[sync ?? "disk"]}`;
+          : `stored on disk in ${data}: ${SYNC_TEXT[sync ?? "disk"]}`;
       const text = escapeText(`lwt-broker on ${joinWithAnd(urls)}, ${store}`);
       return { out: `${paint.bold(wrapHard(text, screen.width))}\n` };
     }

@@ -23,7 +23,7 @@ export class CheckReport {
     const { time, broker, product } = checking;
     const where = broker.startsWith("lwt-broker") ? "a bundled broker for each lesson" : broker;
     const checked = inTeachingOrder(this.#checked, checking.lessons);
-    const verdict = this.#verdict ? verdictText(this.#verdict) : "The check came to no end.";
+    const verdict = this.#verdict ? verdictText(this.#verdict) : "The check did not finish.";
     return [
       `# Check of ${escapeMarkdown(subjectText({ broker, product }))}`,
       "",
@@ -64,7 +64,7 @@ function deviations(checked: readonly Checked[]): string[] {
     return [asCode(lesson), escapeMarkdown(what), escapeMarkdown(cited), escapeMarkdown(instead ?? ""), why];
   });
   return [
-    "| lesson | what did not hold | clause | what came instead | why |",
+    "| lesson | what did not hold | clause | what happened instead | why |",
     "| --- | --- | --- | --- | --- |",
     ...rows.map(row => `| ${row.join(" | ")} |`),
   ];

@@ -145,7 +145,7 @@ function deviationLines(deviation: Deviation, style: (text: string) => string, w
 function verdictLines(verdict: CheckResult, { out, width }: Screen): string[] {
   const style = verdict.passed ? out.good : out.bad;
   const surprises = verdict.unexpectedlyHeld.flatMap(({ lesson, what }) =>
-    wrapHard(escapeText(`${lesson}: ${what}: held, though known not to`), width)
+    wrapHard(escapeText(`${lesson}: ${what}: held, although a deviation is known`), width)
       .split("\n")
       .map(line => out.notice(line)),
   );
@@ -157,7 +157,7 @@ export function verdictText(verdict: CheckResult): string {
   const counts = `${held} held, ${deviates} ${deviates === 1 ? "deviates" : "deviate"}, ${skipped} skipped`;
   const known = knownBroken === 0 ? "" : knownBroken === broken ? ", known" : `, ${knownBroken} known`;
   const end = interrupted
-    ? "left before the end"
+    ? "stopped before the end"
     : broken === 0
       ? "nothing mandatory broken"
       : `${plural(broken, "promise")} broken${known}`;
@@ -170,7 +170,7 @@ function reachableText(
 ): string {
   const { out, width } = screen;
   const style = reachable ? out.good : out.bad;
-  const verdict = style(pad(reachable ? "gets through" : "fails", REACHABLE_WIDTH));
+  const verdict = style(pad(reachable ? "reachable" : "fails", REACHABLE_WIDTH));
   const time = milliseconds === null ? "" : truncate(`${milliseconds} ms`, TIME_WIDTH - 1);
   const line =
     verdict + pad(time, TIME_WIDTH) + truncate(escapeText(broker), width - REACHABLE_WIDTH - TIME_WIDTH);
@@ -186,6 +186,6 @@ function connectivityText(
 ): string {
   const where = escapeText(host);
   return options === null
-    ? out.bad(wrapHard(`No way leads to ${where} from here. Is this computer online?`, width))
+    ? out.bad(wrapHard(`Cannot reach ${where} from here. Check that this computer is online.`, width))
     : wrapHard(`Use: npx sub-lwt ${escapeText(options)}, and the same with pub-lwt.`, width);
 }

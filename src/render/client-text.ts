@@ -93,15 +93,15 @@ export const sessionText = (event: TimedEvent<"connected">, { width }: Screen): 
   wrapHard(`  session    ${sessionDescription(event)}`, width, " ".repeat(13));
 
 function sessionDescription({ cleanSession, sessionPresent, granted }: TimedEvent<"connected">): string {
-  if (cleanSession) return "clean: the broker forgets it when the connection ends";
+  if (cleanSession) return "clean: it ends with the connection";
   if (!granted)
     return sessionPresent
-      ? "resumed: the broker kept it while this client was away"
-      : "new; the broker will keep it (clean session false)";
+      ? "resumed: the broker stored it while this client was away"
+      : "new; the broker will store it (clean session false)";
   const expiry =
     granted.sessionExpiry === 0
-      ? "forgets it when the connection ends (expiry 0)"
-      : `keeps it ${durationText(granted.sessionExpiry)} without a connection`;
+      ? "ends it with the connection (expiry 0)"
+      : `stores it ${durationText(granted.sessionExpiry)} without a connection`;
   return `${sessionPresent ? "resumed" : "new"}; the broker ${expiry}`;
 }
 
@@ -112,7 +112,7 @@ const UNITS = [
 
 /** "for 2 days", "for 90 s". */
 function durationText(seconds: number): string {
-  if (seconds === MAX_MQTT_SECONDS) return "for ever";
+  if (seconds === MAX_MQTT_SECONDS) return "without a limit";
   const [length, unit] = UNITS.find(([length]) => seconds % length === 0) ?? [1, "s"];
   const count = seconds / length;
   return `for ${count} ${unit}${unit === "s" || count === 1 ? "" : "s"}`;
@@ -144,7 +144,7 @@ export function forgottenText(
   { out, width }: Screen,
 ): string {
   const clauses = CLAUSES[protocolVersion];
-  const session = `${escapeText(broker)} keeps nothing for ${escapeText(clientId)} any more [${clauses.session}]`;
+  const session = `${escapeText(broker)} no longer stores a session for ${escapeText(clientId)} [${clauses.session}]`;
   const topics = cleared.map(topic => `; nothing is retained on ${escapeText(topic)} [${clauses.retained}]`);
   return out.good(wrapHard(session + topics.join(""), width));
 }

@@ -68,7 +68,7 @@ export function fleetText(settings: PubSettings, screen: Screen): Renderer<Clien
 
 function fleetLine(event: Fleet, settings: PubSettings): string {
   const { connected, machines, sent, acknowledged, failed, perSecond } = event;
-  const gaveUp = failed > 0 ? `, ${failed} gave up` : "";
+  const gaveUp = failed > 0 ? `, ${failed} failed` : "";
   const counts = settings.qos === 0 ? `${sent} sent` : `${sent} sent, ${acknowledged} acknowledged`;
   return `${connected} of ${machines} connected, ${counts}${gaveUp}, ${perSecond}/s`;
 }
@@ -83,7 +83,9 @@ function willsText(
   const when =
     last === null ? "" : `: half within ${p50} ms, 99 of 100 within ${p99} ms, the last after ${last} ms`;
   const text =
-    cause === "graceful" && wills === 0 ? "no will came" : `${wills} of ${machines} wills came${when}`;
+    cause === "graceful" && wills === 0
+      ? "no will was published"
+      : `${wills} of ${machines} wills were published${when}`;
   return out[isAsExpected ? "good" : "bad"](wrapHard(`${localTime(time)}  ${text}`, width, TIME_INDENT));
 }
 
@@ -97,7 +99,7 @@ function summaryText(
     machines.reduce((sum, machine) => sum + machine[field], 0);
   const open = total("notAcknowledged") > 0 ? `, ${total("notAcknowledged")} NOT acknowledged` : "";
   const reached =
-    qos === 0 ? " at QoS 0, which nobody acknowledges" : `, ${total("acknowledged")} acknowledged${open}`;
+    qos === 0 ? " at QoS 0, without acknowledgment" : `, ${total("acknowledged")} acknowledged${open}`;
   const when =
     last?.p50 == null ? "" : `; half of them within ${last.p50} ms, 99 of 100 within ${last.p99} ms`;
   const text = `${machines.length} machines: ${total("sent")} sent${reached}${when}`;

@@ -46,7 +46,7 @@ export function machineTable(
   const top = totalsLines(machines, byState, columns).map(line =>
     colourCounts(truncate(line, columns), paint),
   );
-  if (all.length === 0) return [...top, truncate("no machine has been heard of", columns)];
+  if (all.length === 0) return [...top, truncate("no machine seen yet", columns)];
   const untracked = untrackedText(machines);
   const fixed = top.length + 1 + (untracked ? 1 : 0);
   const layout = layoutFor(all.length, { columns, rows: Math.max(1, rows - fixed) });
@@ -89,7 +89,7 @@ function totalsLines(machines: MachineTracker, groups: Groups, columns: number):
   }
   const counts = stateCounts(groups);
   const left = counts.join("  ");
-  const sequence = `${missing || "none"} missing, ${duplicate || "none"} doubled`;
+  const sequence = `${missing || "none"} missing, ${duplicate || "no"} ${duplicate === 1 ? "duplicate" : "duplicates"}`;
   const messages = `${machines.messages} ${machines.messages === 1 ? "message" : "messages"}: ${sequence}`;
   if (left === "") return [messages];
   const right = [messages, sequence].find(text => left.length + 2 + text.length <= columns);
@@ -113,7 +113,7 @@ const restText = (rest: TrackedMachine[]) =>
 
 const untrackedText = ({ untrackedMessages }: MachineTracker) =>
   untrackedMessages > 0
-    ? `and ${untrackedMessages} messages of others: only ${MAX_MACHINES} machines are told apart`
+    ? `and ${untrackedMessages} messages of others: at most ${MAX_MACHINES} machines are counted`
     : null;
 
 interface Layout {
@@ -213,7 +213,7 @@ const numberOf = (reading: TrackedMachine["reading"]) =>
   reading?.seq == null ? "" : truncate(`#${reading.seq}`, 7);
 
 function lossesOf({ missing, duplicate }: TrackedMachine["tally"]): string {
-  const parts = [missing > 0 && `${missing} missing`, duplicate > 0 && `${duplicate} doubled`];
+  const parts = [missing > 0 && `${missing} missing`, duplicate > 0 && `${duplicate} duplicate`];
   return parts.filter(Boolean).join(", ");
 }
 

@@ -24,7 +24,7 @@ export const FAILURE_TEXT: Record<FailCause, string> = {
   "keep-alive": "falling silent, with the socket open",
   "no-disconnect": "closing the socket without DISCONNECT",
   "protocol-error": "sending packet type 0, which MQTT forbids",
-  "disconnect-with-will": "sending DISCONNECT 0x04, which asks for the will",
+  "disconnect-with-will": "sending DISCONNECT 0x04, which requests the will",
   crash: "killing this process; a subscriber can see the will",
   graceful: "sending DISCONNECT, the control",
 };
@@ -97,7 +97,7 @@ export function pubText(settings: PubSettings, screen: Screen): Renderer<ClientE
         unacknowledged.set(event.packetId, event);
         return undefined;
       },
-      "outbox-stored": event => line(event.time, event, "kept"),
+      "outbox-stored": event => line(event.time, event, "stored"),
       acknowledged: ({ time, packetId, milliseconds }) => {
         const published = unacknowledged.get(packetId);
         unacknowledged.delete(packetId);
@@ -152,7 +152,7 @@ function countdown(deadline: string | null): Pick<Rendered, "live"> {
   const text = (left: number) =>
     left > 0
       ? `  silent; the broker waits ${left} s more`
-      : "  the time is over: now the broker has to send the will";
+      : "  the time is over: now the broker must publish the will";
   return { live: { until: Date.parse(deadline), text } };
 }
 
@@ -165,8 +165,8 @@ function paceText({ source, interval }: PubSettings): string {
 function gracefulEndText(time: string, { connection, fail }: PubSettings, isStopping: boolean): string {
   const sent = isStopping ? '"Sensor Stopped" published, DISCONNECT sent' : "DISCONNECT sent";
   if (!connection.will) return `${localTime(time)}  ${sent}`;
-  const discarded = `${localTime(time)}  ${sent}: the broker throws the will away.`;
-  return fail ? discarded : `${discarded} To see it sent: npx pub-lwt --fail no-disconnect`;
+  const discarded = `${localTime(time)}  ${sent}: the broker discards the will.`;
+  return fail ? discarded : `${discarded} To see it published: npx pub-lwt --fail no-disconnect`;
 }
 
 function witnessedText(
@@ -180,8 +180,8 @@ function witnessedText(
   const result = will
     ? `the witness received the will ${payload} after ${after}`
     : cause === "graceful"
-      ? `no will came before the witness's marker, ${after} after DISCONNECT [MQTT-3.14.4-3]`
-      : `no will came within ${after}: the broker owes it [MQTT-3.1.2-8]`;
+      ? `no will arrived before the witness's marker, ${after} after DISCONNECT [MQTT-3.14.4-3]`
+      : `no will arrived within ${after}: the broker must publish it [MQTT-3.1.2-8]`;
   return paint[isAsExpected ? "good" : "bad"](wrapHard(`${localTime(time)}  ${result}`, width, TIME_INDENT));
 }
 
@@ -190,9 +190,9 @@ const waitingText = (messages: number) =>
 
 function sentText({ qos }: PubSettings, summary: SentSummary): string {
   const { sent, acknowledged, notAcknowledged, fromOutbox, inOutbox } = summary;
-  if (qos === 0) return `${sent} sent at QoS 0, which nobody acknowledges`;
+  if (qos === 0) return `${sent} sent at QoS 0, without acknowledgment`;
   const earlier = fromOutbox ? ` (${fromOutbox} from earlier runs)` : "";
   const open = notAcknowledged > 0 ? `, ${notAcknowledged} NOT acknowledged` : "";
-  const left = inOutbox ? `; ${inOutbox} kept in the outbox, and sent first at the next start with it` : "";
+  const left = inOutbox ? `; ${inOutbox} stored in the outbox, to be sent first at the next start` : "";
   return `${sent} sent${earlier}, ${acknowledged} acknowledged${open}${left}`;
 }

@@ -1,8 +1,8 @@
 import type { SkipReason } from "../events/events.js";
 
 const reasons: Record<Exclude<SkipReason, "interrupted">, string> = {
-  "needs-own-broker": "its broker has to be its own",
-  "needs-plain-tcp": "it can't cut a cable on the way to a broker over TLS",
+  "needs-own-broker": "it stops and starts its own broker",
+  "needs-plain-tcp": "it cannot cut a cable to a broker over TLS",
   "needs-broker-list": "it needs brokers that share sessions: --broker a,b,c",
   "needs-mqtt5": "its broker does not speak MQTT 5",
 };

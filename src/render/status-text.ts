@@ -39,7 +39,7 @@ const tablesOf = ({ clients, sessions, wills, retained, totals }: BrokerStatus):
     ]),
   },
   {
-    title: "wills kept",
+    title: "wills stored",
     total: totals.wills,
     head: ["client", "QoS", "retain", "topic"],
     rows: wills.map(({ clientId, qos, retain, topic }) => [clientId, String(qos), yesNo(retain), topic]),

@@ -122,9 +122,11 @@ function receivedText(summary: ReceivedSummary, width: number): string {
   // The messages before the first received one are unknown.
   const since =
     runs === 1 && outOfOrder === 0 && firstSeq !== null && firstSeq > 1 ? ` from ${firstSeq} on` : "";
-  const sequence = `${missing || "none"} missing${since}, ${duplicate || "none"} doubled${order}`;
+  const sequence = `${missing || "none"} missing${since}, ${duplicate || "no"} ${duplicate === 1 ? "duplicate" : "duplicates"}${order}`;
   const name = escapeText(machine ?? "other topics");
   const held =
-    notAcknowledged > 0 ? `; ${notAcknowledged} not acknowledged: the next connection gets them again` : "";
+    notAcknowledged > 0
+      ? `; ${notAcknowledged} not acknowledged: the broker sends them again on the next connection`
+      : "";
   return wrapHard(`${name}  ${received} received: ${ways.join(", ")}; ${sequence}${held}`, width);
 }

@@ -52,7 +52,7 @@ export function tableText(
         note = null;
         if (!isFirst) return shared.connected();
         const lines = [heading(event, "←", screen), sessionText(event, screen), ...limitsText(event, screen)];
-        if (!canRewrite) lines.push("  the table  comes at the end");
+        if (!canRewrite) lines.push("  the table  is printed at the end");
         return { err: lines.join("\n"), live: null };
       },
       disconnected: event => {

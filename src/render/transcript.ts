@@ -64,7 +64,7 @@ export class Transcript {
     revealed: ({ answer, choice, because, predicted }) => {
       this.#endStep();
       const verdict =
-        predicted === null ? "" : predicted === answer ? "Predicted rightly. " : `Predicted ${predicted}. `;
+        predicted === null ? "" : predicted === answer ? "Right prediction. " : `Prediction: ${predicted}. `;
       this.#lines.push(
         `${verdict}**Answer:** ${answer}, ${escapeMarkdown(choice)}. ${escapeMarkdown(because)}`,
         "",

@@ -28,7 +28,7 @@ export async function lockDir(folder: string, user: DirUser): Promise<() => void
   throw new UserError(
     "store-in-use",
     `${folder} is in use by another ${user.command}${owner === null ? "" : ` (process ${owner})`}.`,
-    `Use that one, or give this one a folder of its own: ${user.option} ANOTHER.`,
+    `Use that one, or name another folder: ${user.option} ANOTHER`,
   );
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 import { platform } from "node:process";
+import { shellQuote } from "../util/shell-quote.js";
 
 /** Only the owner may read the messages. */
 const OWNER_ONLY = 0o700;
@@ -17,8 +18,8 @@ export async function isWritableByOthers(folder: string): Promise<boolean> {
 export const writableByOthersWarning = (folder: string) => ({
   event: "warning" as const,
   code: "folder-open-to-others",
-  message: `others may write to ${folder}, and put other files in the place of those that are kept there.`,
-  hint: `To have it to yourself: chmod 700 ${JSON.stringify(folder)}`,
+  message: `other users may write to ${folder} and replace its files.`,
+  hint: `Restrict it to your user: chmod 700 ${shellQuote(folder)}`,
 });
 
 /** Creates a folder and its parents. Node's recursive mkdir never ends where the system creates none, as in /proc. */

@@ -90,7 +90,7 @@ function readBatches(file: string, bytes: Buffer, previous: number | null): Read
 }
 
 const missing = (last: number, next: number) =>
-  next - last === 2 ? `batch ${last + 1} is not there` : `batches ${last + 1} to ${next - 1} are not there`;
+  next - last === 2 ? `batch ${last + 1} is missing` : `batches ${last + 1} to ${next - 1} are missing`;
 
 const whatOf = (found: FoundBatch): string =>
   found.kind === "damage"

@@ -112,8 +112,8 @@ function headerFault(bytes: Buffer, folder: string, option: string): "cut" | "da
   if (other !== undefined)
     return new UserError(
       "store-format",
-      `${folder} was written in format ${other} of the journal, and this is a version that knows format ${FORMAT}.`,
-      `Use the version that wrote it, or another folder: ${option} ANOTHER.`,
+      `${folder} has journal format ${other}, and this version reads format ${FORMAT}.`,
+      `Use the version that wrote it, or another folder: ${option} ANOTHER`,
     );
   const isCut = bytes.every(byte => byte === 0) || FILE_HEADER.subarray(0, bytes.length).equals(bytes);
   return isCut ? "cut" : "damage";
@@ -123,7 +123,7 @@ const storeDamaged = (file: string, at: number, what: string, option: string) =>
   new UserError(
     "store-damaged",
     `${file} is damaged at byte ${at}: ${what}. Nothing in the folder was changed.`,
-    `Put back a copy of the folder, or start on an empty one: ${option} ANOTHER. What stands before that byte can still be read.`,
+    `Restore a copy of the folder, or use an empty one: ${option} ANOTHER. The part before that byte can still be read.`,
   );
 
 /** Removes the rest of a write that a crash interrupted. */

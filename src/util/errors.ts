@@ -32,12 +32,12 @@ export const conflictError = (what: string, hint = "Use one of them.") =>
 export function errorEvent(error: unknown): { event: "error"; code: string; message: string; hint: string } {
   if (isUserError(error))
     return { event: "error", code: error.code, message: error.message, hint: error.hint };
-  const message = `something went wrong that should not have: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `unexpected error: ${error instanceof Error ? error.message : String(error)}`;
   return {
     event: "error",
     code: "unexpected",
     message,
-    hint: "Run it again with --debug, and report what it prints.",
+    hint: "Run the command again with --debug, and report its output.",
   };
 }
 

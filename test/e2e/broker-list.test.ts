@@ -69,7 +69,7 @@ test("the first is down: the next is used, and that is said", async t => {
   );
   const [warning] = pub.all("warning");
   assert.equal(warning?.code, "no-broker");
-  assert.ok(warning.message.endsWith(`Going over to ${broker.url}.`), warning.message);
+  assert.ok(warning.message.endsWith(`Trying ${broker.url}.`), warning.message);
   assert.match(warning.hint, /npx lwt-broker --port/);
   assert.equal(pub.all("reconnecting")[0]?.inSeconds, 0, "no pause before all have been tried");
 });
@@ -85,7 +85,7 @@ test("a subscriber moves on and comes back, and is told what it can't reach mean
   assert.equal(moved.sessionPresent, false);
   const warning = await sub.event("warning", { code: "session-elsewhere" });
   assert.ok(warning.message.startsWith(`${second.url} has no session of this client (session present 0)`));
-  assert.ok(warning.message.includes(`${first.url} had one`));
+  assert.ok(warning.message.includes(`but ${first.url} has one`));
   await first.process.exit();
 
   await lwtBroker(t, "--data", data, "--port", String(first.port));
@@ -118,7 +118,7 @@ test("a person reads where it went", async t => {
   await pub.outputHas(`Machine1 → ${first?.url}`);
   first?.process.child.kill("SIGKILL");
   await pub.outputHas(`connected again, now to ${second?.url}`);
-  assert.match(pub.stderr.replace(/\s+/g, " "), new RegExp(`Going over to ${second?.url}`));
+  assert.match(pub.stderr.replace(/\s+/g, " "), new RegExp(`Trying ${second?.url}`));
   pub.child.send("stop");
   assert.equal(await pub.exit(), 0);
 });
@@ -280,9 +280,9 @@ test("--forget ends the session at each; one that is down is told", async t => {
 test("lists that can't be meant are refused before anything is sent", async t => {
   const refused: [args: string[], says: RegExp][] = [
     [list("a", "mqtt://a:1883"), /--broker names mqtt:\/\/a:1883 twice/],
-    [list("a", ""), /--broker wants local, hivemq/],
+    [list("a", ""), /--broker needs local, hivemq/],
     [["-b", "mqtt://ada:12,34@a"], /in a list of brokers, only a URL .* can hold a user name[^]*%2C/],
-    [[...list("a", "mqtt://ada@b"), "-P", "x"], /a password needs a user name beside it/],
+    [[...list("a", "mqtt://ada@b"), "-P", "x"], /a password needs a user name/],
   ];
   for (const [args, says] of refused) {
     const pub = command(t, "pub-lwt", args);
@@ -305,6 +305,6 @@ test("a list is shown without its passwords; TLS beside none is warned of", asyn
   const value = (name: string) => told?.settings.find(setting => setting.name === name)?.value;
   assert.equal(value("broker"), "mqtts://a:8883,mqtt://b:1884,mqtt://127.0.0.1:1883");
   const { message } = await pub.event("warning", { code: "mixed-tls" });
-  assert.match(message, /mqtts:\/\/a:8883 is over TLS, mqtt:\/\/b:1884 is not/);
+  assert.match(message, /mqtts:\/\/a:8883 uses TLS, mqtt:\/\/b:1884 does not/);
   assert.doesNotMatch(pub.stdout + pub.stderr, /hushhush|ada/);
 });

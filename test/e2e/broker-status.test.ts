@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { test } from "node:test";
 import { isLoopback } from "../../src/broker/net/loopback.js";
-import { command, freePort, lwtBroker, missing, mosquitto } from "../support/processes.js";
+import { brokerOptions } from "../../src/config/options/broker-options.js";
+import { command, freePort, lwtBroker, missing, mosquitto, temporaryFolder } from "../support/processes.js";
+import { answering, tcpServer, tlsRelay } from "../support/servers.js";
 
 test("lwt-broker status tells what a running one holds", async t => {
   const { url, port } = await lwtBroker(t);
@@ -33,7 +36,7 @@ test("lwt-broker status tells what a running one holds", async t => {
     /^stored sessions: 2\n {2}client +connected +subscriptions +queued +in flight\n/m,
   );
   assert.match(text.stdout, /^ {2}Subscriber1 +no +3 +3 +0$/m);
-  assert.match(text.stdout, /^wills kept: none$/m);
+  assert.match(text.stdout, /^wills stored: none$/m);
 });
 
 test("whose address is a loopback one may ask, and nobody else", () => {
@@ -55,6 +58,30 @@ test("lwt-broker status where no broker runs: exit 1, and what to do", async t =
   const asked = command(t, "lwt-broker", ["status", "--port", String(await freePort())]);
   assert.equal(await asked.exit(), 1);
   assert.match((await asked.event("error", { code: "no-broker" })).hint, /npx lwt-broker/);
+});
+
+test("lwt-broker status: a hint names no option of the clients", async t => {
+  const file = path.join(temporaryFolder(t), "users.txt");
+  assert.equal(await command(t, "lwt-broker", ["passwd", file, "anna"], { input: "secret\n" }).exit(), 0);
+  const { port } = await lwtBroker(t, "--users", file);
+  const hints: [args: string[], code: string, hint: RegExp][] = [
+    [["--port", String(port)], "refused", /LWT_USERNAME and LWT_PASSWORD/],
+    [["--port", String(await tcpServer(t, () => {}))], "no-answer", /lwt-broker status --broker HOST:PORT$/],
+    [
+      ["--port", String(await answering(t, [...Buffer.from("220 mail\r\n")]))],
+      "not-mqtt",
+      /--broker HOST:PORT$/,
+    ],
+    [["-b", `mqtts://127.0.0.1:${await tlsRelay(t, port)}`], "not-trusted", /--broker HOST:PORT$/],
+  ];
+  for (const [args, code, hint] of hints) {
+    const asked = command(t, "lwt-broker", ["status", ...args]);
+    assert.equal(await asked.exit(), 1);
+    const error = await asked.event("error", { code });
+    assert.match(error.hint, hint);
+    for (const [option] of error.hint.matchAll(/--[a-z-]+/g))
+      assert.ok(option.slice(2) in brokerOptions, option);
+  }
 });
 
 test("Mosquitto tells no status: exit 1, and why", { skip: missing("mosquitto", ["-h"]) }, async t => {
@@ -96,7 +123,7 @@ test("lwt-broker --max-packet and --max-connections: who is past them is told wh
   assert.equal(await second.exit(), 0);
   const large = pub("large", "-m", "x".repeat(1024));
   assert.equal(await large.exit(), 1);
-  await broker.outputHas("gone: a packet of over 1 KiB (--max-packet)");
+  await broker.outputHas("disconnected: a packet of over 1 KiB (--max-packet)");
   first.child.send("stop");
   assert.equal(await first.exit(), 0);
 });

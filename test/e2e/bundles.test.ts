@@ -62,7 +62,7 @@ const kinds: Record<string, Kind[]> = {
       args: ["--table"],
       bundles: ["clients", "live-table", "parse", "sub-lwt"],
       builtins: [],
-      until: "comes at the end",
+      until: "printed at the end",
     },
   ],
   "lwt-broker": [

@@ -9,27 +9,29 @@ import { command, ends, freePort, lwtBroker } from "../support/processes.js";
 import { binDir, lessonsDir } from "../support/paths.js";
 
 const wrongUses: [args: string[], message: RegExp][] = [
-  [["check", "--step"], /--step is for one lesson/],
-  [["check", "--transcript", "x"], /--transcript is for one lesson/],
-  [["queued", "--report", "x"], /--report is for the check/],
-  [["queued", "--connectivity"], /--connectivity is for the check/],
-  [["check", "--connectivity", "--report", "x"], /--report says nothing where only the ways/],
-  [["check", "--as", "mosquitto-2.0"], /--as says what --broker is/],
-  [["check", "--on-disk", "-b", "h"], /--on-disk is for the bundled broker/],
+  [["check", "--step"], /--step needs one lesson/],
+  [["check", "--transcript", "x"], /--transcript needs one lesson/],
+  [["queued", "--report", "x"], /--report needs lwt-demo check/],
+  [["queued", "--connectivity"], /--connectivity needs lwt-demo check.*lwt-demo check --connectivity/],
+  [["check", "--connectivity", "--report", "x"], /--report has no effect with --connectivity/],
+  [["check", "--step"], /--step needs one lesson\. Name a lesson: lwt-demo queued --step/],
+  [["run", "queued"], /unexpected argument "queued"\. Name one lesson: lwt-demo queued/],
+  [["check", "--as", "mosquitto-2.0"], /--as needs --broker/],
+  [["check", "--on-disk", "-b", "h"], /--on-disk needs the bundled broker/],
   [
     ["check", "--as", "mosquito-2.0", "-b", "h"],
-    /nothing is known of such a broker.*mosquitto-2\.0, rabbitmq-3\.10/,
+    /no deviations of such a broker are known.*mosquitto-2\.0, rabbitmq-3\.10/,
   ],
-  [["queued", "--as", "rabbitmq", "-b", "h"], /nothing is known of such a broker/],
-  [["check", "-b", "h h"], /--broker wants/],
-  [["check", "-b", "h,"], /--broker wants/],
+  [["queued", "--as", "rabbitmq", "-b", "h"], /no deviations of such a broker are known/],
+  [["check", "-b", "h h"], /--broker needs/],
+  [["check", "-b", "h,"], /--broker needs/],
   [["check", "-b", "h,mqtt://h"], /--broker names mqtt:\/\/h:1883 twice/],
   [
     ["queued", "-b", "mqtt://u:a@h,mqtt://u:b@i"],
     /different user names or passwords.*LWT_USERNAME and LWT_PASSWORD/,
   ],
   [["queued", "-b", "mqtt://u:a@h,i"], /different user names or passwords/],
-  [["check", "--connectivity", "-b", "h,i"], /--connectivity tries the ways to one broker/],
+  [["check", "--connectivity", "-b", "h,i"], /--connectivity tries one broker/],
   [["chekc"], /there is no lesson chekc\. Did you mean check\?/],
 ];
 test("the check reports wrong uses and starts nothing", async t => {
@@ -56,7 +58,10 @@ test("the check ends with an error if it can't reach the broker or write its rep
   assert.equal(run.all("error")[0]?.code, "no-broker");
   const unwritten = command(t, "lwt-demo", ["check", "--report", path.join("no", "such", "folder.md")]);
   assert.equal(await unwritten.exit(), 1);
-  assert.match((await unwritten.event("error")).message, /the report .* can't be written: its folder/);
+  assert.match(
+    (await unwritten.event("error")).message,
+    /cannot write the report .*: its folder does not exist/,
+  );
 });
 
 test("the check reports deviations that are not listed, and listed ones that it did not find", async t => {
@@ -98,7 +103,7 @@ test("with --quiet the check shows no progress, only lessons that did not hold a
   assert.equal(run.stderr, "");
   assert.match(run.stdout, /^lesson +claims +result/);
   assert.match(run.stdout, /^session-expiry +S3 S6 S10 +skipped +interrupted$/m);
-  assert.match(run.stdout, /: 0 held, 0 deviate, \d+ skipped; left before the end\n$/);
+  assert.match(run.stdout, /: 0 held, 0 deviate, \d+ skipped; stopped before the end\n$/);
 });
 
 test("each listed deviation names a claim of its lesson and the clause of the claim", async () => {

@@ -80,10 +80,10 @@ const troubles: Trouble[] = [
     hint: /spelling/,
   }),
   unreachable("EAI_AGAIN", { code: "host-unknown", says: /could not be looked up/, hint: /online/ }),
-  unreachable("ETIMEDOUT", { code: "no-answer", says: /\(no answer\)/, hint: /block MQTT's ports/ }),
+  unreachable("ETIMEDOUT", { code: "no-answer", says: /\(no answer\)/, hint: /block the ports of MQTT/ }),
   unreachable("EHOSTUNREACH", { code: "no-route", says: /no route/, hint: /network that it belongs to/ }),
   unreachable("ENETUNREACH", { code: "no-route", says: /no network/, hint: /online/ }),
-  unreachable("EACCES", { code: "not-permitted", says: /does not permit/, hint: /firewall/ }),
+  unreachable("EACCES", { code: "not-permitted", says: /does not allow/, hint: /firewall/ }),
   {
     what: "something listens, and never answers",
     provoke: async t => [...at(await tcpServer(t, () => {})), ...briefly],
@@ -100,7 +100,7 @@ const troubles: Trouble[] = [
     ],
     exit: 1,
     code: "not-mqtt",
-    says: /a web server answers at/,
+    says: /a web server answered at/,
     hint: /ws:\/\/127\.0\.0\.1:\d+\/mqtt/,
   },
   {
@@ -109,7 +109,7 @@ const troubles: Trouble[] = [
     exit: 1,
     code: "not-mqtt",
     says: /answered, but not in MQTT/,
-    hint: /may not be an MQTT broker/,
+    hint: /Probably it is no MQTT broker/,
   },
   {
     what: "plain MQTT to a TLS port",
@@ -119,15 +119,15 @@ const troubles: Trouble[] = [
     },
     exit: 1,
     code: "not-mqtt",
-    says: /closed it without a CONNACK/,
-    hint: /If that is a TLS port: --broker mqtts:\/\/127\.0\.0\.1:\d+/,
+    says: /closed it without CONNACK/,
+    hint: /If it is a TLS port: --broker mqtts:\/\/127\.0\.0\.1:\d+/,
   },
   {
     what: "TLS to a plain MQTT port",
     provoke: async t => [...at((await lwtBroker(t)).port, "mqtts"), ...briefly],
     exit: 1,
     code: "not-tls",
-    says: /closed the connection before TLS was agreed/,
+    says: /closed the connection during the TLS handshake/,
     hint: /--broker mqtt:\/\/127\.0\.0\.1:\d+/,
   },
   {
@@ -136,15 +136,15 @@ const troubles: Trouble[] = [
     exit: 1,
     code: "not-tls",
     says: /answered, but not in TLS/,
-    hint: /Without TLS/,
+    hint: /Try without TLS/,
   },
   {
     what: "a certificate whose signer is not known",
     provoke: t => behindTls(t),
     exit: 1,
     code: "not-trusted",
-    says: /certificate of mqtts:\/\/127\.0\.0\.1:\d+ is not to be trusted: its signer is not known/,
-    hint: /--cafile FILE.*--insecure/,
+    says: /cannot trust the certificate of mqtts:\/\/127\.0\.0\.1:\d+: its signer is unknown/,
+    hint: /certificate that signed its own: --cafile FILE/,
   },
   {
     what: "a certificate that signs itself",
@@ -163,19 +163,27 @@ const troubles: Trouble[] = [
     hint: /clock/,
   },
   {
+    what: "a certificate that is not yet valid",
+    provoke: async t => [...(await behindTls(t, "not-yet")), ...trusting],
+    exit: 1,
+    code: "not-trusted",
+    says: /cannot trust the certificate of .*: it is not yet valid/,
+    hint: /clock.*ask the broker's owner for a certificate/,
+  },
+  {
     what: "a certificate for another host",
     provoke: async t => [...(await behindTls(t, "other-host")), ...trusting],
     exit: 1,
     code: "wrong-host",
     says: /is for another host: other\.example/,
-    hint: /may not be the broker that you mean/,
+    hint: /Use a host name of the certificate/,
   },
   {
     what: "a broker that wants a certificate of its clients",
     provoke: async t => [...(await behindTls(t, "server", clientsWanted)), ...trusting],
     exit: 1,
     code: "certificate-wanted",
-    says: /wants a certificate of this client/,
+    says: /requires a certificate of this client/,
     hint: /--cert FILE and --key FILE/,
   },
   {
@@ -183,7 +191,7 @@ const troubles: Trouble[] = [
     provoke: async t => [...at(await httpServer(t), "ws"), ...briefly],
     exit: 1,
     code: "not-websocket",
-    says: /has no WebSocket there \(HTTP 404\)/,
+    says: /without WebSocket \(HTTP 404\)/,
     hint: /path/,
   },
   {
@@ -199,14 +207,14 @@ const troubles: Trouble[] = [
     provoke: async t => [...at((await lwtBroker(t)).port, "ws"), ...briefly],
     exit: 1,
     code: "not-websocket",
-    says: /before WebSocket was agreed/,
+    says: /during the WebSocket handshake/,
     hint: /--broker mqtt:/,
   },
-  refusal(1, /does not speak this version/, /another protocol version/),
+  refusal(1, /does not speak this version/, /speaks MQTT 3\.1\.1/),
   refusal(2, /does not accept this client identifier/, /--client-id/),
   refusal(3, /service is not available/, /Try again/),
   refusal(4, /user name or password is wrong/, /LWT_PASSWORD/),
-  refusal(5, /not allowed to connect/, /--username/),
+  refusal(5, /not allowed to connect/, /LWT_USERNAME/),
   refusal(99, /return code 99/, /no such code/),
   {
     what: "a filter that the broker refuses",
@@ -223,8 +231,8 @@ const troubles: Trouble[] = [
       at(await tcpServer(t, socket => socket.once("data", () => socket.end(Buffer.from(CONNACK(0)))))),
     exit: 1,
     code: "client-id-in-use",
-    says: /probably another client uses the ID/,
-    hint: /--client-id/,
+    says: /Probably another client uses the ID/,
+    hint: /--machine NAME/,
   },
   {
     what: "a broker that goes and does not come back",
@@ -236,7 +244,7 @@ const troubles: Trouble[] = [
     },
     exit: 1,
     code: "connection-lost",
-    says: /was lost, and could not be made again \(the connection was reset\)/,
+    says: /cannot connect to .* again \(the connection was reset\)/,
     hint: /when the broker is back/,
   },
   {
@@ -253,7 +261,7 @@ const troubles: Trouble[] = [
     provoke: async t => [...(await behindTls(t)), "--cafile", "nowhere.pem"],
     exit: 2,
     code: "bad-file",
-    says: /--cafile: nowhere\.pem can't be read: there is no such file/,
+    says: /cannot read nowhere\.pem for --cafile: there is no such file/,
     hint: /PEM/,
   },
   {
@@ -283,7 +291,7 @@ const troubles: Trouble[] = [
     },
     exit: 2,
     code: "bad-env-file",
-    says: /\.env can't be read/,
+    says: /cannot read \.env/,
     hint: /LWT_BROKER=local/,
   },
   {
@@ -294,7 +302,7 @@ const troubles: Trouble[] = [
     },
     exit: 2,
     code: "bad-env-file",
-    says: /line 2 of \.env has PUB_LWT_INTERVALL.*Did you mean PUB_LWT_INTERVAL\?/,
+    says: /line 2 of \.env: there is no setting PUB_LWT_INTERVALL.*Did you mean PUB_LWT_INTERVAL\?/,
     hint: /--show-settings/,
   },
   {
@@ -328,8 +336,8 @@ const troubles: Trouble[] = [
     },
     exit: 2,
     code: "bad-value",
-    says: /PUB_LWT_QOS in \.env wants 0, 1 or 2/,
-    hint: /only 1 and 2 are stored/,
+    says: /PUB_LWT_QOS in \.env needs 0, 1 or 2/,
+    hint: /For example: PUB_LWT_QOS=1/,
   },
   {
     what: "a port that is taken",
@@ -406,7 +414,7 @@ test("an --env-file that isn't there: exit 2, where Node itself has not refused 
   // Without this, Node looks for that option among a script's arguments too, and ends with its own code 9.
   const run = command(t, "pub-lwt", ["--env-file", "nowhere.env"], { node: ["--"], json: false });
   assert.equal(await run.exit(), 2);
-  assert.match(run.stderr, /nowhere\.env can't be read: there is no such file[^]*\.env\.example/);
+  assert.match(run.stderr, /cannot read nowhere\.env: there is no such file[^]*\.env\.example/);
 });
 
 test("the oldest Node that bin/start.cjs takes is package.json's", () => {

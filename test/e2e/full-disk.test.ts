@@ -165,7 +165,7 @@ test("an outbox on a full disk: the run ends, what is kept is sent by the next o
   const away = publisher(await freePort(), "-m", payload(0), "-C", String(MOST), "--interval", "0.001");
   assert.equal(await away.exit(), 1);
   const { message, hint } = await away.event("error", { code: "outbox-no-room" });
-  assert.match(message, /can't be kept in .*, and was not sent: .*/);
+  assert.match(message, /cannot store a message in .*, so it was not sent: .*/);
   assert.match(hint, /same --outbox/);
   const kept = summaryOf(away)?.inOutbox ?? 0;
   assert.ok(kept > 100, `${kept} kept`);

@@ -445,7 +445,7 @@ for (const [what, change, lost] of damages)
       const [, from, to] = /journal-00000001, bytes (\d+) to (\d+):/.exec(message) ?? [];
       const at = sound.indexOf(`message ${lost[i]}`);
       if (damaged.length === sound.length) assert.ok(Number(from) < at && at < Number(to), message);
-      else assert.match(message, /before byte \d+: batch \d+ is not there/);
+      else assert.match(message, /before byte \d+: batch \d+ is missing/);
     }
     assert.deepEqual(readFileSync(path.join(broker.folder, "damaged-1-journal-00000001")), damaged);
     await broker.killed();
@@ -462,7 +462,7 @@ test("--salvage says so where it is a session's own record that is damaged", asy
   damage(broker, bytes => flip(bytes, bytes.indexOf("subscriber")));
   await broker.again("--salvage");
   const { message } = await broker.process.event("warning", { code: "store-salvaged" });
-  assert.match(message, /no session with a subscription is left\. Gone: 1 of the sessions/);
+  assert.match(message, /no session with a subscription is left\. Lost: 1 session of unknown clients/);
   await broker.killed();
   await broker.resume("subscriber", false);
 });

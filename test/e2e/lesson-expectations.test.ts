@@ -22,7 +22,7 @@ test("a claim that does not hold ends the lesson with exit code 1 and the events
   assert.equal(claim?.clause, "[MQTT-3.8.4-6]");
   assert.match(
     claim?.instead ?? "",
-    /^Sub did not say subscribed \(grantedQos 2\) within 5 s; .*grantedQos 1/,
+    /^Sub did not emit subscribed \(grantedQos 2\) within 5 s; .*grantedQos 1/,
   );
   assert.deepEqual(run.all("step"), []);
   assert.equal(lastResult(run).failed, 1);
@@ -37,7 +37,7 @@ test("an event of `never` fails the claim as soon as it comes", async t => {
   assert.equal(await run.exit(), 1);
   assert.match(
     run.all("expected").at(-1)?.instead ?? "",
-    /^Sub said status \(state "online"\) before status/,
+    /^Sub emitted status \(state "online"\) before status/,
   );
 });
 
@@ -114,11 +114,11 @@ const unfulfilled: [what: string, more: string, says: RegExp][] = [
     "where: { packetId: { same: first.qos } }\n    times: 2",
     /no\. 2 of 2: message \(packetId 1\)/,
   ],
-  ["one too few", "times: 4", /^Sub ended before it said no\. 4 of 4: message/],
+  ["one too few", "times: 4", /^Sub ended before it emitted no\. 4 of 4: message/],
   [
     "a time too late",
     "where: { seq: 3 }\n    after: { event: first, atMost: 0 }",
-    /^Sub said message [\d.]+ s after "first".* at most 0 s/,
+    /^Sub emitted message [\d.]+ s after "first".* at most 0 s/,
   ],
   [
     "a field that isn't there",
@@ -164,7 +164,7 @@ test("an optional claim that does not hold fails nothing, and the steps that nee
   assert.deepEqual([held, deviations, notObserved, passed], [1, 1, 1, true]);
 
   const text = renderedText(deviating);
-  assert.match(text, / {2}differs QoS 2\n( {10}.*\n)+ {10}MQTT leaves that open\.\n/);
+  assert.match(text, / {2}differs QoS 2\n( {10}.*\n)+ {10}MQTT leaves this open\.\n/);
   assert.match(text, /mine passed: 1 claim held, 1 differ/);
 
   const holding = runSteps(t, qosClaim(1) + more);
@@ -175,5 +175,5 @@ test("an optional claim that does not hold fails nothing, and the steps that nee
 test("an expectation of a process that has ended fails at once", async t => {
   const run = runSteps(t, `${SUBSCRIBED}  - stop: Sub\n${WAIT_FOR_NOTHING}`);
   assert.equal(await run.exit(), 1);
-  assert.match(run.all("expected").at(-1)?.instead ?? "", /^Sub ended before it said status; .*summary/);
+  assert.match(run.all("expected").at(-1)?.instead ?? "", /^Sub ended before it emitted status; .*summary/);
 });

@@ -47,11 +47,11 @@ test("offline-notification passes, draws its events in 80 columns, and leaves no
   for (const line of text.split("\n")) assert.ok(line.length <= 80, line);
   const story = [
     "CONNECT",
-    "keeps the will",
+    "stores the will",
     "PUBLISH 3",
     "╳ closes, no DISCONNECT",
     "OFFLINE",
-    "will thrown away",
+    "will discarded",
   ];
   let at = 0;
   for (const part of story) {
@@ -131,7 +131,7 @@ test("a lesson ignores the settings in the environment", async t => {
 });
 
 const wrongUses: [args: string[], message: RegExp][] = [
-  [[], /which lesson\?/],
+  [[], /no lesson is named/],
   [["offlin-notification"], /Did you mean offline-notification\?/],
   [["./absent.yaml"], /no such file/],
   [["list", "--qiet"], /Did you mean --quiet\?/],

@@ -125,7 +125,7 @@ test("WebSocket: what is no MQTT over it is refused, and named", async t => {
   const plain = connect(ws, "127.0.0.1").on("error", () => {});
   const closed = once(plain.resume(), "close");
   plain.write(connectPacket({ clientId: "plain" }));
-  await broker.process.event("client-refused", { reason: "no WebSocket, which this port wants" });
+  await broker.process.event("client-refused", { reason: "no WebSocket, which this port requires" });
   await closed;
 });
 
@@ -176,7 +176,7 @@ test("TLS: 1.1 is refused; who speaks no TLS, or does not trust the certificate,
   const reasons = () => broker.process.all("client-refused").map(({ reason }) => reason);
   const times = (reason: string) => reasons().filter(each => each === reason).length;
   await broker.process.waitFor("both, twice", () =>
-    times("its TLS is older than 1.2") === 2 && times("no TLS, which this port wants") === 2
+    times("its TLS is older than 1.2") === 2 && times("no TLS, which this port requires") === 2
       ? true
       : undefined,
   );
@@ -230,8 +230,8 @@ test("a listener that can't be: exit code 1 or 2, a line on what, a line on what
     [[...cert, "--tls-key", certificate("other-key")], 2, /--tls-key is not the key of --tls-cert/],
     [[...cert, "--tls-key", certificate("server")], 2, /--tls-key has no private key/],
     [["--tls-cert", certificate("key"), ...key], 2, /--tls-cert has no certificate/],
-    [["--tls-cert", missing, ...key], 2, /--tls-cert: .* can't be read: there is no such file/],
-    [[...cert, "--tls-key", missing], 2, /--tls-key: .* can't be read: there is no such file/],
+    [["--tls-cert", missing, ...key], 2, /cannot read .* for --tls-cert: there is no such file/],
+    [[...cert, "--tls-key", missing], 2, /cannot read .* for --tls-key: there is no such file/],
   ];
   const port = await freePort();
   for (const [args, exit, says] of wrong) {

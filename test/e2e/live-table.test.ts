@@ -41,20 +41,19 @@ test("--table: forty machines in 80 × 24, with and without colour; Ctrl-C leave
     onTerminal(t, "sub-lwt", ["-p", String(port), "-i", id, "--table"], { env });
   const coloured = table("coloured", {});
   const plain = table("plain", { NO_COLOR: "1" });
-  for (const run of [coloured, plain])
-    await shows(run, lines => lines.includes("no machine has been heard of"));
+  for (const run of [coloured, plain]) await shows(run, lines => lines.includes("no machine seen yet"));
   const fleet = command(t, "pub-lwt", ["-p", String(port), "--machines", "40", "--interval", "0.5"]);
   for (const run of [coloured, plain]) {
     const lines = await shows(run, lines => inState(lines, "ONLINE", / +#\d+ +\d+s/).length === 40);
     assert.match(lines[0] ?? "", /^(coloured|plain) ← mqtt:\/\/127\.0\.0\.1:\d+ +Ctrl-C stops gracefully$/);
-    assert.match(lines[1] ?? "", /^40 ONLINE +\d+ messages: none missing, none doubled$/);
+    assert.match(lines[1] ?? "", /^40 ONLINE +\d+ messages: none missing, no duplicates$/);
     assert.deepEqual(new Set(inState(lines, "ONLINE")), new Set(NAMES));
     assert.equal(lines.filter(line => /ONLINE .* ONLINE/.test(line)).length, 20);
   }
   fleet.child.kill("SIGKILL");
   for (const run of [coloured, plain]) {
     const lines = await shows(run, lines => inState(lines, "OFFLINE").length === 40);
-    assert.match(lines[1] ?? "", /^40 OFFLINE +\d+ messages: none missing, none doubled$/);
+    assert.match(lines[1] ?? "", /^40 OFFLINE +\d+ messages: none missing, no duplicates$/);
     assert.deepEqual(new Set(inState(lines, "OFFLINE")), new Set(NAMES));
     type(run, CTRL_C);
     assert.equal(await run.exit(), 0);
@@ -81,12 +80,12 @@ test("--table: forty machines in 80 × 24, with and without colour; Ctrl-C leave
 test("--table in a pipe: the table once, at the end", async t => {
   const { port } = await lwtBroker(t);
   const sub = command(t, "sub-lwt", ["-p", String(port), "--table", "--until", "offline"], { json: false });
-  await sub.outputHas("the table  comes at the end");
+  await sub.outputHas("the table  is printed at the end");
   const args = ["-p", String(port), "--interval", "0.05", "--after", "2", "--fail", "no-disconnect"];
   assert.equal(await command(t, "pub-lwt", args).exit(), 0);
   assert.equal(await sub.exit(), 0);
   const [counts, title, ...rows] = sub.stdout.trimEnd().split("\n");
-  assert.match(counts ?? "", /^1 OFFLINE +4 messages: none missing, none doubled$/);
+  assert.match(counts ?? "", /^1 OFFLINE +4 messages: none missing, no duplicates$/);
   assert.match(title ?? "", /^state +since +for machine +last +ago$/);
   assert.equal(rows.length, 1);
   assert.match(rows[0] ?? "", /^OFFLINE +\d\d:\d\d:\d\d +0s Machine1 +#2 +\ds$/);
@@ -98,7 +97,7 @@ test("--table and --json exclude each other: a program is told so as an event", 
   assert.equal(await sub.exit(), 2);
   const [{ message, hint } = assert.fail()] = sub.all("error");
   assert.equal(message, "--table and --json exclude each other.");
-  assert.match(hint, /--json has every event, and at the end the summary/);
+  assert.match(hint, /use --json: every event, and at the end the summary/);
 });
 
 const settings = subSettings(merge(subOptions, []), {
@@ -144,12 +143,12 @@ test("what is known of a machine, and what is only known to be no later", () => 
     reading("silent", 1),
   );
   assert.deepEqual(tableOf(machines, 80, 24, 12_000), [
-    "1 OFFLINE  1 UNKNOWN  2 ONLINE                  5 messages: 2 missing, 1 doubled",
+    "1 OFFLINE  1 UNKNOWN  2 ONLINE                5 messages: 2 missing, 1 duplicate",
     "state       since  for machine          last  ago",
     `OFFLINE  ${clockOf(TIME)}  12s sensors/lastwill`,
     `UNKNOWN  ${clockOf(TIME)}  12s silent             #1  12s`,
     `ONLINE  <${clockOf(TIME)} >12s Machine2           #3 >12s`,
-    `ONLINE   ${clockOf(TIME)}  12s Machine10         #10  12s  2 missing, 1 doubled`,
+    `ONLINE   ${clockOf(TIME)}  12s Machine10         #10  12s  2 missing, 1 duplicate`,
   ]);
   machines.add(status("Machine2", "online", "retained"));
   machines.add(status("Machine10", "stopped"));
@@ -179,7 +178,7 @@ test("of more machines, or longer names, than anyone needs, only the messages ar
   assert.equal(machines.sortedByName().length, MAX_MACHINES);
   const lines = tableOf(machines, 80, 24);
   assert.equal(lines.length, 24);
-  assert.equal(lines.at(-1), `and 6 messages of others: only ${MAX_MACHINES} machines are told apart`);
+  assert.equal(lines.at(-1), `and 6 messages of others: at most ${MAX_MACHINES} machines are counted`);
 });
 
 test("a summary leaves out what came of too many machines, and says so", async t => {
@@ -194,7 +193,7 @@ test("a summary leaves out what came of too many machines, and says so", async t
   assert.match(
     sub.stderr.replaceAll(/\s+/g, " "),
     new RegExp(
-      `sub-lwt: 3 messages are in no machine's summary: only ${MAX_MACHINES} machines are told apart`,
+      `sub-lwt: 3 messages are in no machine's summary: at most ${MAX_MACHINES} machines are counted`,
     ),
   );
   assert.equal(sub.stderr.match(/1 received: 1 live/g)?.length, MAX_MACHINES);

@@ -78,7 +78,7 @@ test("on a broker that others use too, names get a suffix that stays, the same f
   assert.equal(await idOf("sub-lwt", ["--machine", "Mine"]), subscriber, "that is whom it listens to");
   const run = command(t, "pub-lwt", ["-b", "broker.example", "--show-settings"], { cwd, json: false });
   assert.equal(await run.exit(), 0);
-  assert.match(run.stderr.replaceAll(/\s+/g, " "), new RegExp(`client ID here is ${machine}`));
+  assert.match(run.stderr.replaceAll(/\s+/g, " "), new RegExp(`client ID is ${machine}`));
   const local = await settingsOf(t, "pub-lwt", [], { cwd });
   assert.equal(local.get("client-id")?.value, "Machine1");
 });

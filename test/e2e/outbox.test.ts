@@ -304,7 +304,7 @@ test("a broker that is away: readings are made all the same, kept, and sent when
 test("a reading that is safe without a connection is shown as kept, in 80 columns", async t => {
   const args = ["-p", String(await freePort()), "--outbox", outbox(t), "--interval", "0.01"];
   const run = command(t, "pub-lwt", args, { json: false });
-  await run.outputHas(/^\d\d:\d\d:\d\d {4}2 {2}Temperature [^]*? kept$/m);
+  await run.outputHas(/^\d\d:\d\d:\d\d {4}2 {2}Temperature [^]*? stored$/m);
   for (const line of run.stdout.split("\n").slice(0, -1)) assert.equal(line.length, 80, line);
 });
 
@@ -397,12 +397,12 @@ test("what is no folder, or the broker's, is no outbox", async t => {
   const broker = await lwtBroker(t, "--data", path.join(folder, "data"));
   const file = publisher(t, broker.port, path.join(folder, "file"), "-C", "1");
   assert.equal(await file.exit(), 1);
-  assert.match((await file.event("error", { code: "outbox-unusable" })).message, /no outbox can be kept in/);
+  assert.match((await file.event("error", { code: "outbox-unusable" })).message, /cannot use/);
   assert.equal(await command(t, "sub-lwt", ["-b", broker.url, "--subscribe-only"]).exit(), 0);
   await kill(broker.process);
   const others = publisher(t, broker.port, path.join(folder, "data"), "-C", "1");
   assert.equal(await others.exit(), 1);
-  assert.match((await others.event("error", { code: "store-damaged" })).message, /none of an outbox/);
+  assert.match((await others.event("error", { code: "store-damaged" })).message, /which no outbox has/);
 });
 
 const message = (packetId: number, payload: string): OutboxMessage => ({
@@ -428,7 +428,7 @@ test("a full outbox: the run ends, says so, and the next start sends all of it",
   const run = publisher(t, await freePort(), folder, "--interval", "0.01");
   assert.equal(await run.exit(), 1);
   const { message, hint } = await run.event("error", { code: "outbox-full" });
-  assert.match(message, /10000 messages are kept in/);
+  assert.match(message, /is full: it holds 10000 messages/);
   assert.match(hint, /same --outbox.*sent first/);
   assert.equal(summaryOf(run)?.inOutbox, 10_000);
 

@@ -212,7 +212,7 @@ test("the state folder and what is in it are the owner's only", { skip: noModes 
 
 /** Commands that a lesson may not start, and the messages. */
 const STRAYS: [run: string, says: RegExp][] = [
-  ["[pub-lwt, --outbox, /tmp/x]", /--outbox of a lesson is a name in the folder/],
+  ["[pub-lwt, --outbox, /tmp/x]", /--outbox in a lesson names a file in the folder of the run/],
   ["[pub-lwt, --outbox=../x]", /--outbox/],
   ["[pub-lwt, --outbox, 'a/../../x']", /--outbox/],
   ["[pub-lwt, --outbox, 'a\\..\\..\\x']", /--outbox/],

@@ -254,8 +254,8 @@ test("--step waits for a key before each step, b shows the last one again, and q
   writeFileSync(file, LESSON);
   const run = onTerminal(t, "lwt-demo", ["--step", file]);
   await answer(run, [
-    [/Space goes on/, " "],
-    [/two\n.*Space goes on/, "b"],
+    [/Space: next step/, " "],
+    [/two\n.*Space: next step/, "b"],
   ]);
   await run.waitFor("the step again", () =>
     run.stdout.split("The first step.").length === 3 ? true : undefined,
@@ -264,7 +264,7 @@ test("--step waits for a key before each step, b shows the last one again, and q
   type(run, "q");
   assert.equal(await run.exit(), 130);
   const screen = await screenAtEnd(run);
-  assert.ok(!screen.some(line => line.includes("Space goes on")), "nothing of the prompt is left");
+  assert.ok(!screen.some(line => line.includes("Space: next step")), "nothing of the prompt is left");
   assert.doesNotMatch(run.stdout, /The second step/);
 });
 
@@ -272,14 +272,14 @@ test("keys of several characters, and keys from before the question, predict not
   const file = path.join(temporaryFolder(t), "mine.yaml");
   writeFileSync(file, LESSON);
   const run = onTerminal(t, "lwt-demo", ["--quiz", "--step", file]);
-  await answer(run, [[/Space goes on/, "b"]]);
+  await answer(run, [[/Space: next step/, "b"]]);
   await run.waitFor("what is shown again", () => run.stdout.split("Two steps").length === 3 || undefined);
   type(run, "  1");
   await run.outputHas("Press the number");
   for (const key of [`${ESC}[3~`, `${ESC}[1~`, `${ESC}OQ`]) type(run, key);
   await answer(run, [
     [/Press the number/, "2"],
-    [/how it is\.\n+Space goes on;/, " "],
+    [/how it is\.\n+Space: next step;/, " "],
   ]);
   assert.equal(await run.exit(), 0);
   assert.match(run.stdout, /Predictions: 1 of 1 right/);
@@ -287,7 +287,7 @@ test("keys of several characters, and keys from before the question, predict not
 
 test("Ctrl-C while a key is waited for leaves with 130", { skip }, async t => {
   const run = onTerminal(t, "lwt-demo", ["--step", "queued"]);
-  await answer(run, [[/Space goes on/, CTRL_C]]);
+  await answer(run, [[/Space: next step/, CTRL_C]]);
   assert.equal(await run.exit(), 130);
 });
 
@@ -295,8 +295,8 @@ test("--quiz asks for a prediction, says whether it was right, and keeps score",
   const file = path.join(temporaryFolder(t), "mine.yaml");
   writeFileSync(file, LESSON);
   for (const [key, said] of [
-    ["2", /right +you said 2[^]*Predictions: 1 of 1 right/],
-    ["1", /wrong +you said 1[^]*Predictions: 0 of 1 right/],
+    ["2", /right +your prediction: 2[^]*Predictions: 1 of 1 right/],
+    ["1", /wrong +your prediction: 1[^]*Predictions: 0 of 1 right/],
   ] as const) {
     const run = onTerminal(t, "lwt-demo", ["--quiz", file]);
     await answer(run, [[/Press the number/, key]]);
@@ -360,7 +360,7 @@ test("where the locale knows ASCII only, our own drawing is in it, and a payload
 test("--raw to a terminal warns, and what comes next begins a line", { skip }, async t => {
   const { port } = await lwtBroker(t);
   const sub = onTerminal(t, "sub-lwt", ["-p", String(port), "--raw", "-t", "raw", "-C", "1"]);
-  await sub.outputHas("what is sent can");
+  await sub.outputHas("unchanged, so a message");
   const pub = command(t, "pub-lwt", [
     "-p",
     String(port),
@@ -401,7 +401,7 @@ test("passwd asks twice, shows nothing of what is typed, and takes mistakes back
   const passwd = () => onTerminal(t, "lwt-broker", ["passwd", file, "anna"]);
   const asked = (run: Running, times: number) =>
     run.waitFor("question", () =>
-      run.stdout.match(/Password for anna: |Once more: /g)?.length === times ? true : undefined,
+      run.stdout.match(/Password for anna: |Repeat it: /g)?.length === times ? true : undefined,
     );
   const enter = async (run: Running, ...texts: string[]) => {
     for (const [i, text] of texts.entries()) {
@@ -417,13 +417,13 @@ test("passwd asks twice, shows nothing of what is typed, and takes mistakes back
   assert.ok(hash && (await verifyPassword(Buffer.from("Sesame-\u00e9\u{1f511}"), hash)));
   assert.deepEqual(await screenAtEnd(right).then(lines => lines.slice(0, 2)), [
     "Password for anna: ",
-    "Once more: ",
+    "Repeat it: ",
   ]);
 
   const different = passwd();
   await enter(different, "Sesame\r", "Sesam\r");
   assert.equal(await different.exit(), 2);
-  assert.match(different.stdout, /these were two passwords/);
+  assert.match(different.stdout, /the two passwords differ/);
   const ended = passwd();
   await enter(ended, "\u0004");
   assert.equal(await ended.exit(), 130);
@@ -444,5 +444,5 @@ test("the check counts its lessons on one line, which is gone at the end, and Ct
   const screen = await screenAtEnd(run);
   assert.ok(!screen.some(line => line.includes("running:")));
   assert.ok(screen.some(line => /^old-subscription +S3 +skipped +interrupted$/.test(line)));
-  assert.ok(screen.some(line => /: \d+ held, \d+ deviate, \d+ skipped; left before the end$/.test(line)));
+  assert.ok(screen.some(line => /: \d+ held, \d+ deviate, \d+ skipped; stopped before the end$/.test(line)));
 });

@@ -74,8 +74,8 @@ test("hivemq: where port 1883 is blocked it goes over to the WebSocket, and says
   const pub = command(t, "pub-lwt", ["-b", "hivemq", "-m", "x"], { env });
   assert.equal(await pub.exit(), 0, pub.stderr);
   const { message } = await pub.event("warning", { code: "blocked" });
-  assert.match(message, /mqtt:\/\/broker\.hivemq\.com:1883 can't be reached \(no answer\)/);
-  assert.match(message, /going over to wss:\/\/broker\.hivemq\.com:8884\/mqtt/);
+  assert.match(message, /cannot reach mqtt:\/\/broker\.hivemq\.com:1883 \(no answer\)/);
+  assert.match(message, /trying wss:\/\/broker\.hivemq\.com:8884\/mqtt/);
   assert.equal((await pub.event("connected")).broker, "wss://broker.hivemq.com:8884/mqtt");
   await broker.event("client-disconnected", { cause: "graceful" });
 });

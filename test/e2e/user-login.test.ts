@@ -99,7 +99,7 @@ test("log-ins that wait have a bound; who has logged in before does not wait, an
   await process.outputHas("held");
   const waiting = Array.from({ length: 1003 }, (_, i) => start(`c${i}`, "wrong"));
   const { reason } = await process.event("client-refused");
-  assert.equal(reason, "return code 3, server unavailable: too many log-ins wait");
+  assert.equal(reason, "return code 3, server unavailable: too many log-ins are waiting");
   assert.equal((await start("again").connack()).returnCode, 0);
   for (const client of waiting) client.socket.destroy();
   // By then the broker knows that they are gone.

@@ -15,7 +15,7 @@ test("the file changes: who is gone, or has another password, is closed; others 
   await broker.change(...rights, line("anna"), line("ben"), line("cem"), "  publish bad/#/filter");
   const { message, hint } = await told(broker.process, "warning", { code: "users-file" });
   assert.match(message, /users\.txt, line 8: .*\[MQTT-4\.7\.1-2\]/);
-  assert.match(hint, /before holds/);
+  assert.match(hint, /stays in force/);
   await broker.change("");
   for (const client of clients) await client.ping();
   rmSync(broker.file);
@@ -43,25 +43,25 @@ test("a mistake in the file: exit code 2, its line, and nothing of what stands t
   const wrong: [text: string, says: RegExp][] = [
     ["", /there is no user in .*passwd/],
     ["# nobody\neveryone\n", /there is no user in/],
-    ["  publish #\n", /line 1: this right is nobody's/],
+    ["  publish #\n", /line 1: this right stands below no user/],
     ["anonymous\n  write secret\n", /line 2: a right is the word publish or subscribe, and a topic filter/],
     ["anonymous\n  publish\n", /line 2: a right is the word/],
-    ["anonymous\n\n  subscribe a/#/b\n", /line 3: the topic filter can't be: # must be the last level/],
-    ["anonymous\n  publish $SYS/#\n", /line 2: nobody may publish under \$SYS/],
-    ["anonymous\n  publish %u/x\n", /line 2: who is anonymous has no name for %u/],
+    ["anonymous\n\n  subscribe a/#/b\n", /line 3: the topic filter is not allowed: # must be the last level/],
+    ["anonymous\n  publish $SYS/#\n", /line 2: \$SYS belongs to the broker, so nobody may publish there/],
+    ["anonymous\n  publish %u/x\n", /line 2: anonymous clients have no name for %u/],
     ["anonymous\r\n\r\nanonymous\r\n", /line 3: anonymous stands in an earlier line/],
     [`${line("anna")}\n${line("anna")}\n`, /line 2: the user anna stands in an earlier line/],
-    ["anna\n", /line 1: this is neither everyone nor anonymous, .*passwd/],
-    ["anna:secret\n", /line 1: what follows anna is no password hash.*passwd .* anna/],
-    [`anna:${hash("x").replace("ln=4", "ln=30")}\n`, /line 1: .*costs too much/],
-    [`:${hash("x")}\n`, /line 1: the user name can't be: it is empty/],
+    ["anna\n", /line 1: this is not everyone or anonymous, .*passwd/],
+    ["anna:secret\n", /line 1: the text after anna is no password hash.*passwd .* anna/],
+    [`anna:${hash("x").replace("ln=4", "ln=30")}\n`, /line 1: .*its cost is too high/],
+    [`:${hash("x")}\n`, /line 1: the user name is not allowed: it is empty/],
   ];
   const folder = temporaryFolder(t);
   const files = wrong.map((_, i) => path.join(folder, `users-${i}.txt`));
   for (const [i, [text]] of wrong.entries()) writeFileSync(files[i] ?? "", text);
   const using = (file: string) => ({ name: "lwt-broker", args: ["--port", "0", "--users", file] });
   const runs = await ends(t, [...files, path.join(folder, "absent.txt")].map(using));
-  wrong.push(["absent", /absent\.txt can't be read: there is no such file.*passwd/]);
+  wrong.push(["absent", /cannot read .*absent\.txt: there is no such file.*passwd/]);
   for (const [i, [text, says]] of wrong.entries()) {
     const { exit, stdout, stderr } = runs[i] ?? assert.fail();
     assert.equal(exit, 2, text);
@@ -83,10 +83,22 @@ test("passwd: a line from a pipe; a new file is its owner's only; all else in an
   if (process.platform !== "win32") assert.equal(statSync(file).mode & 0o777, 0o600);
   // It works as it is, with the topics of the course.
   const broker = await startOn(t, file);
-  const pub = command(t, "pub-lwt", ["-b", broker.url, "-u", "anna", "-C", "1"], {
-    env: { LWT_PASSWORD: "Hidden-1" },
-  });
+  const env = { LWT_PASSWORD: "Hidden-1" };
+  const own = ["-b", broker.url, "-u", "anna", "--machine", "anna"];
+  const pub = command(t, "pub-lwt", [...own, "-C", "1"], { env });
   assert.equal(await pub.exit(), 0, pub.stderr);
+  await pub.event("acknowledged", { topic: "Binil/anna/Status" });
+  const failing = command(t, "pub-lwt", [...own, "--fail", "network", "--after", "1"], { env });
+  assert.equal(await failing.exit(), 0, failing.stderr);
+  await broker.process.event("will-published", { topic: "Binil/anna/Status" });
+  // Another user's topics are refused, for a will and for readings.
+  const asBen = ["-b", broker.url, "-u", "anna", "--machine", "ben", "-C", "1", "--reconnect-timeout", "0"];
+  const willOfBen = command(t, "pub-lwt", asBen, { env });
+  assert.equal(await willOfBen.exit(), 1);
+  assert.match((await willOfBen.event("error", { code: "refused" })).hint, /--machine NAME/);
+  const readingOfBen = command(t, "pub-lwt", [...asBen, "--no-will", "--no-status"], { env });
+  assert.equal(await readingOfBen.exit(), 1);
+  await broker.process.event("not-authorized", { topic: "Binil/ben/SensorData", action: "publish" });
   const sub = command(t, "sub-lwt", ["-b", broker.url, "-u", "anna", "-E"], {
     env: { LWT_PASSWORD: "Hidden-1" },
   });
@@ -122,9 +134,9 @@ test("passwd: a line from a pipe; a new file is its owner's only; all else in an
     ["dora", "\n", 2, /a password has 1 to 1024 bytes/],
     ["dora", "Hidden".repeat(200), 2, /a password has 1 to 1024 bytes/],
     ["dora", "", 130, /^$/],
-    ["do:ra", "Hidden", 2, /the user name can't be: it has a colon/],
+    ["do:ra", "Hidden", 2, /the user name is not allowed: it has a colon/],
     ["#dora", "Hidden", 2, /begins with #/],
-    ["", "Hidden", 2, /the user name can't be: it is empty/],
+    ["", "Hidden", 2, /the user name is not allowed: it is empty/],
   ];
   const before = readFileSync(file);
   for (const [user, input, exit, says] of wrong) {
@@ -138,7 +150,7 @@ test("passwd: a line from a pipe; a new file is its owner's only; all else in an
     input: "y",
   });
   assert.equal(await nowhere.exit(), 1);
-  assert.match(nowhere.stderr, /users\.txt can't be written: /);
+  assert.match(nowhere.stderr, /cannot write .*users\.txt: /);
   for (const run of [add, replace, ben, broker.process])
     assert.doesNotMatch(run.stdout + run.stderr, /Hidden|H\u00efdden|scrypt/);
 });

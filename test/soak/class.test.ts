@@ -15,5 +15,5 @@ test("a class on one broker: each student sees the story of the machine that is 
     assert.match(table, new RegExp(String.raw`^OFFLINE .* ${machine} +#3`, "m"));
   }
   assert.equal(new Set(stories.map(({ machine }) => machine)).size, 3);
-  assert.match(table, /^3 OFFLINE  1 UNKNOWN .*: none missing, none doubled$/m);
+  assert.match(table, /^3 OFFLINE  1 UNKNOWN .*: none missing, no duplicates$/m);
 });

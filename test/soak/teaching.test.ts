@@ -16,11 +16,11 @@ const TEACHER_ADDRESS = "192.168.1.20:1883";
 
 /** Checks the end of a command. The first pattern that matches applies. */
 const endings: [pattern: RegExp, end: (run: Running) => Promise<void>][] = [
-  [/exercises/, run => exits(run, 2, /___ is for you to fill in/)],
+  [/exercises/, run => exits(run, 2, /fill in ___/)],
   [/lwt-demo/, run => exits(run, 0, /./)],
   [/--fail/, failsOnEnter],
   [/--host 0\.0\.0\.0/, run => stops(run, /anyone on this computer's network can/)],
-  [/--table/, run => stops(run, /comes at the end/)],
+  [/--table/, run => stops(run, /printed at the end/)],
   [/-h 192/, run => stops(run, /1xabcdef (→|←) mqtt:\/\/192\.168\.1\.20:1883/)],
 ];
 

@@ -27,7 +27,7 @@ export async function setPassword(file: string, user: string, password: string):
     await rm(temporary, { force: true });
     throw new UserError(
       "users-file",
-      `${file} can't be written: ${(error as Error).message}.`,
+      `cannot write ${file}: ${(error as Error).message}.`,
       "Name a file in a folder that this user may write to.",
     );
   }

@@ -1,4 +1,5 @@
 import { usageError } from "../../util/errors.js";
+import { shellQuote } from "../../util/shell-quote.js";
 import { isSysTopic, stringProblem, topicFilterProblem } from "../../protocol/topics.js";
 import { type PasswordHash, parseHash } from "./password-hash.js";
 import { type AclRule, parseAclRule } from "./acl.js";
@@ -19,12 +20,12 @@ export interface UsersFile {
   anonymous: AclRule[] | null;
 }
 
-export const NEW_FILE = `# Who may use lwt-broker --users with this file, and which topics. It is read again whenever it changes.
-# A password is set with: npx lwt-broker passwd FILE USER
-# In a topic %u stands for the user's name, and %c for the client ID.
+export const NEW_FILE = `# The users of lwt-broker --users, and the topics that each may use. The broker reads this file again when it changes.
+# Add a user, or set a password: npx lwt-broker passwd FILE USER
+# In a topic, %u is the user's name and %c the client ID. The user anna publishes with: npx pub-lwt -u anna --machine anna
 
 everyone
-  publish   Binil/#
+  publish   Binil/%u/#
   publish   sensors/lastwill
   subscribe Binil/#
   subscribe sensors/lastwill
@@ -48,7 +49,7 @@ export function parseUsersFile(file: string, text: string): UsersFile {
     if (line === "" || line.trimStart().startsWith("#")) continue;
     const section = SECTIONS.find(name => name === line);
     if (/^\s/.test(line)) {
-      if (!rules) throw wrong("this right is nobody's: it belongs below a user, everyone or anonymous");
+      if (!rules) throw wrong("this right stands below no user, everyone or anonymous");
       rules.push(readRule(line, rules === sections.get("anonymous"), wrong));
     } else if (section) {
       if (sections.has(section)) throw wrong(`${section} stands in an earlier line already`);
@@ -64,8 +65,8 @@ export function parseUsersFile(file: string, text: string): UsersFile {
   if (users.size === 0 && !anonymous)
     throw usageError(
       "users-file",
-      `there is no user in ${file}, so that nobody could log in.`,
-      `Add one: npx lwt-broker passwd ${file} USER`,
+      `there is no user in ${file}, so nobody could log in.`,
+      `Add one: npx lwt-broker passwd ${shellQuote(file)} USER`,
     );
   return { users, everyone: sections.get("everyone") ?? [], anonymous };
 }
@@ -77,28 +78,28 @@ function readRule(line: string, isAnonymous: boolean, wrong: Wrong): AclRule {
   if (action !== "publish" && action !== "subscribe")
     throw wrong("a right is the word publish or subscribe, and a topic filter");
   const problem = topicFilterProblem(filter);
-  if (problem) throw wrong(`the topic filter can't be: ${problem}`);
+  if (problem) throw wrong(`the topic filter is not allowed: ${problem}`);
   if (action === "publish" && isSysTopic(filter))
-    throw wrong("nobody may publish under $SYS, which is the broker's own");
-  if (isAnonymous && filter.includes("%u")) throw wrong("who is anonymous has no name for %u");
+    throw wrong("$SYS belongs to the broker, so nobody may publish there");
+  if (isAnonymous && filter.includes("%u")) throw wrong("anonymous clients have no name for %u");
   return parseAclRule(action, filter);
 }
 
 function readUser(file: string, line: string, wrong: Wrong): [name: string, Account] {
   const colon = line.indexOf(":");
   const name = colon < 0 ? line : line.slice(0, colon);
-  const passwd = `npx lwt-broker passwd ${file} ${colon < 0 ? "USER" : name}`;
+  const passwd = `npx lwt-broker passwd ${shellQuote(file)} ${colon < 0 ? "USER" : shellQuote(name)}`;
   if (colon < 0)
     throw wrong(
-      "this is neither everyone nor anonymous, and as a user it has no password yet",
+      "this is not everyone or anonymous, and this user has no password",
       `For a user, set a password: ${passwd}`,
     );
   const problem = userNameProblem(name);
-  if (problem) throw wrong(`the user name can't be: ${problem}`);
+  if (problem) throw wrong(`the user name is not allowed: ${problem}`);
   const proof = line.slice(colon + 1);
   const hash = parseHash(proof);
   if (!hash)
-    throw wrong(`what follows ${name} is no password hash, or one that costs too much`, `Set it: ${passwd}`);
+    throw wrong(`the text after ${name} is no password hash, or its cost is too high`, `Set it: ${passwd}`);
   return [name, { hash, proof, rules: [] }];
 }
 

@@ -10,6 +10,7 @@ import {
   type Permissions,
 } from "./authenticator.js";
 import { ReturnCode } from "../../protocol/return-codes.js";
+import { shellQuote } from "../../util/shell-quote.js";
 import { isUserError, usageError, type UserError } from "../../util/errors.js";
 import { FileWatcher } from "./file-watcher.js";
 import { decoyHash, verifyPassword, MAX_PASSWORD_BYTES } from "./password-hash.js";
@@ -50,8 +51,8 @@ async function read(file: string): Promise<UsersFile> {
     const { code, message } = error as NodeJS.ErrnoException;
     throw usageError(
       "users-file",
-      `${file} can't be read: ${code === "ENOENT" ? "there is no such file" : message}.`,
-      `npx lwt-broker passwd ${file} USER makes it, and adds a user.`,
+      `cannot read ${file}: ${code === "ENOENT" ? "there is no such file" : message}.`,
+      `Create it with a user: npx lwt-broker passwd ${shellQuote(file)} USER`,
     );
   }
 }
@@ -94,7 +95,7 @@ class Users implements Authenticator {
       if (!isConnected() || this.#known(username, given)) return true;
       return this.#check(username, given);
     });
-    if (!isRight) throw new Refusal(ReturnCode.serverUnavailable, "too many log-ins wait");
+    if (!isRight) throw new Refusal(ReturnCode.serverUnavailable, "too many log-ins are waiting");
     if (!(await isRight))
       throw wrong(this.#file.users.has(username) ? `wrong password for "${shown}"` : `no user "${shown}"`);
     // Null if the file has changed meanwhile, or the client has disconnected.

@@ -39,8 +39,8 @@ export const LIMITS: Record<LimitName, Limit> = {
     unit: "bytes",
     option: null,
     ...CLOSED,
-    outcome: "the connection is closed whose packet was begun first",
-    because: "of all connections together, 10 000 could have 2.5 GiB in packets that they never finish",
+    outcome: "the connection whose packet began first is closed",
+    because: "for all connections together: 10 000 connections could have 2.5 GiB in incomplete packets",
   },
   connections: {
     past: "over % connections",
@@ -59,7 +59,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     ...UNAVAILABLE,
     outcome: "CONNACK 3, at once",
     because:
-      "a quarter of --max-connections, as one computer may have two addresses; this computer has no such limit",
+      "a quarter of --max-connections, because one computer may have two addresses; this computer has no such limit",
   },
   "connect-seconds": {
     past: "no CONNECT within %",
@@ -68,7 +68,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     option: null,
     ...CLOSED,
     event: "client-refused",
-    because: "clients send it at once",
+    because: "clients send CONNECT at once",
   },
   "silent-seconds": {
     past: "no packet for %",
@@ -76,7 +76,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     unit: "seconds",
     option: null,
     ...CLOSED,
-    because: "whatever its keep alive, 0 too (3.1.2.10); the longest keep alive is 18 hours",
+    because: "for every keep alive, 0 too (3.1.2.10); the longest keep alive is 18 hours",
   },
   "client-id-bytes": {
     past: "a client ID of over %",
@@ -85,7 +85,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     option: null,
     ...UNAVAILABLE,
     outcome: "CONNACK 2",
-    because: "MQTT asks for 23 at the least",
+    because: "MQTT requires at least 23",
   },
   "topic-bytes": {
     past: "a topic of over %",
@@ -103,7 +103,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     option: null,
     ...CLOSED,
     outcome: "the connection is closed; for a filter SUBACK 0x80",
-    because: "to match one recurses as deep",
+    because: "matching recurses to that depth",
   },
   subscriptions: {
     past: "over % subscriptions",
@@ -177,7 +177,7 @@ export const LIMITS: Record<LimitName, Limit> = {
     unit: "bytes",
     option: null,
     ...DROPPED,
-    outcome: "for who has much unread, a message at QoS 0 is dropped",
+    outcome: "a message at QoS 0 is dropped for a client with much unread data",
     because: "of all clients together",
   },
   "stored-sessions": {
@@ -234,7 +234,7 @@ export function limitsFrom(given: Partial<Limits>): Limits {
 
 /** Returns a limit as a text: `a packet of over 256 KiB (--max-packet)`. */
 export function pastLimit(reached: ReachedLimit): string {
-  if (reached.name === "disk") return "what would have to be kept finds no room";
+  if (reached.name === "disk") return "there is no room to store it";
   const { past, option, unit } = LIMITS[reached.name];
   const words = past.replace("%", UNITS[unit ?? "none"](reached.max));
   return option ? `${words} (--${option})` : words;

@@ -20,7 +20,7 @@ export async function tlsOptions({ cert, key }: Encryption) {
   const privateKey = attempt(() => createPrivateKey(key), "--tls-key has no private key that can be read");
   if (!certificate.checkPrivateKey(privateKey)) throw unusable("--tls-key is not the key of --tls-cert");
   const options = { cert, key, minVersion: "TLSv1.2" } as const;
-  attempt(() => createSecureContext(options), "--tls-cert and --tls-key can't be used");
+  attempt(() => createSecureContext(options), "cannot use --tls-cert and --tls-key");
   return options;
 }
 
@@ -36,5 +36,5 @@ const unusable = (what: string) =>
   usageError(
     "bad-certificate",
     `${what}.`,
-    "Both are PEM files: the certificate that clients will see, and its own key without a pass phrase.",
+    "Use PEM files: the certificate that clients receive, and its private key without a pass phrase.",
   );

@@ -23,8 +23,8 @@ const FAILURES: Record<string, Failure> = {
         : `${address} is already in use, probably by another MQTT broker (Mosquitto installs one as a service).`,
     hint: (port, option, owner) =>
       option === "--port" && owner?.name === "lwt-broker"
-        ? `It is there to be used: npx pub-lwt --port ${port}. Or beside it: ${anotherPort(port, option)}`
-        : `Use that one, or choose another port: ${anotherPort(port, option)}`,
+        ? `Use it: npx pub-lwt --port ${port}. Or use another port: ${anotherPort(port, option)}`
+        : `Use that broker, or another port: ${anotherPort(port, option)}`,
   },
   EACCES: {
     code: "port-forbidden",

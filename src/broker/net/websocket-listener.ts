@@ -55,7 +55,7 @@ export async function webSocketServer(
   server.on("clientError", (error: NodeJS.ErrnoException, stream: Duplex) => {
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT") handler.onHandshakeTimeout(stream as Socket);
     else if (error.code?.startsWith("HPE_"))
-      handler.onRefused(stream as Socket, "no WebSocket, which this port wants");
+      handler.onRefused(stream as Socket, "no WebSocket, which this port requires");
     stream.destroy();
   });
   server.on("upgrade", (request: IncomingMessage, stream: Duplex, head: Buffer) => {

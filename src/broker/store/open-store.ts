@@ -45,42 +45,42 @@ const withSalvageHint = ({ code, message }: UserError) =>
   new UserError(
     code,
     message,
-    "Put back a copy of the folder, or start with --salvage: it keeps what can be read, and names the rest.",
+    "Restore a copy of the folder, or start with --salvage, which uses what can be read and names the rest.",
   );
 
 const unusable = (folder: string, error: Error) =>
   new UserError(
     "store-unusable",
-    `the broker can't keep its data in ${folder}: ${error.message}.`,
-    "Give --data a folder that this user may write to, or leave it away to keep everything in memory.",
+    `cannot store data in ${folder}: ${error.message}.`,
+    "Name a folder that this user may write to, or omit --data to store everything in memory.",
   );
 
 const storeFull = (folder: string, error: Error): BrokerEvent => ({
   event: "warning",
   code: "store-full",
-  message: `nothing more can be kept in ${folder}: ${error.message}.`,
-  hint: "Until there is room, who publishes what would have to be kept is disconnected without an acknowledgment.",
+  message: `cannot store more in ${folder}: ${error.message}.`,
+  hint: "Free space on that disk. Until then, publishers of messages that must be stored are disconnected without an acknowledgment.",
 });
 
 const storeWritable = (folder: string): BrokerEvent => ({
   event: "warning",
   code: "store-room-again",
-  message: `there is room in ${folder} again.`,
-  hint: "Messages are kept and acknowledged as before.",
+  message: `there is space in ${folder} again.`,
+  hint: "Nothing to do: messages are stored and acknowledged again.",
 });
 
 const storeCut = (file: string, bytes: number): BrokerEvent => ({
   event: "warning",
   code: "store-cut",
-  message: `the last ${bytes} bytes of ${file} are a write that was cut short when the broker died, and are dropped.`,
-  hint: "Nothing of it had been acknowledged: those who published it send it again.",
+  message: `the last ${bytes} bytes of ${file} were not completely written when the broker ended, and are dropped.`,
+  hint: "Nothing to do: they were not acknowledged, so their publishers send them again.",
 });
 
 const leftOutWarning = ({ file, from, to, what }: MissingBatches): BrokerEvent => ({
   event: "warning",
   code: "store-left-out",
   message: `left out of ${file}, ${from === to ? `before byte ${from}` : `bytes ${from} to ${to - 1}`}: ${what}.`,
-  hint: `The file as it was is kept beside it, as damaged-N-${path.basename(file)}.`,
+  hint: `The original file is beside it, as damaged-N-${path.basename(file)}.`,
 });
 
 /** Clients that the message lists. */
@@ -91,11 +91,13 @@ function salvagedWarning(affectedClients: string[], unidentified: number): Broke
   const who = affectedClients.slice(0, MAX_LISTED).join(", ") + more;
   const whom = who ? `to ${who}` : "though no session with a subscription is left";
   const gone =
-    unidentified > 0 ? ` Gone: ${unidentified} of the sessions, whose clients are not known any more.` : "";
+    unidentified > 0
+      ? ` Lost: ${unidentified} ${unidentified === 1 ? "session" : "sessions"} of unknown clients.`
+      : "";
   return {
     event: "warning",
     code: "store-salvaged",
     message: `messages that were acknowledged may be missing, ${whom}.${gone}`,
-    hint: "What had been acknowledged by a subscriber may come again, also at QoS 2.",
+    hint: "Expect duplicates: messages that a subscriber acknowledged may be sent again, at QoS 2 too.",
   };
 }

@@ -17,7 +17,7 @@ export const anything = (value: string) => value;
 /** A payload or password in CONNECT, whose length field has two bytes. */
 export const shortBytes = (value: string) => {
   const bytes = Buffer.byteLength(value);
-  return bytes > 65_535 ? reject(`65 535 bytes at the most, not ${bytes}`) : value;
+  return bytes > 65_535 ? reject(`at most 65 535 bytes, not ${bytes}`) : value;
 };
 
 export const number = (low: number, high: number, whole: boolean) => (value: string) => {
@@ -35,7 +35,7 @@ export const machines = (maxCount: number, maxNumber: number) => (value: string)
   const [first, last] = [Number(from ?? 1), Number(to)];
   return to && first >= 1 && last >= first && last - first < maxCount && last <= maxNumber
     ? { first, last, isRange: from !== undefined }
-    : reject(`a whole number from 1 to ${maxCount}, or a range of so many, such as 5001-10000`);
+    : reject(`a whole number from 1 to ${maxCount}, or a range of that size, such as 5001-10000`);
 };
 
 export const count = number(1, Number.MAX_SAFE_INTEGER, true);
@@ -54,7 +54,7 @@ const booleans = new Map([
   ["false", false],
   ["0", false],
 ]);
-export const flag = (value: string): boolean => booleans.get(value) ?? reject("true or false");
+export const flag = (value: string): boolean => booleans.get(value.toLowerCase()) ?? reject("true or false");
 
 /** Mosquitto's names beside the standard's. */
 const protocolVersions = new Map<string, ProtocolVersion>([
@@ -65,8 +65,7 @@ const protocolVersions = new Map<string, ProtocolVersion>([
   ["mqttv5", "5"],
 ]);
 export const protocolVersion = (value: string): ProtocolVersion =>
-  protocolVersions.get(value) ??
-  reject("3.1.1 (also written 311 or mqttv311) or 5 (also mqttv5): no other version is spoken here");
+  protocolVersions.get(value) ?? reject("3.1.1 (also 311, mqttv311) or 5 (also mqttv5)");
 
 /** The origin of a web page; browsers send "null" for a file. */
 export const origin = (value: string) =>

@@ -73,8 +73,8 @@ export function namedBroker(name: string): NamedBroker {
   const { username, password } = all.find(one => one.username !== null) ?? { username: null, password: null };
   if (all.some(one => one.username !== username || one.password !== password))
     throw conflictError(
-      "the brokers in --broker have different user names or passwords, and lessons have one for all.",
-      "Leave them out there, and set LWT_USERNAME and LWT_PASSWORD.",
+      "the brokers in --broker have different user names or passwords, but a lesson uses one for all.",
+      "Omit them there, and set LWT_USERNAME and LWT_PASSWORD.",
     );
   return { broker: all.map(({ url }) => url).join(","), username, password };
 }
@@ -82,7 +82,7 @@ export function namedBroker(name: string): NamedBroker {
 /** @param option its name as the user wrote it */
 function refuseDuplicates(brokers: SelectedBroker[], option: string): void {
   const twice = brokers.find(({ url }, i) => brokers.findIndex(other => other.url === url) < i);
-  if (twice) throw conflictError(`${option} names ${twice.url} twice`, "Once is enough.");
+  if (twice) throw conflictError(`${option} names ${twice.url} twice`, "Name each broker once.");
 }
 
 /** @throws UserError exit code 2: a malformed address, or options that contradict it */
@@ -90,7 +90,7 @@ export function brokerAddress(options: ConnectionOptions): BrokerSelection {
   const { broker, host, port } = options.values;
   if (broker !== null && (host !== null || port !== null))
     throw conflictError(
-      `${nameAsGiven(options, "broker")} says host and port already`,
+      `${nameAsGiven(options, "broker")} already names host and port`,
       "Use --broker, or --host and --port.",
     );
   const asksForTls = tlsOptionsFor(options);
@@ -108,7 +108,7 @@ export function brokerAddress(options: ConnectionOptions): BrokerSelection {
   const typed = asksForTls.find(option => options.from[option]?.kind === "option");
   if (typed && !usesTls)
     throw conflictError(
-      `--${typed} is for TLS, and ${name} has none`,
+      `--${typed} needs TLS, and ${name} has none`,
       "Name the broker with mqtts:// or wss://, or by its host alone.",
     );
   const unused = usesTls || allLocal ? undefined : TLS_OPTIONS.find(option => options.from[option]);
@@ -139,7 +139,7 @@ function splitList(text: string): string[] {
     throw usageError(
       "bad-broker",
       "in a list of brokers, only a URL that begins with mqtt, mqtts, ws or wss can hold a user name.",
-      "A comma in a password is written %2C. For all brokers: LWT_USERNAME and LWT_PASSWORD.",
+      "Write a comma in a password as %2C. For all brokers: LWT_USERNAME and LWT_PASSWORD",
     );
   return names;
 }
@@ -164,7 +164,7 @@ function parseBroker(text: string, asksForTls: boolean): SelectedBroker {
   if (!address)
     throw usageError(
       "bad-broker",
-      "--broker wants local, hivemq, HOST[:PORT], or a URL that begins with mqtt, mqtts, ws or wss.",
+      "--broker needs local, hivemq, HOST[:PORT], or a URL that begins with mqtt, mqtts, ws or wss.",
       "For example: --broker 192.168.1.20, or --broker wss://broker.hivemq.com:8884/mqtt",
     );
   const { scheme, host, username, password } = address;

@@ -22,10 +22,7 @@ export function listenSettings(values: BrokerValues, { readFile }: Pick<Host, "r
       "Name both files: --tls-cert FILE --tls-key FILE.",
     );
   if (values["ws-origin"] !== null && values["ws-port"] === null)
-    throw conflictError(
-      "--ws-origin is about WebSockets",
-      "Say where to listen for them too: --ws-port PORT.",
-    );
+    throw conflictError("--ws-origin needs --ws-port", "Add the port: --ws-port PORT.");
   const tls =
     certFile === null || keyFile === null
       ? null

@@ -2,6 +2,7 @@ import { parseAddresses, urlsOf } from "../../protocol/broker-url.js";
 import type { ConnectionSettings, TlsSettings } from "../connection-options.js";
 import { sessionExpiryOf } from "../../protocol/session-expiry.js";
 import { conflictError } from "../../util/errors.js";
+import { shellQuote } from "../../util/shell-quote.js";
 import type { ClientEvent, QoS } from "../../events/events.js";
 import type { pubOptions } from "../options/pub-options.js";
 import type { subOptions } from "../options/sub-options.js";
@@ -74,8 +75,8 @@ function tlsSettings(options: MergedOptions<ClientTable>, host: Host): TlsSettin
   const { cafile, cert, key, insecure } = options.values;
   if ((cert === null) !== (key === null))
     throw conflictError(
-      "--cert and --key belong together",
-      "The one is the certificate, the other its private key: give both.",
+      "--cert and --key need each other",
+      "Name both: the certificate and its private key.",
     );
   const read = (option: "cafile" | "cert" | "key", path: string | null) =>
     path === null ? null : host.readFile(nameAsGiven(options, option), path);
@@ -97,12 +98,12 @@ function checkPassword({ values, from }: MergedOptions<ClientTable>, address: Br
     values.insecure
   )
     throw conflictError(
-      `the password in ${from.password.nameOf("password")} is not sent where only a .env file says that any certificate will do`,
-      "Say --insecure yourself, or trust the broker's certificate: --cafile FILE.",
+      `the password in ${from.password.nameOf("password")} is not sent, because only a .env file sets --insecure`,
+      "Type --insecure yourself, or trust the broker's certificate: --cafile FILE.",
     );
   if (values.password !== null && values.username === null && address.brokers.some(one => !one.username))
     throw conflictError(
-      "a password needs a user name beside it [MQTT-3.1.2-22]",
+      "a password needs a user name [MQTT-3.1.2-22]",
       "Add --username NAME, or set LWT_USERNAME.",
     );
 }
@@ -128,34 +129,31 @@ export function connectionWarnings(
   if (suffix)
     warnings.push({
       code: "shared-broker",
-      message: `${address.url} serves others too, so the client ID here is ${clientId}.`,
+      message: `${address.url} is shared, so the client ID is ${clientId}.`,
       hint: kept
-        ? "It is the same at every run on this computer; choose another with --client-id NAME."
-        : "It is new at each run, for the folder that would keep it can't be written: --client-id NAME.",
+        ? "Choose another ID with --client-id NAME. This one stays the same on this computer."
+        : "Choose one with --client-id NAME. This one is new at each run, because its folder cannot be written.",
     });
   if (address.unusedTlsOption !== null)
     warnings.push({
       code: "tls-unused",
-      message: `${address.unusedTlsOption} is for TLS, and ${address.url} has none: all goes in the clear.`,
+      message: `${address.unusedTlsOption} has no effect: ${address.url} has no TLS, so everything is sent in clear text.`,
       hint: "For TLS, name the broker with mqtts:// or wss://.",
     });
   if (address.downgrade !== null)
     warnings.push({
       code: "mixed-tls",
-      message: `${address.downgrade.from} is over TLS, ${address.downgrade.to} is not: who blocks the one can read what goes to the other, passwords too.`,
+      message: `${address.downgrade.from} uses TLS, ${address.downgrade.to} does not. An attacker who blocks the first can read what goes to the second, passwords too.`,
       hint: "Name all brokers with mqtts:// or wss://, or by their hosts alone and with --cafile.",
     });
   if (values.insecure && address.usesTls)
     warnings.push({
       code: "insecure",
-      message: "with --insecure any broker's certificate is accepted, also an impostor's.",
-      hint: "Better: --cafile FILE with the certificate that signed the broker's.",
+      message: "with --insecure every certificate is accepted, also a false one.",
+      hint: "Use --cafile FILE with the certificate that signed the broker's.",
     });
   return warnings;
 }
-
-/** Quotes a word for any shell. */
-const quoted = (word: string) => (/^[\w./:-]+$/.test(word) ? word : JSON.stringify(word));
 
 /** Returns the command that ends the stored session, with the names that were used; null unless the broker is public. */
 export function cleanUpCommand(
@@ -167,7 +165,7 @@ export function cleanUpCommand(
   if (publicUrl === null) return null;
   const more = names
     .filter(name => from[name])
-    .map(name => (values[name] === true ? ` --${name}` : ` --${name} ${quoted(String(values[name]))}`))
+    .map(name => (values[name] === true ? ` --${name}` : ` --${name} ${shellQuote(String(values[name]))}`))
     .join("");
   return `npx ${command} --broker ${broker} --forget${more}`;
 }

@@ -14,18 +14,31 @@ const LESSON_CHECK_OPTIONS = ["report", "on-disk", "as"] as const;
 /** @param word the lesson, `list` or `check` @throws UserError exit code 2: options of another use */
 export function checkDemoUse(values: DemoOptions, word: string | undefined): void {
   const misplaced = (names: readonly (keyof DemoOptions)[]) => names.find(name => values[name]);
-  const refuse = (names: readonly (keyof DemoOptions)[], why: string, hint: string) => {
+  const refuse = (
+    names: readonly (keyof DemoOptions)[],
+    why: string,
+    hint: string | ((name: string) => string),
+  ) => {
     const name = misplaced(names);
-    if (name) throw conflictError(`--${name} ${why}`, hint);
+    if (name) throw conflictError(`--${name} ${why}`, typeof hint === "string" ? hint : hint(name));
   };
   if (word === "check")
-    refuse(LESSON_OPTIONS, "is for one lesson", "For a file with its table: --report FILE");
-  else refuse(CHECK_OPTIONS, "is for the check", "lwt-demo check runs all lessons.");
+    refuse(LESSON_OPTIONS, "needs one lesson", name =>
+      name === "transcript"
+        ? "Write the table of the check instead: lwt-demo check --report check.md"
+        : `Name a lesson: lwt-demo queued --${name}${name === "pace" ? " 2" : ""}`,
+    );
+  else
+    refuse(CHECK_OPTIONS, "needs lwt-demo check", name =>
+      name === "report"
+        ? "Run all lessons: lwt-demo check --report check.md"
+        : `Type: lwt-demo check --${name}`,
+    );
   if (values.connectivity)
-    refuse(LESSON_CHECK_OPTIONS, "says nothing where only the ways are tried", "Leave one of them out.");
+    refuse(LESSON_CHECK_OPTIONS, "has no effect with --connectivity", "Omit one of them.");
   if (values.broker === null)
-    refuse(["as"], "says what --broker is", "The bundled broker is known. Name another one with --broker.");
-  else refuse(["on-disk"], "is for the bundled broker", "Leave --broker out, or --on-disk.");
+    refuse(["as"], "needs --broker", "The bundled broker is known. Name another one with --broker.");
+  else refuse(["on-disk"], "needs the bundled broker", "Omit --broker or --on-disk.");
 }
 
 /** Returns the broker that --connectivity tries to reach, and its name if it has one. */
@@ -33,7 +46,7 @@ export function connectivityTarget(broker: string, variables: Variables) {
   const addresses = addressesOfName(broker);
   const outside = outsideBroker(broker, variables);
   if (outside.broker.includes(","))
-    throw conflictError("--connectivity tries the ways to one broker", "Name one of them.");
+    throw conflictError("--connectivity tries one broker", "Name one of them.");
   const [url = outside.broker] = addresses ?? [];
   return { outside: { ...outside, broker: url }, named: addresses && { name: broker, addresses } };
 }

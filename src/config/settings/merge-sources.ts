@@ -1,12 +1,22 @@
 import { withoutCredentials } from "../../protocol/broker-url.js";
 import { usageError } from "../../util/errors.js";
-import { environmentName, type OptionTable, SHARED_PREFIX, type Values } from "../options/option.js";
+import { shellQuote } from "../../util/shell-quote.js";
+import {
+  environmentName,
+  exampleOf,
+  type Option,
+  type OptionTable,
+  SHARED_PREFIX,
+  type Values,
+} from "../options/option.js";
 
 /** A source of settings: texts by option name. */
 export interface Source {
   kind: "option" | "environment" | "file";
   /** Returns an option's name in this source, for messages: `--qos`, `LWT_QOS`, … */
   nameOf(option: string): string;
+  /** Returns how the user writes an option with a value in this source: `--qos 1`, `LWT_QOS=1`, … */
+  assignment(option: string, value: string): string;
   values: Record<string, string | string[] | undefined>;
 }
 
@@ -21,9 +31,11 @@ export const BROKER_GROUP = ["broker", "host", "port"] as const;
 const groupOf = (name: string): readonly string[] =>
   (BROKER_GROUP as readonly string[]).includes(name) ? BROKER_GROUP : [name];
 
-export const optionSource = (values: Source["values"]): Source => ({
+export const optionSource = (table: OptionTable, values: Source["values"]): Source => ({
   kind: "option",
   nameOf: option => `--${option}`,
+  assignment: (option, value) =>
+    `--${option}${table[option]?.value === null ? "=" : " "}${shellQuote(value)}`,
   values,
 });
 
@@ -51,6 +63,7 @@ export function environmentSources(
     return {
       kind: file === null ? "environment" : "file",
       nameOf: option => environmentName(start, option) + (file === null ? "" : ` in ${file}`),
+      assignment: (option, value) => `${environmentName(start, option)}=${shellQuote(value)}`,
       values: Object.fromEntries(values),
     };
   });
@@ -88,7 +101,7 @@ function readValue(table: OptionTable, name: string, given: string | string[], s
   const option = table[name];
   const readOne = (text: string) => {
     try {
-      if (text === "" && !option?.mayBeEmpty) throw new Error("a value, not nothing");
+      if (text === "" && !option?.mayBeEmpty) throw new Error("a value, not an empty text");
       return option?.read(text);
     } catch (error) {
       const called = source?.nameOf(name) ?? name;
@@ -97,10 +110,20 @@ function readValue(table: OptionTable, name: string, given: string | string[], s
       const shown = option?.secret || text === "" ? "" : ` (it was given ${JSON.stringify(given)})`;
       throw usageError(
         "bad-value",
-        `${called} wants ${(error as Error).message}${shown}.`,
-        option?.help ?? "",
+        `${called} needs ${(error as Error).message}${shown}.`,
+        option && source ? correction(name, option, text, source) : "",
       );
     }
   };
   return Array.isArray(given) ? given.map(readOne) : readOne(given);
+}
+
+/** The same value in lower case, if that is one, or else an example. */
+function correction(name: string, option: Option, text: string, source: Source): string {
+  const lower = text.toLowerCase();
+  try {
+    option.read(lower);
+    if (lower !== text) return `Did you mean ${source.assignment(name, lower)}?`;
+  } catch {}
+  return `For example: ${source.assignment(name, exampleOf(option))}`;
 }

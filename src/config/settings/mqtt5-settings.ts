@@ -14,12 +14,12 @@ export function checkMqtt5(options: ConnectionOptions, names: string[]): void {
   const name = names.find(one => from[one]);
   if (values["protocol-version"] === "3.1.1" && name)
     throw conflictError(
-      `${nameAsGiven(options, name)} is part of MQTT 5, and this is ${nameAsGiven(options, "protocol-version")} 3.1.1`,
-      "Add --protocol-version 5, on a broker that speaks it: Mosquitto 2 does, lwt-broker does not.",
+      `${nameAsGiven(options, name)} needs MQTT 5, and ${nameAsGiven(options, "protocol-version")} is 3.1.1`,
+      "Add --protocol-version 5, and use a broker that speaks it, such as Mosquitto 2.",
     );
   if (values["clean-session"] && values["session-expiry"])
     throw conflictError(
-      `${nameAsGiven(options, "session-expiry")} keeps the session, and ${nameAsGiven(options, "clean-session")} forgets it`,
+      `${nameAsGiven(options, "session-expiry")} stores the session, and ${nameAsGiven(options, "clean-session")} ends it`,
     );
 }
 

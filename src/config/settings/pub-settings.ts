@@ -133,7 +133,7 @@ function checkNames(names: string[]): void {
   if (problem)
     throw usageError(
       "bad-value",
-      `a topic or client ID that is made of these names can't be used: ${problem}.`,
+      `cannot make a topic or client ID of these names: ${problem}.`,
       "Use shorter ones for --machine, --namespace and --client-id.",
     );
 }
@@ -151,8 +151,8 @@ function intervalOf({ values }: PubOptions, { publicUrl }: BrokerSelection): num
   const seconds = values.interval ?? (isGenerated || isEndless ? DEFAULT_INTERVAL : minimum);
   if (seconds < minimum)
     throw conflictError(
-      `${publicUrl} is everyone's: --interval ${seconds} is too fast for it`,
-      `Use --interval ${minimum} or more there, or a broker of your own: npx lwt-broker`,
+      `${publicUrl} is public: --interval ${seconds} is too fast for it`,
+      `Use --interval ${minimum} or more, or your own broker: npx lwt-broker`,
     );
   return seconds;
 }
@@ -161,7 +161,7 @@ function checkSource(options: PubOptions): void {
   const { values } = options;
   const lines = nameAsGiven(options, "stdin-line");
   if (values.message !== null && values["stdin-line"])
-    throw conflictError(`${nameAsGiven(options, "message")} and ${lines} both say what to publish`);
+    throw conflictError(`${nameAsGiven(options, "message")} and ${lines} exclude each other`);
   if (values["stdin-line"] && values.fail && values.after === null)
     throw conflictError(
       `${nameAsGiven(options, "fail")} waits for Enter on standard input, where ${lines} reads`,
@@ -175,19 +175,19 @@ function checkOutbox(options: PubOptions): void {
   if (values.outbox === null) return;
   if (values.qos === 0)
     throw conflictError(
-      `${called("outbox")} keeps what is not acknowledged, and at ${called("qos")} 0 nothing ever is`,
+      `${called("outbox")} stores unacknowledged messages, and at ${called("qos")} 0 nothing is acknowledged`,
       "Use --qos 1 or 2.",
     );
   const forgetting = forgetsBy(options);
   if (forgetting)
     throw conflictError(
-      `${called("outbox")} is one half of a stored session, and ${called(forgetting)} leaves out the other`,
+      `${called("outbox")} needs a stored session, and ${called(forgetting)} ends it`,
       `Leave --${forgetting} away.`,
     );
   if (values.forget)
     throw conflictError(
-      `${called("forget")} ends the session that ${called("outbox")} keeps messages for`,
-      "To give up what waits there too, remove the folder after --forget without --outbox.",
+      `${called("forget")} ends the session that ${called("outbox")} stores messages for`,
+      "To discard its messages too, use --forget without --outbox, then delete the folder.",
     );
 }
 
@@ -204,8 +204,8 @@ function checkFleet(options: PubOptions, { publicUrl }: BrokerSelection): void {
   if (one) throw conflictError(`${called} is for many machines, and ${nameAsGiven(options, one)} for one`);
   if (publicUrl !== null && last - first >= MAX_PUBLIC_MACHINES)
     throw conflictError(
-      `${publicUrl} is everyone's: ${called} ${machinesText(first, last)} is too much for it`,
-      `Use ${MAX_PUBLIC_MACHINES} at most there, or a broker of your own: npx lwt-broker`,
+      `${publicUrl} is public: ${called} ${machinesText(first, last)} is too much for it`,
+      `Use at most ${MAX_PUBLIC_MACHINES}, or your own broker: npx lwt-broker`,
     );
 }
 
@@ -219,12 +219,10 @@ function checkFail(options: PubOptions): void {
   }
   if (forget) throw conflictError(`${called("forget")} and ${called("fail")} exclude each other`);
   if (values["no-will"])
-    throw conflictError(
-      `${called("fail")} shows what becomes of the will, and ${called("no-will")} leaves it out`,
-    );
+    throw conflictError(`${called("fail")} needs a will, and ${called("no-will")} connects without one`);
   if (fail === "disconnect-with-will" && values["protocol-version"] !== "5")
     throw conflictError(
-      `${called("fail")} ${fail} needs MQTT 5: in 3.1.1 no DISCONNECT asks for the will`,
+      `${called("fail")} ${fail} needs MQTT 5: in 3.1.1 no DISCONNECT requests the will`,
       "Add --protocol-version 5, or use --fail no-disconnect.",
     );
   if (count !== null)
@@ -234,8 +232,8 @@ function checkFail(options: PubOptions): void {
     );
   if (fail === "keep-alive" && values["keep-alive"] === 0)
     throw conflictError(
-      `${called("keep-alive")} 0 switches off what ${called("fail")} keep-alive waits for`,
-      "Leave it away: with --fail keep-alive it is 5 seconds.",
+      `${called("fail")} keep-alive needs a keep alive, and ${called("keep-alive")} is 0`,
+      "Omit it: with --fail keep-alive it is 5 seconds.",
     );
 }
 

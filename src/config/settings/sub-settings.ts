@@ -27,8 +27,9 @@ export interface SubSettings extends ClientSettings {
 
 const HOLDING_ACKS: Warning = {
   code: "holding-acks",
-  message: "nothing is acknowledged: all of it comes again on the next connection [MQTT-4.4.0-1].",
-  hint: "To take it then: sub-lwt without --hold-acks.",
+  message:
+    "nothing is acknowledged, so the broker sends everything again on the next connection [MQTT-4.4.0-1].",
+  hint: "To acknowledge it then: sub-lwt without --hold-acks.",
 };
 
 type SubOptions = MergedOptions<typeof subOptions>;
@@ -75,7 +76,7 @@ function modeOf(options: SubOptions): SubSettings["mode"] {
   const forgetting = forgetsBy(options);
   if (mode === "subscribe-only" && forgetting)
     throw conflictError(
-      `${nameAsGiven(options, mode)} makes a stored session, and ${nameAsGiven(options, forgetting)} forgets it`,
+      `${nameAsGiven(options, mode)} creates a stored session, and ${nameAsGiven(options, forgetting)} ends it`,
     );
   return mode;
 }
@@ -89,13 +90,10 @@ function checkHoldAcks(options: SubOptions, mode: SubSettings["mode"]): void {
   const forgetting = forgetsBy(options);
   if (forgetting)
     throw conflictError(
-      `with ${nameAsGiven(options, forgetting)} nothing comes again, and ${holding} is there to show that it does`,
+      `with ${nameAsGiven(options, forgetting)} nothing is sent again, so ${holding} has no effect`,
     );
   if (values.qos === 0)
-    throw conflictError(
-      `at QoS 0 nothing is acknowledged anyhow, so ${holding} means nothing`,
-      "Ask for QoS 1 or 2.",
-    );
+    throw conflictError(`at QoS 0 nothing is acknowledged, so ${holding} has no effect`, "Use --qos 1 or 2.");
 }
 
 function checkOutput(options: SubOptions, mode: SubSettings["mode"]): void {
@@ -108,7 +106,7 @@ function checkOutput(options: SubOptions, mode: SubSettings["mode"]): void {
   const [form, ...others] = (["table", "raw", "json", "quiet"] as const).filter(name => values[name]);
   const [other] = others;
   if (form === "table" && other === "json")
-    throw both(form, other, "For a program: --json has every event, and at the end the summary.");
+    throw both(form, other, "For a program, use --json: every event, and at the end the summary.");
   if ((form === "table" || form === "raw") && other) throw both(form, other);
   if (form === "table" && mode !== "follow") throw both(form, mode);
 }

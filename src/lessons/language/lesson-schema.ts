@@ -70,7 +70,7 @@ function nameProblem(step: Step, { processes, events }: Named): Problem {
   if (needs !== undefined && !processes.has(needs) && !events.has(needs))
     return { path: ["needs"], message: `no step before this one starts or remembers ${needs}` };
   return role === "broker" && (step.kind === "cut" || step.kind === "mend" || step.kind === "failover")
-    ? { path: [key], message: "a cable goes by the name of the client at its end" }
+    ? { path: [key], message: "a cable has the name of the client at its end" }
     : null;
 }
 
@@ -83,7 +83,7 @@ function referenceProblem(step: Step, { events }: Named): Problem {
     const from = events.get(name);
     if (from === undefined) return { path, message: `no step before this one remembers an event as ${name}` };
     if (from === BROKER && step.from !== BROKER)
-      return { path, message: `${name} is the bundled broker's, and other brokers tell nothing` };
+      return { path, message: `${name} is an event of the bundled broker, and other brokers report nothing` };
   }
   return null;
 }

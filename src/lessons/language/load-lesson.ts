@@ -15,7 +15,7 @@ export function loadLesson(text: string, fileName: string): Lesson {
     usageError(
       "bad-lesson",
       at(offset, what),
-      "docs/lessons.md has every step and key; the built-in lessons in examples/lessons use them.",
+      "See docs/reference/lesson-format.md for every step and key, and examples/lessons for examples.",
     );
 
   const [broken] = document.errors;
@@ -24,8 +24,8 @@ export function loadLesson(text: string, fileName: string): Lesson {
   if (gap !== undefined)
     throw usageError(
       "gaps",
-      at(gap, `${GAP} is for you to fill in (1 of ${more.length + 1}).`),
-      "What is asked stands in the comment above it. Then run it again.",
+      at(gap, `fill in ${GAP} (1 of ${more.length + 1}).`),
+      "Read the question in the comment above it, replace it, and run the lesson again.",
     );
   const parsed = lessonSchema.safeParse(plainData(document, fail), { error: messageFor });
   if (parsed.success) return parsed.data;

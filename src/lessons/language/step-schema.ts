@@ -52,7 +52,10 @@ const comparison = z
       .optional(),
   })
   .refine(given => Object.keys(given).length > 0, "there is nothing to compare with")
-  .refine(given => given.same === undefined || Object.keys(given).length === 1, "same stands alone");
+  .refine(
+    given => given.same === undefined || Object.keys(given).length === 1,
+    "same cannot be combined with others",
+  );
 const where = z
   .record(
     z.string(),
@@ -83,7 +86,7 @@ export const commandLine = z
     const message = isQuoted
       ? "no shell reads the quotes: write a list, [pub-lwt, --message, two words]"
       : isCommand(command)
-        ? `${stray} of a lesson is a name in the folder that each run has of its own, as in ${stray} mine`
+        ? `${stray} in a lesson names a file in the folder of the run, for example ${stray} mine`
         : `a lesson starts ${Object.keys(COMMANDS).join(", ")}, and nothing else`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;

@@ -1,5 +1,6 @@
 import type { LessonEvent, Sink } from "../../events/events.js";
 import { exitsWithin, type ProcessSettings, startProcess } from "./lesson-process.js";
+import { shellQuote } from "../../util/shell-quote.js";
 import { exitMessage } from "./process-group.js";
 
 const COMMAND_TIMEOUT_MS = 8_000;
@@ -13,11 +14,11 @@ export async function cleanUp(commands: ProcessSettings[], sink: Sink<LessonEven
   if (problem === undefined) return;
   const failed = commands
     .filter((_, i) => problems[i] !== null)
-    .map(({ command, args }) => [command, ...args].join(" "));
+    .map(({ command, args }) => [command, ...args.map(shellQuote)].join(" "));
   await sink({
     event: "warning",
     code: "not-cleaned-up",
-    message: `what this lesson stored on the broker may still be there: ${problem}`,
+    message: `the broker may still store the sessions of this lesson: ${problem}`,
     hint: `To try again: npx ${failed.join("; npx ")}`,
   });
 }

@@ -34,11 +34,11 @@ export function mismatchMessage(
   const awaited = which + patternText(pattern);
   const came = eventsText(from, { ...pattern.where, ...never?.where }, events);
   return {
-    found: `${from} said ${awaited}`,
-    instead: `${from} said something else than ${awaited}: ${came}`,
-    forbidden: `${from} said ${never && patternText(never)} before ${awaited}: ${came}`,
-    ended: `${from} ended before it said ${awaited}; ${came}`,
-    late: `${from} did not say ${awaited} within ${within} s; ${came}`,
+    found: `${from} emitted ${awaited}`,
+    instead: `${from} emitted something other than ${awaited}: ${came}`,
+    forbidden: `${from} emitted ${never && patternText(never)} before ${awaited}: ${came}`,
+    ended: `${from} ended before it emitted ${awaited}; ${came}`,
+    late: `${from} did not emit ${awaited} within ${within} s; ${came}`,
   }[outcome];
 }
 
@@ -46,7 +46,7 @@ export function mismatchMessage(
 export function timingMessage({ from, expect, after }: Steps["expect"], seconds: number): string {
   const least = after?.atLeast === undefined ? "" : ` at least ${after.atLeast}`;
   const most = after?.atMost === undefined ? "" : ` at most ${after.atMost}`;
-  return `${from} said ${expect} ${seconds} s after "${after?.event}": expected were${least}${least && most && ","}${most} s`;
+  return `${from} emitted ${expect} ${seconds} s after "${after?.event}", expected:${least}${least && most && ","}${most} s`;
 }
 
 /** `status (state "offline")` */
@@ -57,11 +57,11 @@ function patternText({ event, where }: Pattern): string {
 
 /** Lists the latest events, each with the fields that were compared. */
 function eventsText(from: string, compared: Where, events: readonly ProcessEvent[]): string {
-  if (events.length === 0) return `nothing more came from ${from}`;
+  if (events.length === 0) return `${from} emitted nothing more`;
   const texts = events.slice(-MAX_EVENTS_SHOWN).map(event => {
     const fields = Object.keys(compared).map(path => [path, valueAt(event, path)] as const);
     const present = fields.filter(([, value]) => value !== undefined);
     return patternText({ event: event.event, where: Object.fromEntries(present) as Where });
   });
-  return `what came last was ${texts.join(", ")}`;
+  return `the last events were ${texts.join(", ")}`;
 }

@@ -11,7 +11,7 @@ const PROBE_TIMEOUT_MS = 10_000;
 
 export const NO_PAHO = {
   code: "no-paho",
-  message: "there is no Python with paho-mqtt 1.x here: what it would do is left out.",
+  message: "there is no Python with paho-mqtt 1.x, so its part is left out.",
   hint: 'To see it: pip install "paho-mqtt<2", and run the lesson again.',
 };
 

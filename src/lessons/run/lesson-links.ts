@@ -42,7 +42,7 @@ export class LessonLinks {
     const proxies = this.#linksOf(client).map(({ proxy }) => proxy);
     const used = proxies.filter(({ isUsed }) => isUsed);
     if (state === "failed" && used.length === 0)
-      throw new Error(`${client} is connected to no broker that could fail it`);
+      throw new Error(`${client} is connected to no broker that could fail`);
     const event = { time: new Date().toISOString(), event: "link", process: client, state } as const;
     const added = this.orderer.add(event);
     if (state === "failed") for (const proxy of used) proxy.close();

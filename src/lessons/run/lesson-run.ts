@@ -53,7 +53,7 @@ export class LessonRun {
   async play(): Promise<void> {
     const { signal, external, onDisk } = this.settings;
     const { lesson } = this.prepared;
-    const leave = () => this.#abort.abort(new Error("the lesson was left"));
+    const leave = () => this.#abort.abort(new Error("the lesson was stopped"));
     if (signal.aborted) leave();
     signal.addEventListener("abort", leave);
     const firstSteps = external ? [] : brokerSteps(lesson, onDisk);

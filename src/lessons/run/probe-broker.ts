@@ -44,9 +44,15 @@ export async function requireBroker(
   const error = events.find(event => event.event === "error");
   // One broker of a list is enough.
   if (error && !connected && !context.signal.aborted)
-    throw new UserError(error.code, error.message, error.hint);
+    throw new UserError(error.code, error.message, hintForLessons(error.hint));
   return connected?.broker ?? "";
 }
+
+/** Names the clients' settings as lwt-demo takes them: in the environment. */
+const hintForLessons = (hint: string): string =>
+  hint
+    .replaceAll(/--(cafile|cert|key) FILE/g, (_, option: string) => `LWT_${option.toUpperCase()}=FILE`)
+    .replaceAll(/--(cafile|cert|key|insecure)\b/g, (_, option: string) => `LWT_${option.toUpperCase()}`);
 
 /**
  * Connects once, and asks for the product if it is needed and not yet known.

@@ -14,23 +14,23 @@ const WITHOUT = "Run the lesson without --broker.";
 export const SKIP_WARNINGS: Record<Requirement, Omit<Warning, "event">> = {
   "needs-own-broker": {
     code: "not-our-broker",
-    message: "the broker is not the lesson's own to end and start again.",
+    message: "the lesson stops and starts its broker, so it needs its own.",
     hint: WITHOUT,
   },
   "needs-plain-tcp": {
     code: "no-cable",
-    message: "what plays the cable has not the name that is in the certificate of a broker over TLS.",
+    message: "the lesson cuts a cable, and its relay has no certificate for a broker over TLS.",
     hint: WITHOUT,
   },
   "needs-broker-list": {
     code: "no-other-broker",
-    message: "the lesson is about brokers that take each other's place, and there is one.",
-    hint: "Run it on several that share sessions, such as a cluster: --broker a,b,c",
+    message: "the lesson needs several brokers that share sessions, and there is one.",
+    hint: "Run the lesson on a cluster: --broker a,b,c",
   },
   "needs-mqtt5": {
     code: "no-mqtt-5",
-    message: "the lesson is about MQTT 5, and this broker does not speak it.",
-    hint: "Run it on one that does, such as Mosquitto 2: --broker HOST",
+    message: "the lesson needs MQTT 5, and this broker does not speak it.",
+    hint: "Run the lesson on a broker that speaks it, such as Mosquitto 2: --broker HOST",
   },
 };
 

@@ -51,10 +51,10 @@ const END_TEXT: Record<Exclude<EndCause, "graceful">, string> = {
   "connection-closed": "no DISCONNECT came",
   "network-error": "lost, without DISCONNECT",
   "keep-alive-timeout": "silent for 1.5 x keep alive",
-  "protocol-error": "broke the protocol",
-  "taken-over": "another client has its ID",
-  limit: "went past a limit",
-  "not-authorized": "has no right to that",
+  "protocol-error": "protocol error",
+  "taken-over": "taken over: same client ID",
+  limit: "exceeded a limit",
+  "not-authorized": "not authorized",
   "broker-stopped": "the broker stops",
 };
 
@@ -123,11 +123,11 @@ const eventElements: { [Each in Name]?: ElementMaker<Extract<ProcessEvent, { eve
     return [{ draw: "note", at: broker, text: END_TEXT[cause] }];
   },
   link: ({ process, state }) => [{ draw: "link", at: process, state }],
-  "will-stored": ({ clientId }, context) => noteOfClient(clientId, context, "keeps the will"),
-  "will-published": ({ clientId }, context) => noteOfClient(clientId, context, "will SENT", "bad"),
-  "will-discarded": ({ clientId }, context) => noteOfClient(clientId, context, "will thrown away", "good"),
+  "will-stored": ({ clientId }, context) => noteOfClient(clientId, context, "stores the will"),
+  "will-published": ({ clientId }, context) => noteOfClient(clientId, context, "will PUBLISHED", "bad"),
+  "will-discarded": ({ clientId }, context) => noteOfClient(clientId, context, "will discarded", "good"),
   "message-retained": (_, { broker }) => [{ draw: "note", at: broker, text: "retained", emphasis: "quiet" }],
-  "retained-cleared": (_, { broker }) => [{ draw: "note", at: broker, text: "retained one cleared" }],
+  "retained-cleared": (_, { broker }) => [{ draw: "note", at: broker, text: "retained message cleared" }],
   "message-queued": ({ clientId, queued }, context) =>
     noteOfClient(clientId, context, `${queued} queued for ${context.clientOf(clientId)}`, "notice"),
   "message-dropped": ({ clientId }, context) =>

@@ -19,7 +19,7 @@ const VERDICT_WIDTH = 10;
 const MARGIN = " ".repeat(VERDICT_WIDTH);
 /** Columns for the name of a process before a text. */
 const MAX_NAME_WIDTH = 16;
-const OPTIONAL_CLAIM = "MQTT leaves that open.";
+const OPTIONAL_CLAIM = "MQTT leaves this open.";
 const MAX_CLAUSE_WIDTH = 20;
 
 /**
@@ -45,8 +45,8 @@ const promptFor = (awaited: "step" | "prediction" | null): LiveLine | null =>
   awaited && { until: 0, text: () => PROMPTS[awaited] };
 
 const PROMPTS = {
-  step: "Space goes on; b shows the last step again, q leaves",
-  prediction: "Press the number of what you expect; Space goes on without, q leaves",
+  step: "Space: next step; b: show the last step again; q: stop",
+  prediction: "Press the number of your prediction; Space: no prediction; q: stop",
 };
 
 function diagnosticText(event: Timed<Diagnostic>, screen: Screen): Rendered {
@@ -123,7 +123,7 @@ class LessonStory {
     const { good, bad, notice } = this.#paint;
     const verdict = predicted === answer ? good("  right   ") : bad("  wrong   ");
     const lines = [
-      ...(predicted === null ? [] : this.#wrapped(verdict, `you said ${predicted}`, unstyled)),
+      ...(predicted === null ? [] : this.#wrapped(verdict, `your prediction: ${predicted}`, unstyled)),
       ...this.#wrapped(notice("  answer  "), `${answer}  ${choice}`, notice),
       ...this.#wrapped(MARGIN, because, unstyled),
     ];

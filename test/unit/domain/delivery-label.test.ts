@@ -16,7 +16,7 @@ const arrival: ReceivedMessage = {
 test("each label comes from its evidence", () => {
   assert.equal(labelDelivery({ ...arrival, retain: true, dup: true }).delivery, "retained");
   assert.equal(labelDelivery({ ...arrival, dup: true }).delivery, "redelivered");
-  assert.match(labelDelivery(arrival).evidence, /may have been sent after you came back/);
+  assert.match(labelDelivery(arrival).evidence, /may have been published after this client connected/);
   assert.match(labelDelivery({ ...arrival, sentAt: 1 }).evidence, /before this connection/);
   assert.equal(labelDelivery({ ...arrival, isDrained: true }).delivery, "live");
   assert.equal(labelDelivery({ ...arrival, sessionPresent: false, isDrained: true }).delivery, "live");

@@ -42,12 +42,12 @@ test("the log of a connection, aligned, with clauses at the right edge", () => {
     lines.map(({ out }) => out),
     [
       "14:03:05  Machine1     connected, stored session, keep alive 60 s",
-      "14:03:05  Machine1     will kept, QoS 1, retained → Binil/Machine1/Status",
-      "14:03:05  Machine1     gone: silent for 1.5 × keep alive         [MQTT-3.1.2-24]",
-      "14:03:05  Machine1     session kept, nothing queued",
-      "14:03:05  Machine1     will SENT → Binil/Machine1/Status          [MQTT-3.1.2-8]",
+      "14:03:05  Machine1     will stored, QoS 1, retained → Binil/Machine1/Status",
+      "14:03:05  Machine1     disconnected: silent for 1.5 × keep alive [MQTT-3.1.2-24]",
+      "14:03:05  Machine1     session stored, nothing queued",
+      "14:03:05  Machine1     will PUBLISHED → Binil/Machine1/Status     [MQTT-3.1.2-8]",
       "14:03:05  Subscriber1  3 queued ← Binil/Machine1/Status",
-      "14:03:05  Machine1     will thrown away: DISCONNECT              [MQTT-3.14.4-3]",
+      "14:03:05  Machine1     will discarded: DISCONNECT                [MQTT-3.14.4-3]",
     ],
   );
 });

@@ -80,13 +80,13 @@ test("a message's way, and a connection that is lost, are drawn between the life
     "Machine1                      broker                     Subscriber1",
     "    │── CONNECT ────────────────▶│",
     "    │                            │◀──────────────── CONNECT ──│",
-    "    │                            │ keeps the will             │",
+    "    │                            │ stores the will            │",
     "    │── PUBLISH 3 #7, QoS 1 ────▶│                            │",
     "    │                            │── PUBLISH 3 #7, QoS 1 ────▶│ LIVE",
     "    │◀────────────── PUBACK #7 ──│                            │",
     "    ╳ closes, no DISCONNECT      │                            │",
     "    ┆                            │ no DISCONNECT came         │",
-    "    ┆                            │ will SENT                  │",
+    "    ┆                            │ will PUBLISHED             │",
     '    ┆                            │── "Sensor Offline" ───────▶│ OFFLINE',
   ]);
 });
@@ -189,7 +189,7 @@ test("of two processes with one client ID, the connection of the first is lost",
     { ...connecting("Subscriber1"), clientId: "Twin" },
     { event: "client-disconnected", process: "broker", clientId: "Twin", cause: "taken-over" },
   ]);
-  assert.equal(lines.at(-1), "    ╳ another client has its ID  │                            │");
+  assert.equal(lines.at(-1), "    ╳ taken over: same client ID │                            │");
 });
 
 test("a deviation, a time that was measured, and a question with its answer", () => {

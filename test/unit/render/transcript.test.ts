@@ -82,7 +82,7 @@ Machine1                                                   broker
 | --- | --- | --- |
 | **failed** | once; two came | \\[MQTT-3.1.2-5\\] |
 
-Predicted 1. **Answer:** 2, no. It is QoS 2.
+Prediction: 1. **Answer:** 2, no. It is QoS 2.
 
 **Failed.** Claims held: 1, failed: 1, differing: 0, not observed: 0; predictions: 0 of 1 right.
 `,

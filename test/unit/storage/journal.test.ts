@@ -166,7 +166,7 @@ test("a flipped bit is found wherever it is, and nothing in the folder changes f
     const flipped = Buffer.from(whole);
     flipped[at] = (flipped[at] ?? 0) ^ (1 << (at % 8));
     writeFileSync(file, flipped);
-    assert.match(await refusal(folder), /is damaged at byte \d+|was written in format/);
+    assert.match(await refusal(folder), /is damaged at byte \d+|has journal format/);
     assert.deepEqual(readFileSync(file), flipped);
   }
 });
@@ -190,8 +190,8 @@ test("a batch that is missing, or a file that is, is damage", async t => {
 test("a newer format is refused, and says what to do", async t => {
   const { folder, file } = await written(t, BATCHES);
   writeFileSync(file, readFileSync(file, "latin1").replace("format 1", "format 2"), "latin1");
-  assert.match(await refusal(folder), /written in format 2 .* knows format 1/);
-  await assert.rejects(repair(folder, "--data"), /written in format 2 .* knows format 1/);
+  assert.match(await refusal(folder), /journal format 2, .* reads format 1/);
+  await assert.rejects(repair(folder, "--data"), /journal format 2, .* reads format 1/);
 });
 
 test("a full file is followed by the next; the oldest is taken away when it is not needed any more", async t => {
@@ -212,7 +212,7 @@ test("a full file is followed by the next; the oldest is taken away when it is n
   assert.equal(texts.length, 2);
 });
 
-test("where a file is missing, salvage keeps all others' batches in order, and says which are not there", async t => {
+test("where a file is missing, salvage keeps all others' batches in order, and says which are missing", async t => {
   const folder = temporaryFolder(t);
   const { journal } = await opened(folder);
   const megabyte = (i: number) => `${i} `.repeat(512 * 1024);
@@ -225,7 +225,7 @@ test("where a file is missing, salvage keeps all others' batches in order, and s
   const leftOut = await repair(folder, "--data");
   assert.deepEqual(
     leftOut.map(({ file, from, to, what }) => ({ file, isPlace: from === to, what })),
-    [{ file: last, isPlace: true, what: "batches 9 to 16 are not there" }],
+    [{ file: last, isPlace: true, what: "batches 9 to 16 are missing" }],
   );
   const found = await reading(folder);
   assert.ok(typeof found === "object");
