@@ -244,5 +244,5 @@ test("a lesson starts only our commands, and its files stay in the run's own fol
   writeFileSync(path.join(cwd, "stray.yaml"), lesson("pub-lwt --outbox ../box"));
   const run = command(t, "lwt-demo", ["./stray.yaml"], { cwd });
   assert.equal(await run.exit(), 2);
-  assert.match(run.stderr, /stray\.yaml:5:10: run: --outbox of a lesson/);
+  assert.match(run.stderr, /stray\.yaml:5:10: run: --outbox in a lesson/);
 });
