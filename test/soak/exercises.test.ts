@@ -50,10 +50,7 @@ for (const [file, { right, wrong }] of Object.entries(solutions)) {
     assert.equal(code, "gaps");
     const lines = readFileSync(path.join(folder, file), "utf8").split("\n");
     const line = lines.findIndex(line => line.includes(GAP) && !line.trim().startsWith("#")) + 1;
-    assert.match(
-      message,
-      new RegExp(String.raw`${file}:${line}:\d+: ___ is for you to fill in \(1 of ${right.length}\)`),
-    );
+    assert.match(message, new RegExp(String.raw`${file}:${line}:\d+: fill in ___ \(1 of ${right.length}\)`));
     assert.match(hint, /comment above/);
     assert.deepEqual(lesson.all("process"), [], "nothing has been started");
   });

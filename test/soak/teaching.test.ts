@@ -39,7 +39,7 @@ async function stops(run: Running, says: RegExp): Promise<void> {
 async function failsOnEnter(run: Running): Promise<void> {
   await run.outputHas("press Enter");
   run.child.stdin?.write("\n");
-  await exits(run, 0, /the witness received the will|30 of 30 wills came/);
+  await exits(run, 0, /the witness received the will|30 of 30 wills were published/);
 }
 
 /** Runs a command as on a laptop, with a broker at the teacher's address. */

@@ -31,19 +31,19 @@ export const intact: Break = {
 export const breaks: Record<string, Break> = {
   "acknowledge-early": bug("who waits is told 30 ms before the write", "lost", [
     [
-      "if (wanted.hasRecords) await this.#commit(wanted);",
-      `wanted.written();
+      "if (accepted.hasRecords) await this.#commit(accepted);",
+      `accepted.resolve();
       await new Promise(resolve => globalThis.setTimeout(resolve, 30));
-      if (wanted.hasRecords) await this.#commit(wanted);
+      if (accepted.hasRecords) await this.#commit(accepted);
       return;`,
     ],
   ]),
   "reorder-records": bug("a batch's records are written, and read, the other way round", "reordered", [
     [
-      "this.#fields.bytes.copy(batch2);",
+      "this.#fields.bytes.copy(batch);",
       `let at = HEADER_BYTES;
     for (const { start, end } of this.#parts.toReversed())
-      at += this.#fields.bytes.copy(batch2, at, start, end);`,
+      at += this.#fields.bytes.copy(batch, at, start, end);`,
     ],
     ["if (identity < last) return", "if (false) return"],
   ]),
@@ -87,19 +87,22 @@ function flip(about: string, at: (random: Random, length: number) => number): Br
   };
 }
 
+/** The bundle of the store on disk. */
+const STORE = "journaled-store.cjs";
+
 /** A copy of the built broker with that bug. @returns its bin folder */
 function brokenBin(folder: string, replacements: [there: string, broken: string][]): string {
   const built = path.join(binDir, "..", "dist");
   cpSync(binDir, path.join(folder, "bin"), { recursive: true });
   mkdirSync(path.join(folder, "dist"));
-  for (const bundle of ["lwt-broker.cjs", "parse.cjs"])
+  for (const bundle of ["lwt-broker.cjs", "parse.cjs", "broker.cjs"])
     cpSync(path.join(built, bundle), path.join(folder, "dist", bundle));
-  let code = readFileSync(path.join(built, "broker.cjs"), "utf8");
+  let code = readFileSync(path.join(built, STORE), "utf8");
   for (const [there, broken] of replacements) {
-    if (code.split(there).length !== 2) throw new Error(`once in the built broker there should be: ${there}`);
+    if (code.split(there).length !== 2) throw new Error(`${STORE} must hold this once: ${there}`);
     code = code.replace(there, () => broken);
   }
-  writeFileSync(path.join(folder, "dist", "broker.cjs"), code);
+  writeFileSync(path.join(folder, "dist", STORE), code);
   return path.join(folder, "bin");
 }
 
