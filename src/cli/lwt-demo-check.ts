@@ -48,14 +48,17 @@ function connectivityCheck({ broker }: DemoValues, variables: Variables): Check 
 }
 
 async function brokerCheck(values: DemoValues, variables: Variables): Promise<Check> {
-  const { builtInLesson, checkBroker, KnownBrokers, lessonNames } = await import("../lessons/lessons.js");
+  const { builtInLesson, checkBroker, Claims, KnownBrokers, lessonNames } = await import(
+    "../lessons/lessons.js"
+  );
   const external = values.broker === null ? null : outsideBroker(values.broker, variables);
   const knownBrokers = await KnownBrokers.load(LESSONS_DIR);
   const bundled = external ? null : { name: "lwt-broker", version: packageJson.version };
   const product = values.as === null ? bundled : knownBrokers.productNamed(values.as);
   const names = await lessonNames(LESSONS_DIR);
   const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS_DIR, name)));
-  const common = { binDir: BIN_DIR, lessons, external, onDisk: values["on-disk"], product, knownBrokers };
+  const lists = { lessons, knownBrokers, slideClaims: await Claims.load(LESSONS_DIR) };
+  const common = { binDir: BIN_DIR, external, onDisk: values["on-disk"], product, ...lists };
   const check: Check = async (sink, signal) => {
     const { passed, interrupted } = await checkBroker({ ...common, signal }, sink);
     return interrupted ? ExitCode.leftEarly : passed ? ExitCode.done : ExitCode.failed;

@@ -21,12 +21,14 @@ export async function lessonJob(
   { words: [word], screen, variables, platform, nodeVersion }: CommandContext,
 ) {
   const external = values.broker === null ? null : outsideBroker(values.broker, variables);
-  const { KnownBrokers, runLesson } = await import("../lessons/lessons.js");
+  const { Claims, KnownBrokers, runLesson } = await import("../lessons/lessons.js");
   const knownBrokers = await KnownBrokers.load(LESSONS_DIR);
+  const slideClaims = await Claims.load(LESSONS_DIR);
   const product = values.as === null ? null : knownBrokers.productNamed(values.as);
   const { lesson, next } = await lessonOf(word);
   const { transcript: file, "on-disk": onDisk } = values;
-  const common = { binDir: BIN_DIR, external, onDisk, product, knownBrokers, brokerInfo: null, next };
+  const lists = { knownBrokers, slideClaims };
+  const common = { binDir: BIN_DIR, external, onDisk, product, ...lists, brokerInfo: null, next };
   return {
     render: sequenceDiagram(screen) as Renderer,
     start: async (sink, context) => {

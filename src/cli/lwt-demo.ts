@@ -42,8 +42,11 @@ void runCommand({
 });
 
 const list: Job["start"] = async sink => {
-  const { builtInLesson, lessonEvent, lessonNames } = await import("../lessons/lessons.js");
-  for (const name of await lessonNames(LESSONS_DIR))
-    await sink(lessonEvent(await builtInLesson(LESSONS_DIR, name)));
+  const { builtInLesson, Claims, lessonEvent, lessonNames } = await import("../lessons/lessons.js");
+  const names = await lessonNames(LESSONS_DIR);
+  const lessons = await Promise.all(names.map(name => builtInLesson(LESSONS_DIR, name)));
+  const slideClaims = await Claims.load(LESSONS_DIR);
+  for (const claim of slideClaims.eventsOf(lessons)) await sink(claim);
+  for (const lesson of lessons) await sink(lessonEvent(lesson));
   return ExitCode.done;
 };

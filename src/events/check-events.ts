@@ -2,7 +2,10 @@ import type { LessonEvent, SkipReason } from "./lesson-events.js";
 import type { EventsOf, Product, SharedEvent } from "./shared-events.js";
 
 /** Events of `lwt-demo check`. */
-export type CheckEvent = EventsOf<CheckEvents> | Extract<LessonEvent, { event: "lesson" }> | SharedEvent;
+export type CheckEvent =
+  | EventsOf<CheckEvents>
+  | Extract<LessonEvent, { event: "lesson" | "claim" }>
+  | SharedEvent;
 
 interface CheckEvents {
   checking: {

@@ -12,6 +12,8 @@ export type ProcessEvent =
 
 interface LessonEvents {
   lesson: { name: string; title: string; claims: string[]; participants: Participant[] };
+  /** A claim of the slides that the lesson cites. */
+  claim: { claim: string; sentence: string };
   step: { number: number; say: string };
   process: { name: string; pid: number; command: string };
   /** `failed`: the one of several brokers that the process is connected to refuses its connections from now on. */

@@ -1,5 +1,6 @@
 export { checkBroker } from "./check/conformance-check.js";
 export { checkConnectivity } from "./check/connectivity.js";
+export { Claims } from "./claims.js";
 export { KnownBrokers } from "./known-deviations.js";
 export { builtInLesson, lessonFromFile, lessonNames } from "./catalogue.js";
 export type { LessonPrompts } from "./run/quiz.js";

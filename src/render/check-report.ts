@@ -8,10 +8,13 @@ type Checked = EventOf<CheckEvent, "checked">;
 export class CheckReport {
   #checking: Timed<EventOf<CheckEvent, "checking">> | null = null;
   #verdict: EventOf<CheckEvent, "check"> | null = null;
+  readonly #claims: string[] = [];
   readonly #checked: Checked[] = [];
 
   add(event: Timed<CheckEvent>): void {
     if (event.event === "checking") this.#checking = event;
+    if (event.event === "claim")
+      this.#claims.push(`- ${escapeMarkdown(event.claim)}: ${escapeMarkdown(event.sentence)}`);
     if (event.event === "checked") this.#checked.push(event);
     if (event.event === "check") this.#verdict = event;
   }
@@ -34,6 +37,7 @@ export class CheckReport {
       ...checked.map(each => `| ${cells(each).join(" | ")} |`),
       "",
       ...deviations(checked),
+      ...this.#claims,
     ]
       .join("\n")
       .replace(/\n*$/, "\n");

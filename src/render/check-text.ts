@@ -1,4 +1,5 @@
 import type { CheckEvent, Deviation, EventOf, Product, Timed } from "../events/events.js";
+import { claimLine } from "./claim-text.js";
 import { truncate, wrapHard, pad, plural } from "./text-layout.js";
 import { escapeText } from "./escape.js";
 import type { Theme } from "./theme.js";
@@ -20,6 +21,7 @@ const [REACHABLE_WIDTH, TIME_WIDTH] = [14, 10];
 export function checkText(screen: Screen): Renderer<CheckEvent> {
   const checked: Checked[] = [];
   const running = new Set<string>();
+  const claims: string[] = [];
   let all: string[] = [];
   const progress = (): LiveLine => ({
     until: 0,
@@ -36,13 +38,22 @@ export function checkText(screen: Screen): Renderer<CheckEvent> {
       running.add(escapeText(name));
       return { live: progress() };
     },
+    claim: event => {
+      claims.push(claimLine(event, screen.width));
+      return undefined;
+    },
     checked: event => {
       checked.push(event);
       running.delete(escapeText(event.lesson));
       return progressText(event, checked.length, all.length, screen, progress());
     },
     check: event => ({
-      out: [...table(inTeachingOrder(checked, all), screen), "", ...verdictLines(event, screen)].join("\n"),
+      out: [
+        ...table(inTeachingOrder(checked, all), screen),
+        ...(claims.length > 0 ? ["", ...claims] : []),
+        "",
+        ...verdictLines(event, screen),
+      ].join("\n"),
       live: null,
     }),
     reachable: event => ({ out: reachableText(event, screen) }),

@@ -52,6 +52,9 @@ export class Transcript {
         "",
       );
     },
+    claim: ({ claim, sentence }) => {
+      this.#lines.push(`${escapeMarkdown(claim)}: ${escapeMarkdown(sentence)}`, "");
+    },
     step: ({ number, say }) => {
       this.#endStep();
       this.#lines.push(`## ${number}. ${escapeMarkdown(say)}`, "");

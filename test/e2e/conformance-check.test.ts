@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
 import type { CheckEvent } from "../../src/events/events.js";
-import { builtInLesson, checkBroker, KnownBrokers } from "../../src/lessons/lessons.js";
+import { builtInLesson, checkBroker, Claims, KnownBrokers } from "../../src/lessons/lessons.js";
 import { CheckReport } from "../../src/render/check-report.js";
 import { brokenBroker } from "../support/broken-broker.js";
 import { command, ends, freePort, lwtBroker } from "../support/processes.js";
@@ -80,6 +80,7 @@ test("the check reports deviations that are not listed, and listed ones that it 
       onDisk: false,
       product: { name: "mosquitto", version: "2.0.1" },
       knownBrokers: await KnownBrokers.load(lessonsDir),
+      slideClaims: await Claims.load(lessonsDir),
       signal: new AbortController().signal,
     },
     event => {
@@ -92,6 +93,7 @@ test("the check reports deviations that are not listed, and listed ones that it 
   const checked = events.filter(event => event.event === "checked");
   const [unknown] = checked.find(({ lesson }) => lesson === "one-will-topic")?.deviations ?? [];
   assert.deepEqual([unknown?.reason, unknown?.mandatory, unknown?.clause], [null, true, "[MQTT-3.1.2-8]"]);
+  assert.match(report.text(), /^- S9: The will is set before connecting/m);
   assert.match(report.text(), /\| `one-will-topic` \| .* \| \*\*not known before\*\* \|\n/);
   assert.match(report.text(), /\n\| `queued` \| S3 \| held \| 3\.2\.2-3/);
 });

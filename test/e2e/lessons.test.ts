@@ -171,4 +171,8 @@ test("lwt-demo list shows every lesson with its claims", async t => {
   assert.equal(await run.exit(), 0);
   assert.match(run.stdout, /^offline-notification +S10 S12 +\S/m);
   assert.doesNotMatch(run.stdout, /…/, "a title is too long for 80 columns");
+  assert.match(run.stdout, /^S1 +A subscriber that joins late/m);
+  for (const line of run.stdout.split("\n")) assert.ok(line.length <= 80, line);
+  const cited = [...run.stdout.matchAll(/ (S\d+[a-e]?)(?= )/g)].map(([, claim]) => claim);
+  for (const claim of new Set(cited)) assert.match(run.stdout, new RegExp(`^${claim} +\\S`, "m"));
 });

@@ -350,6 +350,7 @@ const lessonShapes: Shapes<LessonEvent> = {
     claims: fc.array(hostile, { maxLength: 3 }),
     participants: fc.array(participant, { maxLength: 8 }),
   },
+  claim: { claim: hostile, sentence: hostile },
   step: { number, say: hostile },
   process: { name: hostile, pid: number, command: hostile },
   link: { process: name, state: fc.constantFrom<"cut" | "mended">("cut", "mended") },
@@ -394,6 +395,7 @@ const product = orNull(record({ name: hostile, version: hostile }));
 export const checkShapes: Shapes<CheckEvent> = {
   checking: { broker: hostile, product, lessons: some(name), knownDeviations: number },
   lesson: lessonShapes.lesson,
+  claim: lessonShapes.claim,
   checked: {
     lesson: hostile,
     claims: some(hostile),

@@ -50,7 +50,7 @@ class ConformanceCheck {
   ) {}
 
   async run(): Promise<CheckResult> {
-    const { lessons, external, knownBrokers, onDisk } = this.settings;
+    const { lessons, external, knownBrokers, onDisk, slideClaims } = this.settings;
     const broker = external?.broker ?? (onDisk ? "lwt-broker --data" : "lwt-broker");
     if (external)
       this.#brokerInfo = await identifyBroker(external, this.settings.product, this.#probeContext);
@@ -63,6 +63,8 @@ class ConformanceCheck {
       lessons: lessons.map(({ name }) => name),
       knownDeviations: this.#knownDeviations.length,
     });
+    // oxlint-disable-next-line no-await-in-loop -- in the order of the slides
+    for (const claim of slideClaims.eventsOf(lessons)) await this.sink(claim);
     const remaining = lessons.values();
     const checkRemaining = async () => {
       // oxlint-disable-next-line no-await-in-loop -- other calls take lessons from the same iterator

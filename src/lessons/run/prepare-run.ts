@@ -33,7 +33,7 @@ export async function prepareRun(
   const { external, binDir, knownBrokers, signal } = settings;
   const context = { binDir, folder, signal };
   const skip = async (requirement: Requirement) => {
-    await sink(lessonEvent(lesson, external?.broker));
+    await introduce(lesson, settings, sink);
     await sink({ event: "warning", ...SKIP_WARNINGS[requirement] });
     return requirement;
   };
@@ -42,7 +42,7 @@ export async function prepareRun(
   const { url, product } = await brokerInfoOf(lesson, settings, context);
   const unmet = await unmetByBroker(lesson, external, url, context);
   if (unmet !== null) return skip(unmet);
-  await sink(lessonEvent(lesson, external?.broker));
+  await introduce(lesson, settings, sink);
   const deviations = knownBrokers.deviationsOf(product).filter(each => each.lesson === lesson.name);
   return {
     lesson,
@@ -51,6 +51,17 @@ export async function prepareRun(
     knownDeviations: substituteNames(deviations, names),
     python: await findPython(lesson, external, sink),
   };
+}
+
+/** Reports the lesson, and the claims of the slides that it cites. */
+async function introduce(
+  lesson: Lesson,
+  { external, slideClaims }: RunSettings,
+  sink: LessonSink,
+): Promise<void> {
+  await sink(lessonEvent(lesson, external?.broker));
+  // oxlint-disable-next-line no-await-in-loop -- in the order of the slides
+  for (const claim of slideClaims.eventsOf([lesson])) await sink(claim);
 }
 
 /** Identifies the product only if deviations from this lesson are known. */

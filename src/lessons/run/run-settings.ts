@@ -1,4 +1,5 @@
 import type { LessonEvent, ProcessEvent, Product, Sink } from "../../events/events.js";
+import type { Claims } from "../claims.js";
 import type { KnownBrokers } from "../known-deviations.js";
 import type { BrokerInfo, ExternalBroker } from "./probe-broker.js";
 import type { LessonPrompts } from "./quiz.js";
@@ -12,6 +13,7 @@ export interface RunSettings {
   /** The product that the user names, or null. */
   product: Product | null;
   knownBrokers: KnownBrokers;
+  slideClaims: Claims;
   /** The bundled broker stores its data on disk. */
   onDisk: boolean;
   prompts: LessonPrompts;

@@ -80,6 +80,7 @@ class LessonStory {
   engineLines<Name extends EngineEvent["event"]>(name: Name, event: EngineEventOf<Name>): string[] {
     const renderers: { [Each in EngineEvent["event"]]: (event: EngineEventOf<Each>) => string[] } = {
       lesson: lesson => this.#begin(lesson),
+      claim: ({ claim, sentence }) => this.#wrapped("", `${claim}: ${sentence}`, this.#paint.dim),
       step: ({ number, say }) => [...this.#takeVerdicts(), "", ...this.#say(number, say)],
       process: ({ name: process, command }) =>
         this.#wrapped(`${truncate(escapeText(process), MAX_NAME_WIDTH)} $ `, command, unstyled),

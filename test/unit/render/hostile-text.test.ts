@@ -300,6 +300,7 @@ const through: Record<string, string> = {
   Row: "lwt-demo",
   elementsOf: "lwt-demo",
   brokerOf: "lwt-demo",
+  claimLine: "lwt-demo list",
   lessonListText: "lwt-demo list",
   checkText: "lwt-demo check",
   inTeachingOrder: "lwt-demo check",
