@@ -13,7 +13,8 @@ const NODE_VERSIONS = ["20.19.0", "22.12.0", "latest"];
 const COMMANDS = ["pub-lwt", "sub-lwt", "lwt-broker", "lwt-demo"];
 /** No source, test, source map or build information. */
 const ALLOWED_FILES = [
-  /^(package\.json|README\.md|LICENSE|dist\/THIRD-PARTY-LICENSES\.txt)$/,
+  /^(package\.json|(README|CHANGELOG|CONTRIBUTING|SECURITY)\.md|LICENSE|dist\/THIRD-PARTY-LICENSES\.txt)$/,
+  /^docs\/(assets\/[a-z-]+\.svg|([a-z-]+\/)*([a-z0-9-]+|README)\.md)$/,
   /^bin\/[a-z-]+\.cjs$/,
   /^dist\/[a-z0-9-]+\.c?js$/,
   /^dist\/types\/([a-z-]+\/)*[a-z0-9-]+\.d\.ts$/,

@@ -21,7 +21,7 @@ import { MemoryStore } from "./store/memory-store.js";
 import type { Store } from "./store/store.js";
 
 export interface BrokerSettings extends ListenSettings {
-  /** Each is at least 1, in the unit of its name. README lists the defaults. */
+  /** Each is at least 1, in the unit of its name. docs/reference/limits.md lists the defaults. */
   limits?: Partial<Limits>;
   /** The file of users and their permissions; default null: anyone may do everything. */
   users?: string | null;

@@ -65,7 +65,7 @@ if (chosen.length === 0) {
     "npm run bench -- NAME [ROUNDS] [--long] [--write]",
     ...names,
     "  all         all of these, in ten minutes; with --long in half an hour",
-    "--write puts the table into docs/performance.md, as all does",
+    "--write puts the table into docs/reference/benchmarks.md, as all does",
   ];
   process.stdout.write(`${list.join("\n")}\n`);
   if (name) process.exitCode = 2;

@@ -109,8 +109,8 @@ test("user name and password reach the clients, and no output", {
   for (const user of ["Ada", "Eve"]) await broker.outputHas(new RegExp(`as Subscriber1x[^ ]+ .*u'${user}'`));
 });
 
-test("the lesson in docs/lessons.md passes, on a broker of its own and on another", async t => {
-  const text = readFileSync(path.join(root, "docs", "lessons.md"), "utf8");
+test("the lesson in write-a-lesson.md passes, on a broker of its own and on another", async t => {
+  const text = readFileSync(path.join(root, "docs", "how-to", "write-a-lesson.md"), "utf8");
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, "mine.yaml"), /```yaml\n([^]*?)```/.exec(text)?.[1] ?? "");
   const { url } = await lwtBroker(t);

@@ -6,7 +6,7 @@ import { lessonNames } from "../../src/lessons/catalogue.js";
 import { command, lwtBroker, rerouted, type Running, temporaryFolder } from "../support/processes.js";
 import { root } from "../support/paths.js";
 
-const text = readFileSync(path.join(root, "docs", "teaching.md"), "utf8");
+const text = readFileSync(path.join(root, "docs", "how-to", "teach-a-class.md"), "utf8");
 const blocks = [...text.matchAll(/```sh\n([^]*?)```/g)].flatMap(([, block = ""]) => block.trim().split("\n"));
 const inline = [...text.matchAll(/`(npx [^`]+)`/g)].map(([, line = ""]) => line);
 const commands = [...new Set([...blocks, ...inline])];
@@ -61,14 +61,14 @@ async function runLine(t: TestContext, line: string): Promise<void> {
   await end(command(t, name, [...args, ...more], { cwd, env, json: false }));
 }
 
-test("every command in docs/teaching.md ends as described", { concurrency: 2 }, async t => {
+test("every command in teach-a-class.md ends as described", { concurrency: 2 }, async t => {
   assert.ok(commands.length >= 20);
   await Promise.all(commands.map(line => t.test(line, t => runLine(t, line))));
 });
 
-test("the lessons that docs/teaching.md names exist", async () => {
+test("the lessons that teach-a-class.md names exist", async () => {
   const names = await lessonNames(path.join(root, "examples", "lessons"));
-  const table = /^\| minute[^]*?\n\n/m.exec(text)?.[0] ?? "";
+  const table = /^\| Minute[^]*?\n\n/m.exec(text)?.[0] ?? "";
   const named = [...table.matchAll(/`([a-z-]+)`/g)].map(([, name = ""]) => name);
   assert.ok(named.length >= 6);
   for (const name of named) assert.ok(names.includes(name), name);

@@ -9,17 +9,20 @@ const SIZES: [machines: number, interval: number][] = [
   [100_000, 60],
   [1_000_000, 60],
 ];
-/** The broker's memory for a connection with a session, a will and a retained status, as in docs/scale.md. */
+/** The broker's memory for a connection with a session, a will and a retained status. Measured once, by no benchmark. */
 const CONNECTION_BYTES = 28_000;
 const HOUR_SECONDS = 3600;
 const QUEUED_IN_BENCHMARK = 1e6;
 
 /** Returns the costs of a connection and of a message in lwt-broker, from the tables that the benchmarks have written. */
 function costs() {
-  const text = readFileSync(path.join(import.meta.dirname, "..", "docs", "performance.md"), "utf8");
+  const text = readFileSync(
+    path.join(import.meta.dirname, "..", "..", "docs", "reference", "benchmarks.md"),
+    "utf8",
+  );
   const figures = (line: RegExp) => {
     const found = line.exec(text);
-    if (!found) throw new Error(`docs/performance.md has no line ${line}`);
+    if (!found) throw new Error(`benchmarks.md lacks a line like ${line}`);
     return found.slice(1).map(Number);
   };
   // 10 000 machines, a thousand readings a second: each reading has a packet and a write of its own.
@@ -37,7 +40,7 @@ function costs() {
   };
 }
 
-/** The rows of docs/scale.md's table. */
+/** Returns the rows of the table in docs/how-to/size-a-broker.md. */
 export function sizingRows(): string[][] {
   const { connects, processor, memory, disk } = costs();
   return SIZES.map(([machines, interval]) => {
@@ -58,15 +61,15 @@ export function sizingRows(): string[][] {
 }
 
 export const SIZING_HEAD = [
-  "machines",
-  "a reading every",
-  "readings/s",
-  "of one processor",
-  "all connect in",
-  "memory for them",
-  "an hour's queue",
-  "in memory",
-  "on disk",
+  "Machines",
+  "A reading every",
+  "Readings/s",
+  "Of one processor",
+  "All connect in",
+  "Memory for them",
+  "An hour's queue",
+  "In memory",
+  "On disk",
 ];
 
 /** Rounds to two significant digits. */
