@@ -46,7 +46,7 @@ export class FlowControl {
     for (const tell of this.#whenFree) tell();
   }
 
-  /** Uncounts the messages of a closed connection: the next one sends them again. */
+  /** Returns the places of the messages of a closed connection, which the next one sends again. */
   giveBack(count: number): void {
     this.#underWay -= count;
   }
